@@ -1,0 +1,1 @@
+"""Small things that know no domain and no framework."""

@@ -1,0 +1,79 @@
+"""Structured logs: one JSON object a line on standard error, with the request's ids, without secrets."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+SCRUBBED = "[scrubbed]"
+
+_SECRET_NAMES = re.compile(
+    r"authorization|cookie|token|secret|password|api_?key|credential|code_verifier", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(
+    r"""eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*   # a JWT
+      | \bsgk_\w+                         # a ScaiGrid key
+      | \bbearer\s+\S+                    # an Authorization header
+      | (?<=://)[^\s/:@]+:[^\s/@]+(?=@)   # a user and a password in an address
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def scrub(value: Any) -> Any:
+    """Return `value` without what looks like a secret, by the name of a key or by the look of a text."""
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(SCRUBBED, value)
+    if isinstance(value, Mapping):
+        return {
+            key: SCRUBBED if isinstance(key, str) and _SECRET_NAMES.search(key) else scrub(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [scrub(item) for item in value]
+    return value
+
+
+def _scrub_event(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    cleaned: Mapping[str, Any] = scrub(event)
+    return cleaned
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def configure_logging(level: str) -> None:
+    """Send structlog and the standard library's loggers to one JSON stream."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.processors.format_exc_info,
+        _scrub_event,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # httpx logs every address it calls at INFO; an address may carry a caller's text.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
