@@ -1,0 +1,43 @@
+"""The one who makes a request."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import SecretStr
+
+VIEW = "scaicore:view"
+MANAGE = "scaicore:manage"
+
+
+class AdminRole(StrEnum):
+    """Roles kept by ScaiFlow itself; they imply both ScaiCore permissions."""
+
+    TENANT_ADMIN = "tenant_admin"
+    SUPER_ADMIN = "super_admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated principal: a person, or a tenant's service client.
+
+    `token` is the bearer as it came, for forwarding to the operator's own ScaiGrid and nowhere else.
+    """
+
+    subject: str
+    tenant_id: str
+    token: SecretStr
+    email: str | None = None
+    display_name: str | None = None
+    groups: frozenset[str] = frozenset()
+    admin_role: AdminRole | None = None
+    admin_role_source: str | None = None
+    token_permissions: frozenset[str] = field(default=frozenset())
+    """What the token itself grants; what ScaiGrid grants is asked for when it is needed."""
+
+    @property
+    def is_super_admin(self) -> bool:
+        return self.admin_role is AdminRole.SUPER_ADMIN
+
+    @property
+    def is_tenant_admin(self) -> bool:
+        return self.admin_role is AdminRole.TENANT_ADMIN

@@ -1,0 +1,248 @@
+"""Every environment variable the API reads, one section per concern. Nothing else reads the environment.
+
+Sources, weakest first: `/etc/scaiflow/api.env`, `./.env`, `apps/api/.env`, the file named by
+`SCAIFLOW_ENV_FILE`, the process environment.
+"""
+
+import os
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+_FILES = ("/etc/scaiflow/api.env", ".env", "apps/api/.env")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def env_files() -> list[str]:
+    """Return the files that may hold settings, weakest first; they need not exist."""
+    return [*_FILES, *filter(None, [os.environ.get("SCAIFLOW_ENV_FILE")])]
+
+
+class Environment(StrEnum):
+    """Where this process runs. Production refuses everything meant for development."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+class DeployAuth(StrEnum):
+    """Pins one kind of ScaiGrid credential (`SCAIFLOW_DEPLOY_AUTH`)."""
+
+    USER_JWT = "user_jwt"
+    API_KEY = "api_key"
+
+
+def _env(name: str, default: Any, description: str, **rules: Any) -> Any:
+    return Field(default=default, validation_alias=name, description=description, **rules)
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class Section(BaseSettings):
+    """A group of settings; empty variables count as unset."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True, env_file_encoding="utf-8"
+    )
+
+
+class Api(Section):
+    """The HTTP server."""
+
+    env: Environment = _env(
+        "SCAIFLOW_ENV",
+        Environment.PRODUCTION,
+        "`production` or `development`; development switches refuse production",
+    )
+    host: str = _env("SCAIFLOW_API_HOST", "127.0.0.1", "bind address")
+    port: int = _env("SCAIFLOW_API_PORT", 8001, "port", ge=0, le=65535)
+    reload: bool = _env("SCAIFLOW_API_RELOAD", False, "restart when the code changes; development only")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = _env(
+        "SCAIFLOW_CORS_ORIGINS",
+        ("http://localhost:5173", "https://scaiflow.scailabs.ai"),
+        "origins of the canvas, separated by commas",
+    )
+    max_body_bytes: int = _env(
+        "SCAIFLOW_MAX_BODY_BYTES", 8 * MIB, "largest request body; 413 above it", ge=1024
+    )
+    log_level: str = _env("SCAIFLOW_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
+
+    _origins = field_validator("cors_origins", mode="before")(_split)
+
+
+class Database(Section):
+    """Where rows are kept."""
+
+    url: SecretStr = _env(
+        "SCAIFLOW_DB_URL",
+        SecretStr("sqlite+aiosqlite:///./scaiflow.db"),
+        "SQLAlchemy async URL: sqlite+aiosqlite, postgresql+asyncpg or mysql+asyncmy",
+    )
+    skip_create_all: bool = _env(
+        "SCAIFLOW_SKIP_CREATE_ALL",
+        False,
+        "true: the schema is only changed by `scaiflow migrate`; false: it is brought up to date at start",
+    )
+    pool_size: int = _env("SCAIFLOW_DB_POOL_SIZE", 10, "open connections per process", ge=1, le=200)
+
+
+class Store(Section):
+    """Where flow documents are kept."""
+
+    url: str = _env(
+        "SCAIFLOW_STORE_URL",
+        "file:./blobs",
+        "`file:PATH`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`",
+    )
+    s3_access_key: SecretStr | None = _env("SCAIFLOW_S3_ACCESS_KEY", None, "S3 access key")
+    s3_secret_key: SecretStr | None = _env("SCAIFLOW_S3_SECRET_KEY", None, "S3 secret key")
+
+
+class ScaiKey(Section):
+    """The identity provider."""
+
+    base_url: str | None = _env("SCAIKEY_BASE_URL", None, "ScaiKey base URL; unset: nobody can sign in")
+    audience: Annotated[tuple[str, ...], NoDecode] = _env(
+        "SCAIKEY_AUDIENCE", (), "accepted `aud` values, separated by commas; unset: the client id"
+    )
+    client_id: str | None = _env(
+        "SCAIFLOW_SCAIKEY_CLIENT_ID", None, "OIDC client id, shared by canvas and API"
+    )
+    client_secret: SecretStr | None = _env(
+        "SCAIFLOW_SCAIKEY_CLIENT_SECRET", None, "OIDC client secret, server side only"
+    )
+    redirect_uri: str = _env(
+        "SCAIFLOW_SCAIKEY_REDIRECT_URI",
+        "http://localhost:5173/auth/callback",
+        "where ScaiKey sends the browser back",
+    )
+    auth_disabled: bool = _env(
+        "SCAIFLOW_AUTH_DISABLED",
+        False,
+        "development: every request is one fixed principal; refused in production",
+    )
+
+    _audience = field_validator("audience", mode="before")(_split)
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The `aud` values a token may carry."""
+        return self.audience or ((self.client_id,) if self.client_id else ())
+
+
+class ScaiGrid(Section):
+    """The platform that runs compiled flows."""
+
+    base_url: str | None = _env("SCAIGRID_BASE_URL", None, "ScaiGrid base URL")
+    api_key: SecretStr | None = _env(
+        "SCAIGRID_API_KEY", None, "ScaiGrid key of last resort; development only"
+    )
+    deploy_auth: DeployAuth | None = _env(
+        "SCAIFLOW_DEPLOY_AUTH",
+        None,
+        "`user_jwt` or `api_key` pins the credential; unset: JWT first, then key",
+    )
+    timeout_s: float = _env(
+        "SCAIFLOW_UPSTREAM_TIMEOUT_S",
+        10.0,
+        "seconds for one upstream call, all attempts together",
+        gt=0,
+        le=300,
+    )
+    max_answer_bytes: int = _env(
+        "SCAIFLOW_UPSTREAM_MAX_BYTES", 16 * MIB, "largest upstream answer read", ge=1024
+    )
+    invoke_timeout_s: float = _env(
+        "SCAIFLOW_INVOKE_TIMEOUT_S", 120.0, "seconds for one invocation of a Core", gt=0
+    )
+    start_timeout_s: float = _env(
+        "SCAIFLOW_START_TIMEOUT_S", 30.0, "seconds a deployed Core may take to run", gt=0
+    )
+    test_concurrency: int = _env(
+        "SCAIFLOW_TEST_CONCURRENCY", 4, "fixtures of one test run at a time", ge=1, le=64
+    )
+    test_timeout_s: float = _env("SCAIFLOW_TEST_TIMEOUT_S", 60.0, "seconds for one fixture", gt=0)
+
+
+class FlowLimits(Section):
+    """How large a flow may be; 413 `flow_too_large` above it."""
+
+    max_bytes: int = _env("SCAIFLOW_MAX_FLOW_BYTES", 5 * MIB, "bytes of a flow's canonical JSON", ge=1024)
+    max_nodes: int = _env("SCAIFLOW_MAX_FLOW_NODES", 5_000, "nodes of a flow", ge=1)
+    max_edges: int = _env("SCAIFLOW_MAX_FLOW_EDGES", 20_000, "edges of a flow", ge=1)
+    max_nesting: int = _env("SCAIFLOW_MAX_FLOW_NESTING", 64, "nesting of a flow's JSON", ge=8, le=200)
+
+
+class LocalGrid(Section):
+    """What `scaiflow dev` and `scaiflow grid` start on a laptop; production never reads these."""
+
+    host: str = _env("SCAIFLOW_GRID_HOST", "127.0.0.1", "bind address of the local grid; loopback only")
+    port: int = _env("SCAIFLOW_GRID_PORT", 8002, "port of the local grid", ge=0, le=65535)
+    data_folder: str = _env(
+        "SCAIFLOW_DATA_FOLDER",
+        "./.scaiflow",
+        "where `scaiflow dev` keeps database, documents and the grid's state",
+    )
+    database: str = _env("SCAIFLOW_GRID_DB", "./grid.db", "SQLite file that keeps the local grid's state")
+    model_url: str | None = _env(
+        "SCAIFLOW_GRID_MODEL_URL", None, "base URL of an OpenAI-compatible endpoint; unset: the offline model"
+    )
+    model_key: SecretStr | None = _env("SCAIFLOW_GRID_MODEL_KEY", None, "bearer for that endpoint")
+    faults: bool = _env(
+        "SCAIFLOW_GRID_FAULTS", False, "offer the switch that makes the local grid fail, for tests"
+    )
+
+
+class Settings(BaseModel):
+    """All sections. Build it with `Settings.load()`; tests pass sections."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api: Api = Field(default_factory=Api)
+    database: Database = Field(default_factory=Database)
+    store: Store = Field(default_factory=Store)
+    scaikey: ScaiKey = Field(default_factory=ScaiKey)
+    scaigrid: ScaiGrid = Field(default_factory=ScaiGrid)
+    limits: FlowLimits = Field(default_factory=FlowLimits)
+    localgrid: LocalGrid = Field(default_factory=LocalGrid)
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read every source. Raises pydantic's ValidationError naming each bad variable."""
+        files = env_files()
+        return cls(
+            **{
+                name: field.annotation(_env_file=files)
+                for name, field in cls.model_fields.items()
+                if field.annotation is not None
+            }
+        )
+
+    @property
+    def is_production(self) -> bool:
+        return self.api.env is Environment.PRODUCTION
+
+    @model_validator(mode="after")
+    def _refuse_unsafe(self) -> Self:
+        problems = []
+        if self.is_production:
+            if self.scaikey.auth_disabled:
+                problems.append(
+                    "SCAIFLOW_AUTH_DISABLED is for development: unset it, or set SCAIFLOW_ENV=development"
+                )
+            if self.api.reload:
+                problems.append(
+                    "SCAIFLOW_API_RELOAD is for development: unset it, or set SCAIFLOW_ENV=development"
+                )
+        elif self.scaikey.auth_disabled and self.api.host not in _LOOPBACK:
+            problems.append("SCAIFLOW_AUTH_DISABLED allows only a loopback SCAIFLOW_API_HOST")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self

@@ -1,0 +1,209 @@
+"""Access tokens: what is taken, and every way in which one is refused."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tokens import AUDIENCE, ISSUER, PublishedKeys, claims, private_key, public_jwk, sign
+
+from scaiflow_api.auth.errors import InvalidToken
+from scaiflow_api.auth.tokens import SigningKey, TokenVerifier
+
+
+class Watch:
+    """A clock that can be put forward."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+
+class CountingKeys(PublishedKeys):
+    asked = 0
+
+    async def find(self, kid: str) -> SigningKey | None:
+        self.asked += 1
+        return await super().find(kid)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def keys() -> CountingKeys:
+    return CountingKeys({"key-1", "key-2"})
+
+
+@pytest.fixture
+def verifier(keys: CountingKeys, watch: Watch) -> TokenVerifier:
+    return TokenVerifier(base_url=ISSUER + "/", audiences=(AUDIENCE, "other-client"), keys=keys, clock=watch)
+
+
+def encode(part: object) -> str:
+    raw = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def forge(header: dict[str, Any], payload: dict[str, Any], secret: bytes) -> str:
+    signed = f"{encode(header)}.{encode(payload)}"
+    return f"{signed}.{encode(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
+
+
+def public_bytes(encoding: serialization.Encoding) -> bytes:
+    public = load_pem_private_key(private_key("key-1").encode(), None).public_key()
+    return public.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+async def test_a_good_token_yields_its_claims(verifier: TokenVerifier) -> None:
+    token = sign(claims(permissions=["scaicore:view"], groups=["grp_eng"]))
+
+    found = await verifier.verify(token)
+
+    assert (found.subject, found.tenant_id) == ("usr_alice", "tnt_acme")
+    assert found.scopes == {"openid", "profile", "email"}
+    assert found.permissions == {"scaicore:view"}
+    assert found.groups == {"grp_eng"}
+    assert (found.email, found.display_name) == ("alice@acme.example", "Alice Archer")
+
+
+@pytest.mark.parametrize("issuer", [ISSUER, f"{ISSUER}/tenants/tnt_acme"])
+async def test_both_forms_of_the_issuer_are_taken(verifier: TokenVerifier, issuer: str) -> None:
+    assert (await verifier.verify(sign(claims(iss=issuer)))).tenant_id == "tnt_acme"
+
+
+@pytest.mark.parametrize("audience", ["other-client", [AUDIENCE, "somebody-else"]])
+async def test_any_accepted_audience_is_enough(verifier: TokenVerifier, audience: object) -> None:
+    assert (await verifier.verify(sign(claims(aud=audience)))).subject == "usr_alice"
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp", "iat", "scope", "tenant_id"])
+async def test_a_missing_claim_refuses(verifier: TokenVerifier, claim: str) -> None:
+    with pytest.raises(InvalidToken):
+        await verifier.verify(sign(claims(**{claim: None})))
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"aud": "user-portal"}, "Audience doesn't match"),
+        ({"aud": []}, "Audience doesn't match"),
+        ({"iss": "https://evil.example"}, "Issuer doesn't match"),
+        ({"iss": f"{ISSUER}/tenants/tnt_globex"}, "Issuer doesn't match"),
+        ({"exp": 1_000_000_000}, "Signature has expired"),
+        ({"exp": "soon"}, "Signature verification failed"),
+        ({"sub": "../../etc"}, "'sub' or 'scope' is malformed"),
+        ({"scope": ["openid"]}, "'sub' or 'scope' is malformed"),
+        ({"tenant_id": "a/b"}, "it names no tenant"),
+    ],
+)
+async def test_a_wrong_claim_refuses(verifier: TokenVerifier, changed: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidToken) as refusal:
+        await verifier.verify(sign(claims(**changed)))
+
+    assert str(refusal.value) == f"invalid token: {reason}"
+
+
+async def test_an_id_token_is_no_access_token(verifier: TokenVerifier) -> None:
+    with pytest.raises(InvalidToken, match="no access token"):
+        await verifier.verify(sign(claims(scope=None, nonce="n", at_hash="h")))
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "HS256", "HS512", "PS256", "EdDSA", None, 7])
+async def test_only_two_algorithms_are_ever_considered(verifier: TokenVerifier, algorithm: object) -> None:
+    token = f"{encode({'alg': algorithm, 'kid': 'key-1', 'typ': 'JWT'})}.{encode(claims())}."
+
+    with pytest.raises(InvalidToken, match="algorithm"):
+        await verifier.verify(token)
+
+
+@pytest.mark.parametrize("encoding", [serialization.Encoding.PEM, serialization.Encoding.DER])
+@pytest.mark.parametrize("claimed", ["HS256", "RS256"])
+async def test_the_public_key_is_no_shared_secret(
+    verifier: TokenVerifier, encoding: serialization.Encoding, claimed: str
+) -> None:
+    token = forge({"alg": claimed, "kid": "key-1"}, claims(), public_bytes(encoding))
+
+    with pytest.raises(InvalidToken):
+        await verifier.verify(token)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"crit": ["exp"]},
+        {"jwk": public_jwk("key-1")},
+        {"jku": "https://evil.example/keys"},
+        {"x5u": "https://evil.example"},
+    ],
+)
+async def test_a_header_that_brings_its_own_rules_refuses(
+    verifier: TokenVerifier, header: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidToken, match="header"):
+        await verifier.verify(sign(claims(), headers=header))
+
+
+async def test_a_key_is_chosen_by_its_id_alone(verifier: TokenVerifier) -> None:
+    signed_by_another = sign(claims(), kid="key-2", headers={"kid": "key-1"})
+
+    with pytest.raises(InvalidToken, match="Signature verification failed"):
+        await verifier.verify(signed_by_another)
+
+
+async def test_an_unpublished_key_refuses(verifier: TokenVerifier) -> None:
+    with pytest.raises(InvalidToken, match="does not publish"):
+        await verifier.verify(sign(claims(), kid="key-3"))
+
+
+async def test_the_algorithm_must_be_that_of_the_key(verifier: TokenVerifier) -> None:
+    token = sign(claims())
+    changed = f"{encode({'alg': 'ES256', 'kid': 'key-1'})}.{token.split('.', 1)[1]}"
+
+    with pytest.raises(InvalidToken):
+        await verifier.verify(changed)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "a.b.c", "..", "e30.e30.", "ÿ.ÿ.ÿ", "a" * 20_000, encode([]) + ".x.y"]
+)
+async def test_what_is_no_token_refuses(verifier: TokenVerifier, token: str) -> None:
+    with pytest.raises(InvalidToken):
+        await verifier.verify(token)
+
+
+async def test_a_changed_payload_refuses(verifier: TokenVerifier) -> None:
+    header, _, signature = sign(claims()).split(".")
+
+    with pytest.raises(InvalidToken):
+        await verifier.verify(f"{header}.{encode(claims(sub='usr_root'))}.{signature}")
+
+
+async def test_a_signature_is_checked_once(verifier: TokenVerifier, keys: CountingKeys) -> None:
+    token = sign(claims())
+
+    await verifier.verify(token)
+    await verifier.verify(token)
+
+    assert keys.asked == 1
+
+
+async def test_a_remembered_token_still_expires(verifier: TokenVerifier, watch: Watch) -> None:
+    token = sign(claims())
+    await verifier.verify(token)
+
+    watch.offset = timedelta(hours=1, seconds=25)
+    await verifier.verify(token)  # within the leeway
+    watch.offset = timedelta(hours=1, seconds=35)
+
+    with pytest.raises(InvalidToken, match="expired"):
+        await verifier.verify(token)
