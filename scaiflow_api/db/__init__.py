@@ -1,0 +1,1 @@
+"""Rows: connections, transactions and tables."""

@@ -1,0 +1,64 @@
+"""Flows, their versions, and who else may use them."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from scaiflow_api.db.base import Base, Id, Moment, Name, Text, UTCDateTime, Word
+
+
+class Flow(Base):
+    """A flow as it stands now. Its document is in the object store, under `version`."""
+
+    __tablename__ = "flows"
+    __table_args__ = (
+        # "What may this caller see, newest first": a tenant's admin, and an owner.
+        Index("ix_flows_tenant_updated", "tenant_id", "updated_at", "id"),
+        Index("ix_flows_tenant_owner_updated", "tenant_id", "owner_id", "updated_at", "id"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    tenant_id: Mapped[Id]
+    owner_id: Mapped[Id]
+    name: Mapped[Name]
+    description: Mapped[Text]
+    version: Mapped[Word]
+    revision: Mapped[int] = mapped_column(default=1)
+    """Raised by every change of the row; with `version` it makes the ETag."""
+    created_at: Mapped[Moment]
+    updated_at: Mapped[Moment]
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class FlowVersion(Base):
+    """One saved document, never changed; its bytes are in the object store."""
+
+    __tablename__ = "flow_versions"
+
+    flow_id: Mapped[Id] = mapped_column(ForeignKey("flows.id"), primary_key=True)
+    version: Mapped[Word] = mapped_column(primary_key=True)
+    author_id: Mapped[Id]
+    message: Mapped[Text]
+    sha256: Mapped[Word]
+    size: Mapped[int]
+    created_at: Mapped[Moment]
+
+
+class FlowAcl(Base):
+    """An explicit grant of a level to a user or a group."""
+
+    __tablename__ = "flow_acls"
+    __table_args__ = (
+        UniqueConstraint("flow_id", "principal_type", "principal_id"),
+        Index("ix_flow_acls_principal", "principal_type", "principal_id", "flow_id"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    flow_id: Mapped[Id] = mapped_column(ForeignKey("flows.id"))
+    principal_type: Mapped[Word]
+    """`user` or `group`."""
+    principal_id: Mapped[Id]
+    level: Mapped[Word]
+    granted_by: Mapped[Id]
+    granted_at: Mapped[Moment]

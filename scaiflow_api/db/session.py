@@ -1,0 +1,100 @@
+"""Transactions: short ones, opened where they are needed and closed before anything else is awaited.
+
+There is no transaction per request. A handler's service reads, leaves the transaction, talks to the object store
+or an upstream, and then writes; so a commit has always happened before the answer, and nothing is held open
+while something slow is waited for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from scaiflow_api.db.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+_UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
+
+
+class Database:
+    """A database and its two kinds of transaction."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine = create_async_engine(
+            url,
+            pool_pre_ping=not url.startswith("sqlite"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+        )
+        # SQLite has one writer; waiting in line here is fair, its own busy handler sleeps and is not.
+        self._turn: AbstractAsyncContextManager[Any] = nullcontext()
+        if self.dialect == "sqlite":
+            self._turn = asyncio.Lock()
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        self._read = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._write = async_sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction that changes nothing. Raises DatabaseUnavailable."""
+        with _translated():
+            async with self._read() as session:
+                yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction that commits at the end of the block, or rolls back. Raises DatabaseUnavailable.
+
+        On SQLite it takes the write lock at its beginning: two deferred transactions that both read and then
+        write lose an update.
+        """
+        with _translated():
+            async with self._turn, self._write.begin() as session:
+                yield session
+
+    async def check(self) -> None:
+        """Raise DatabaseUnavailable unless the database answers."""
+        async with self.read() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+class _translated:  # noqa: N801 - reads as a verb at its use
+    """Turns a database that is away into our error; a fault of ours stays a bug."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if isinstance(error, _UNREACHABLE) or lost:
+            log.error("database does not answer", exc_info=error)
+            raise DatabaseUnavailable from None
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions of its own, too late
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,66 @@
+"""What all tests share: one database that is migrated once and clean in every test."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from databases import scratch_database
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from scaiflow_api.db import models
+from scaiflow_api.db.base import Base
+from scaiflow_api.db.schema import upgrade
+from scaiflow_api.kit.logging import configure_logging
+
+assert models.__all__
+
+
+# Untold, structlog draws every traceback with the values of all variables, which takes seconds.
+configure_logging("CRITICAL")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        default="sqlite",
+        choices=["sqlite", "postgres", "mariadb"],
+        help="the database that the tests of repositories and of the API run against",
+    )
+
+
+@pytest.fixture(scope="session")
+def database_server(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--database"))
+
+
+@pytest.fixture(scope="session")
+def migrated_database(database_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database at the newest schema: a template file for SQLite, else one on the server."""
+    if database_server == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('schema') / 'template.db'}"
+        upgrade(url)
+        yield url
+        return
+    with asyncio.Runner() as runner:
+        scratch = scratch_database(database_server)
+        url = runner.run(scratch.__aenter__())
+        upgrade(url)
+        yield url
+        runner.run(scratch.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def database_url(migrated_database: str, database_server: str, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a database without rows."""
+    if database_server == "sqlite":
+        shutil.copy(migrated_database.removeprefix("sqlite+aiosqlite:///"), tmp_path / "test.db")
+        yield f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+        return
+    yield migrated_database
+    engine = create_async_engine(migrated_database)
+    async with engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            await connection.execute(table.delete())
+    await engine.dispose()

@@ -1,0 +1,47 @@
+"""The schema goes up, down and up again, and is what the code says."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from databases import scratch_database
+from sqlalchemy import inspect
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from scaiflow_api.db.base import Base
+from scaiflow_api.db.schema import check, downgrade, upgrade
+
+
+@pytest.fixture
+def empty_database(database_server: str, tmp_path: Path) -> Iterator[str]:
+    if database_server == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
+        return
+    with asyncio.Runner() as runner:
+        scratch = scratch_database(database_server)
+        yield runner.run(scratch.__aenter__())
+        runner.run(scratch.__aexit__(None, None, None))
+
+
+async def tables_of(url: str) -> set[str]:
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    await engine.dispose()
+    return set(names) - {"alembic_version"}
+
+
+def test_up_down_and_up(empty_database: str) -> None:
+    upgrade(empty_database)
+    assert asyncio.run(tables_of(empty_database)) == set(Base.metadata.tables)
+    downgrade(empty_database)
+    assert asyncio.run(tables_of(empty_database)) == set()
+    upgrade(empty_database)
+    assert asyncio.run(tables_of(empty_database)) == set(Base.metadata.tables)
+
+
+def test_code_and_migrations_agree(empty_database: str) -> None:
+    upgrade(empty_database)
+
+    check(empty_database)

@@ -1,0 +1,169 @@
+"""Transactions: nothing is lost, nothing is half done, and a database that is away is said to be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from scaiflow_api.auth.caller import AdminRole
+from scaiflow_api.db.errors import DatabaseUnavailable
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.models.user import User
+from scaiflow_api.db.principals import Principals
+from scaiflow_api.db.session import Database
+
+NOW = datetime(2026, 11, 23, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url, pool_size=8)
+    yield opened
+    await opened.close()
+
+
+def a_flow(**changed: object) -> Flow:
+    values = {
+        "id": "flow_1",
+        "tenant_id": "tnt_acme",
+        "owner_id": "usr_bob",
+        "name": "Flow",
+        "description": "",
+        "version": "1.0.0",
+        "revision": 1,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Flow(**{**values, **changed})
+
+
+async def test_concurrent_read_modify_writes_lose_nothing(db: Database) -> None:
+    async with db.write() as session:
+        session.add(a_flow(revision=0))
+
+    async def raise_revision() -> None:
+        async with db.write() as session:
+            flow = await session.scalar(select(Flow).where(Flow.id == "flow_1").with_for_update())
+            assert flow is not None
+            await asyncio.sleep(0)
+            await session.execute(update(Flow).where(Flow.id == "flow_1").values(revision=flow.revision + 1))
+
+    await asyncio.gather(*(raise_revision() for _ in range(40)))
+
+    async with db.read() as session:
+        assert await session.scalar(select(Flow.revision)) == 40
+
+
+async def test_a_failed_block_leaves_nothing(db: Database) -> None:
+    with pytest.raises(RuntimeError, match="half way"):
+        async with db.write() as session:
+            session.add(a_flow())
+            await session.flush()
+            raise RuntimeError("half way")
+
+    async with db.read() as session:
+        assert await session.scalar(select(Flow)) is None
+
+
+async def test_a_cancelled_block_leaves_nothing_and_the_next_one_can_write(db: Database) -> None:
+    entered = asyncio.Event()
+
+    async def stuck() -> None:
+        async with db.write() as session:
+            session.add(a_flow())
+            await session.flush()
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(stuck())
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    async with db.write() as session:
+        session.add(a_flow(id="flow_2"))
+    async with db.read() as session:
+        assert (await session.scalars(select(Flow.id))).all() == ["flow_2"]
+
+
+async def test_times_keep_their_zone_and_their_microseconds(db: Database) -> None:
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=5)))
+    async with db.write() as session:
+        session.add(a_flow(updated_at=elsewhere))
+
+    async with db.read() as session:
+        flow = await session.scalar(select(Flow))
+
+    assert flow is not None
+    assert (flow.updated_at, flow.updated_at.tzinfo) == (NOW, UTC)
+
+
+async def test_ids_are_case_sensitive_and_text_may_be_anything(db: Database) -> None:
+    async with db.write() as session:
+        session.add(a_flow(id="flow_a", name="Straße 🦜"))
+        session.add(a_flow(id="flow_A"))
+
+    async with db.read() as session:
+        found = await session.scalar(select(Flow.name).where(Flow.id == "flow_a"))
+
+    assert found == "Straße 🦜"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg://nobody@127.0.0.1:1/none",
+        "mysql+asyncmy://nobody@127.0.0.1:1/none",
+        "sqlite+aiosqlite:////nowhere/at/all.db",
+    ],
+)
+async def test_a_database_that_is_away_is_said_to_be(url: str) -> None:
+    db = Database(url)
+
+    with pytest.raises(DatabaseUnavailable):
+        await db.check()
+
+    await db.close()
+
+
+class TestPrincipals:
+    """What the mirror says of a principal."""
+
+    async def test_somebody_new_is_added_once(self, db: Database) -> None:
+        principals = Principals(db)
+
+        first, second = await asyncio.gather(
+            *(principals.add("tnt_acme", "usr_new", email="n@acme.example", name="New", now=NOW) for _ in range(2))
+        )
+
+        assert first == second
+        assert (first.status, first.admin_role, first.email) == ("ACTIVE", None, "n@acme.example")
+        async with db.read() as session:
+            assert len((await session.scalars(select(User))).all()) == 1
+
+    async def test_a_role_is_kept_with_its_source(self, db: Database) -> None:
+        principals = Principals(db)
+        await principals.grant("tnt_acme", "usr_alice", AdminRole.TENANT_ADMIN, source="bootstrap", now=NOW)
+        await principals.grant("tnt_acme", "usr_alice", AdminRole.SUPER_ADMIN, source="bootstrap", now=NOW)
+
+        standing = await principals.find("tnt_acme", "usr_alice")
+
+        assert standing is not None
+        assert (standing.admin_role, standing.admin_role_source) == (AdminRole.SUPER_ADMIN, "bootstrap")
+        assert await principals.find("tnt_globex", "usr_alice") is None
+
+
+def test_sqlite_files_survive_a_power_cut(tmp_path: Path) -> None:
+    async def pragmas() -> tuple[object, object]:
+        db = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+        async with db.read() as session:
+            connection = await session.connection()
+            found = [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
+        await db.close()
+        return found[0], found[1]
+
+    assert asyncio.run(pragmas()) == ("wal", 2)
