@@ -1,0 +1,19 @@
+"""The object store: write-once bytes under text keys, in files, in S3 or in memory."""
+
+from scaiflow_api.storage.blobs import BlobInfo, BlobStore
+from scaiflow_api.storage.errors import BlobExists, BlobNotFound, StoreNotUsable, StoreUnavailable
+from scaiflow_api.storage.flow_versions import FlowVersions, StoredVersionMissing, VersionTaken
+from scaiflow_api.storage.open import open_blobs
+
+__all__ = [
+    "BlobExists",
+    "BlobInfo",
+    "BlobNotFound",
+    "BlobStore",
+    "FlowVersions",
+    "StoreNotUsable",
+    "StoreUnavailable",
+    "StoredVersionMissing",
+    "VersionTaken",
+    "open_blobs",
+]

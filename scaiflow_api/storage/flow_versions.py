@@ -1,0 +1,59 @@
+"""Flow documents: one object per version, written once."""
+
+import re
+from typing import Final
+
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.storage.blobs import BlobStore
+from scaiflow_api.storage.errors import BlobExists, BlobNotFound
+
+_OUTSIDE: Final = re.compile(rb"[^A-Za-z0-9_.-]")
+_ONLY_DOTS: Final = re.compile(rb"\.+")
+
+
+class VersionTaken(Exception):
+    """The version has an object: of a faster writer, or of one that died before its row."""
+
+
+class StoredVersionMissing(AppError):
+    """The row is there and its object is not: the store lost it or is not the one that was written to."""
+
+    status = 503
+    error = "version_content_missing"
+    template = "The content of version {version} of flow '{flow_id}' is not in the store."
+    fix = "Choose another version. The operator may have to restore the store from a backup."
+
+
+class FlowVersions:
+    """Raises `StoreUnavailable` besides what its methods name."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    @staticmethod
+    def key_of(tenant_id: str, flow_id: str, version: str) -> str:
+        return f"flows/{_segment(tenant_id)}/{_segment(flow_id)}/v{_escape(version)}.flow.json"
+
+    async def write(self, tenant_id: str, flow_id: str, version: str, document: bytes) -> None:
+        """Store the document. Raises `VersionTaken`, also for equal bytes."""
+        try:
+            await self._blobs.put(self.key_of(tenant_id, flow_id, version), document, if_absent=True)
+        except BlobExists:
+            raise VersionTaken from None
+
+    async def read(self, tenant_id: str, flow_id: str, version: str) -> bytes:
+        """Return the stored bytes. Raises `StoredVersionMissing`."""
+        try:
+            return await self._blobs.get(self.key_of(tenant_id, flow_id, version))
+        except BlobNotFound:
+            raise StoredVersionMissing(flow_id=flow_id, version=version) from None
+
+
+def _segment(id_: str) -> str:
+    """Escape an id so that it is one segment of a key: ids are opaque, whoever made them."""
+    raw = id_.encode()
+    return raw.decode().replace(".", "%2E") if _ONLY_DOTS.fullmatch(raw) else _escape(id_)
+
+
+def _escape(text: str) -> str:
+    return _OUTSIDE.sub(lambda match: f"%{match[0][0]:02X}".encode(), text.encode()).decode()

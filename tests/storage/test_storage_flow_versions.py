@@ -1,0 +1,68 @@
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scaiflow_api.storage.flow_versions import FlowVersions, StoredVersionMissing, VersionTaken
+from scaiflow_api.storage.keys import check_key
+from scaiflow_api.storage.memory import MemoryBlobs
+
+ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+versions = st.from_regex(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(-[a-z.]{1,5})?(\+[a-z.]{1,5})?", fullmatch=True)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "flow", "version", "key"),
+    [
+        ("tnt_acme", "flow_abc123", "1.0.0", "flows/tnt_acme/flow_abc123/v1.0.0.flow.json"),
+        ("Acme.Com", "F-1_x", "1.0.0-rc.1", "flows/Acme.Com/F-1_x/v1.0.0-rc.1.flow.json"),
+        ("a/b", "..", "1.0.0+b1", "flows/a%2Fb/%2E%2E/v1.0.0%2Bb1.flow.json"),
+        ("ü~%", ".", "1.0.0", "flows/%C3%BC%7E%25/%2E/v1.0.0.flow.json"),
+    ],
+)
+def test_a_version_has_the_documented_key(tenant: str, flow: str, version: str, key: str) -> None:
+    assert FlowVersions.key_of(tenant, flow, version) == key
+
+
+@settings(max_examples=50)
+@given(st.tuples(ids, ids, versions), st.tuples(ids, ids, versions))
+def test_two_versions_share_a_key_only_when_they_are_the_same(
+    one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
+    assert (FlowVersions.key_of(*one) == FlowVersions.key_of(*other)) == (one == other)
+
+
+@given(ids, ids, versions)
+def test_every_key_is_legal_and_stays_in_its_tenant(tenant: str, flow: str, version: str) -> None:
+    key = FlowVersions.key_of(tenant, flow, version)
+    check_key(key)
+    assert key.count("/") == 3
+
+
+async def test_a_version_is_written_once() -> None:
+    flows = FlowVersions(MemoryBlobs())
+    await flows.write("t", "f", "1.0.0", b"first")
+    with pytest.raises(VersionTaken):
+        await flows.write("t", "f", "1.0.0", b"first")
+    assert await flows.read("t", "f", "1.0.0") == b"first"
+
+
+async def test_tenants_and_flows_do_not_share_versions() -> None:
+    flows = FlowVersions(MemoryBlobs())
+    places = [("t", "f"), ("t", "g"), ("u", "f")]
+    await asyncio.gather(*(flows.write(*place, "1.0.0", repr(place).encode()) for place in places))
+    assert [await flows.read(*place, "1.0.0") for place in places] == [repr(p).encode() for p in places]
+
+
+async def test_a_version_without_its_object_is_reported_as_such() -> None:
+    with pytest.raises(StoredVersionMissing) as missing:
+        await FlowVersions(MemoryBlobs()).read("tnt_acme", "flow_x", "1.2.3")
+    assert missing.value.status == 503
+    assert missing.value.detail() == {
+        "flow_id": "flow_x",
+        "version": "1.2.3",
+        "error": "version_content_missing",
+        "message": "The content of version 1.2.3 of flow 'flow_x' is not in the store.",
+        "fix": "Choose another version. The operator may have to restore the store from a backup.",
+    }
