@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from blob_store_contract import BlobStoreContract
-from botocore.session import Session
+from boto3.session import Session
 from moto import mock_aws
 
 from scaiflow_api.storage.files import FileBlobs
@@ -42,7 +42,7 @@ class TestFileBlobsWithoutHardLinks(BlobStoreContract):
 @pytest.fixture(scope="module")
 def moto_blobs() -> Iterator[S3Blobs]:
     with mock_aws():
-        client = Session().create_client("s3", region_name="us-east-1")
+        client = Session().client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="flows")
         client.close()
         # One thread: moto looks and writes in two steps. The race is run on a real server.

@@ -278,7 +278,7 @@ asyncio.run(main())
 
 def write_until_killed(root: Path) -> list[str]:
     """Return the keys that the writer said it had stored."""
-    command = [sys.executable, "-c", WRITER, root]
+    command = [sys.executable, "-c", WRITER, str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         acknowledged = [writer.stdout.readline() for _ in range(200)]
