@@ -1,0 +1,1 @@
+"""The methods of values: the string library, lists, maps and conversions."""
