@@ -1,0 +1,105 @@
+"""The ASGI application: middleware, error handlers and routers, in order. No logic."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from scaiflow_api import __version__
+from scaiflow_api.auth.errors import AccountNotActive, InvalidToken, NotAuthenticated, PermissionDenied
+from scaiflow_api.domains.deploy.router import router as deploy
+from scaiflow_api.domains.flows.router import router as flows
+from scaiflow_api.domains.health.router import router as health
+from scaiflow_api.domains.home.router import documentation_assets
+from scaiflow_api.domains.home.router import router as home
+from scaiflow_api.domains.lookups.router import router as lookups
+from scaiflow_api.domains.preview.router import router as preview
+from scaiflow_api.domains.runs.router import router as runs
+from scaiflow_api.domains.session.router import public as sign_in
+from scaiflow_api.domains.session.router import router as session
+from scaiflow_api.domains.testruns.router import router as testruns
+from scaiflow_api.resources import Resources, open_resources
+from scaiflow_api.settings import Settings
+from scaiflow_api.web import errors
+from scaiflow_api.web.authentication import Authenticator
+from scaiflow_api.web.deps import authenticate, json_only
+from scaiflow_api.web.middleware import BodyLimit, BugGuard, LoopbackOnly, RequestContext
+
+_DESCRIPTION = """Keeps, compiles, deploys and tests flows of AI agents.
+
+Every error has one shape: `{"detail": {error, message, fix?, …, trace_id}}`; `error` is a stable code."""
+
+
+def create_app(settings: Settings, resources: Resources | None = None) -> FastAPI:
+    """Build the application. It opens its resources when it starts, unless they are given."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if resources is None:
+                _equip(app, await stack.enter_async_context(open_resources(settings)))
+            yield
+
+    app = FastAPI(
+        title="ScaiFlow API",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=errors.documented(errors.InvalidRequest, errors.InternalError),
+    )
+    if resources is not None:
+        _equip(app, resources)
+    errors.install(app)
+
+    # The last one added is the outermost.
+    app.add_middleware(BugGuard)
+    app.add_middleware(BodyLimit, limit=settings.api.max_body_bytes)
+    if settings.scaikey.auth_disabled:
+        app.add_middleware(LoopbackOnly)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.api.cors_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "If-Match",
+            "If-None-Match",
+            "Idempotency-Key",
+            "X-Request-Id",
+        ],
+        expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+        max_age=600,
+    )
+    app.add_middleware(RequestContext)
+
+    app.include_router(home)
+    app.mount("/docs/assets", documentation_assets)
+    app.include_router(health)
+    app.include_router(_public(), prefix="/api/v1")
+    app.include_router(_protected(), prefix="/api/v1")
+    return app
+
+
+def _equip(app: FastAPI, resources: Resources) -> None:
+    app.state.resources = resources
+    app.state.authenticator = Authenticator(resources)
+
+
+def _public() -> APIRouter:
+    """Return the closed list of what needs no token."""
+    api = APIRouter(dependencies=[Depends(json_only)])
+    api.include_router(sign_in)
+    return api
+
+
+def _protected() -> APIRouter:
+    refusals = errors.documented(NotAuthenticated, InvalidToken, AccountNotActive, PermissionDenied)
+    api = APIRouter(dependencies=[Depends(authenticate), Depends(json_only)], responses=refusals)
+    # Fixed paths come before those with parameters.
+    for router in (session, preview, flows, deploy, testruns, runs, lookups):
+        api.include_router(router)
+    return api

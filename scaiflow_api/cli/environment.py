@@ -1,0 +1,50 @@
+"""Settings for the commands, with a sentence instead of a traceback when they are wrong."""
+
+import os
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from scaiflow_api.cli.failure import CommandFailed
+from scaiflow_api.settings import Settings, env_files
+
+DATA_FOLDER = ".scaiflow"
+CLIENT_ID = "scaiflow-local"
+CLIENT_SECRET = "known-to-everyone-local-grid-only"  # noqa: S105 - good for nothing but the local grid
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises CommandFailed naming each bad variable."""
+    try:
+        return Settings.load()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in found['loc']) or 'settings'}: {found['msg']}"
+            for found in error.errors()
+        )
+        raise CommandFailed(f"the settings are wrong: {problems}") from None
+
+
+def embed() -> None:
+    """Complete the environment so that everything runs on this machine; whatever is set stays as it is."""
+    chosen = dict(os.environ)
+    for file in env_files():
+        chosen |= {name: value for name, value in dotenv_values(file).items() if value is not None}
+    data = Path(chosen.get("SCAIFLOW_DATA_FOLDER", DATA_FOLDER)).absolute()
+    api = f"http://{chosen.get('SCAIFLOW_API_HOST', '127.0.0.1')}:{chosen.get('SCAIFLOW_API_PORT', '8001')}"
+    grid = (
+        f"http://{chosen.get('SCAIFLOW_GRID_HOST', '127.0.0.1')}:{chosen.get('SCAIFLOW_GRID_PORT', '8002')}"
+    )
+    embedded = {
+        "SCAIFLOW_ENV": "development",
+        "SCAIFLOW_DB_URL": f"sqlite+aiosqlite:///{data / 'scaiflow.db'}",
+        "SCAIFLOW_STORE_URL": f"file:{data / 'blobs'}",
+        "SCAIFLOW_GRID_DB": str(data / "grid.db"),
+        "SCAIKEY_BASE_URL": f"{grid}/scaikey",
+        "SCAIFLOW_SCAIKEY_CLIENT_ID": CLIENT_ID,
+        "SCAIFLOW_SCAIKEY_CLIENT_SECRET": CLIENT_SECRET,
+        "SCAIFLOW_SCAIKEY_REDIRECT_URI": f"{api}/auth/callback",
+        "SCAIGRID_BASE_URL": f"{grid}/scaigrid",
+    }
+    os.environ.update({name: value for name, value in embedded.items() if not chosen.get(name)})

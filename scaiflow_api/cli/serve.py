@@ -1,0 +1,140 @@
+"""Starting one server, and what has to be right before it starts."""
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import typer
+import uvicorn
+
+from scaiflow_api.cli.environment import load_settings
+from scaiflow_api.cli.failure import CommandFailed
+from scaiflow_api.kit.logging import configure_logging
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from scaiflow_api.settings import Settings
+
+_GRACE_S = 10
+
+
+def require_free_port(host: str, port: int, variable: str) -> None:
+    """Raise CommandFailed when nothing can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandFailed(
+                f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or set {variable}"
+            ) from None
+
+
+def api_application() -> "FastAPI":
+    """Build the API from the environment; uvicorn calls this again after each change when reload is on."""
+    from scaiflow_api.app import create_app
+
+    settings = load_settings()
+    configure_logging(settings.api.log_level)
+    return create_app(settings)
+
+
+def serve_api() -> None:
+    """Serve until a signal comes."""
+    settings = load_settings()
+    configure_logging(settings.api.log_level)
+    require_free_port(settings.api.host, settings.api.port, "SCAIFLOW_API_PORT")
+    _require_store(settings)
+    if not settings.database.skip_create_all:
+        _upgrade(settings, "head")
+    uvicorn.run(
+        "scaiflow_api.cli.serve:api_application",
+        factory=True,
+        host=settings.api.host,
+        port=settings.api.port,
+        reload=settings.api.reload,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def serve_grid() -> None:
+    """Serve the local grid until a signal comes."""
+    from scaiflow_api.cli.environment import embed
+    from scaiflow_api.cli.grid import grid_application
+
+    embed()
+    settings = load_settings()
+    configure_logging(settings.api.log_level)
+    require_free_port(settings.localgrid.host, settings.localgrid.port, "SCAIFLOW_GRID_PORT")
+    uvicorn.run(
+        grid_application(settings),
+        host=settings.localgrid.host,
+        port=settings.localgrid.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def migrate_database(revision: str, *, down: bool) -> None:
+    """Change the schema; the address of the database stays out of every message."""
+    settings = load_settings()
+    if down:
+        from scaiflow_api.db.schema import downgrade
+
+        downgrade(settings.database.url.get_secret_value(), revision)
+    else:
+        _upgrade(settings, revision)
+    typer.echo(f"the schema is at {revision}", err=True)
+
+
+def openapi_document() -> str:
+    """Return the OpenAPI document as JSON."""
+    from scaiflow_api.app import create_app
+    from scaiflow_api.settings import Settings
+
+    return json.dumps(create_app(Settings()).openapi(), indent=2, sort_keys=True)
+
+
+def _upgrade(settings: "Settings", revision: str) -> None:
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+    from scaiflow_api.db.schema import upgrade
+
+    try:
+        upgrade(settings.database.url.get_secret_value(), revision)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        raise CommandFailed(
+            "SCAIFLOW_DB_URL is no SQLAlchemy async URL with a driver that is installed"
+        ) from None
+    except (DBAPIError, OSError) as error:
+        cause = str(getattr(error, "orig", error)).splitlines()[0]
+        raise CommandFailed(f"the database of SCAIFLOW_DB_URL cannot be used: {cause}") from None
+
+
+def _require_store(settings: "Settings") -> None:
+    import asyncio
+
+    from scaiflow_api.kit.errors import AppError
+    from scaiflow_api.resources import open_store
+    from scaiflow_api.storage import StoreNotUsable
+
+    async def check() -> None:
+        blobs = open_store(settings.store)
+        try:
+            await blobs.check()
+        finally:
+            await blobs.close()
+
+    try:
+        asyncio.run(check())
+    except StoreNotUsable as error:
+        raise CommandFailed(str(error)) from None
+    except AppError as error:
+        raise CommandFailed(f"the object store of SCAIFLOW_STORE_URL does not answer: {error}") from None

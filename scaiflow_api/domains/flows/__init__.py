@@ -1,0 +1,1 @@
+"""Flows: what is kept, in which version, and who may see it."""

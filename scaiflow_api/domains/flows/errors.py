@@ -1,0 +1,51 @@
+"""What can be wrong with a flow, or with asking for one."""
+
+from scaiflow_api.kit.errors import AppError
+
+
+class FlowNotFound(AppError):
+    """There is no such flow, or the caller may not see it: the two look alike."""
+
+    status, error = 404, "flow_not_found"
+    template = "There is no flow '{flow_id}'."
+
+
+class VersionNotFound(AppError):
+    status, error = 404, "version_not_found"
+    template = "The flow '{flow_id}' has no version '{version}'."
+    fix = "GET /api/v1/flows/{flow_id}/versions lists its versions."
+
+
+class InsufficientAcl(AppError):
+    status, error = 403, "insufficient_acl"
+    template = "This needs '{needed}' access to the flow; you hold '{held}'."
+    fix = "Ask the flow's owner, or an administrator of your tenant, for '{needed}' access."
+
+
+class ForeignTenant(AppError):
+    status, error = 403, "foreign_tenant"
+    template = "The flow belongs to another tenant; it can be read from here, but not run."
+
+
+class VersionConflict(AppError):
+    status, error = 412, "version_conflict"
+    template = "The flow has changed: its version is now {current_version}."
+    fix = "GET the flow, apply your change to what you get, and send its ETag as If-Match."
+
+
+class InvalidFlow(AppError):
+    status, error = 422, "invalid_flow"
+    template = "The content is no flow document."
+    fix = "Each entry of 'diagnostics' names a place and what is wrong there."
+
+
+class InvalidCursor(AppError):
+    status, error = 400, "invalid_cursor"
+    template = "The cursor is not one of ours."
+    fix = "Send 'next_cursor' of the page before, unchanged; leave it out for the first page."
+
+
+class SaveContention(AppError):
+    status, error = 503, "save_contention"
+    template = "Too many saves of this flow at the same moment."
+    fix = "Try again in a second."

@@ -1,0 +1,14 @@
+"""ETags of flows: the version and the revision of the row, so that a rename changes it too."""
+
+from scaiflow_api.db.models.flow import Flow
+
+
+def etag_of(flow: Flow) -> str:
+    """Return for example `"1.0.3.r7"`, quotes included."""
+    return f'"{flow.version}.r{flow.revision}"'
+
+
+def matches(header: str, flow: Flow) -> bool:
+    """Tell whether an `If-Match` or `If-None-Match` header names the flow as it is."""
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return "*" in tags or etag_of(flow) in tags

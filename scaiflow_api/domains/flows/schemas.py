@@ -1,0 +1,71 @@
+"""Flows over the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from scaiflow_api.web.schemas import AnswerModel, ApiModel
+
+FlowName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")
+]
+Prose = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+Content = Annotated[dict[str, Any], Field(description="A flow document (v2).")]
+
+
+class FlowCreate(ApiModel):
+    """A new flow. Without a `name` it takes the content's."""
+
+    name: FlowName | None = None
+    description: Prose = ""
+    content: Content
+    message: Prose = ""
+
+
+class FlowUpdate(ApiModel):
+    """A change; whatever is left out stays. `content` makes a new version, described by `message`."""
+
+    name: FlowName | None = None
+    description: Prose | None = None
+    content: Content | None = None
+    message: Prose = ""
+
+
+class FlowSummary(AnswerModel):
+    """A flow without its content."""
+
+    id: str
+    name: str
+    description: str
+    owner_id: str
+    tenant_id: str
+    version: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class FlowDetail(FlowSummary):
+    """A flow with its content."""
+
+    content: dict[str, Any]
+
+
+class FlowPage(AnswerModel):
+    """Visible flows, newest change first."""
+
+    items: list[FlowSummary]
+    total: int
+    next_cursor: str | None
+
+
+class FlowVersionItem(AnswerModel):
+    """One version of a flow."""
+
+    version: str
+    is_current: bool
+    last_modified: datetime
+    author_id: str
+    message: str
+    sha256: str
+    size: int

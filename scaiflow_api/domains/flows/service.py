@@ -1,0 +1,79 @@
+"""Finding a flow that a caller may use, and reading what it holds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from scaiflow_api.auth.acl import Level, level_of
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.auth.tenancy import reads_of
+from scaiflow_api.db.models.flow import Flow, FlowVersion
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, InsufficientAcl, VersionNotFound
+from scaiflow_api.domains.flows.repository import FlowRepository, Position
+from scaiflow_api.kit.semver import Version
+from scaiflow_api.storage import FlowVersions
+
+
+class FlowService:
+    """Reads flows. Every other domain comes to a flow through here."""
+
+    def __init__(self, db: Database, versions: FlowVersions) -> None:
+        self._db = db
+        self._versions = versions
+
+    async def open(self, caller: Caller, flow_id: str, level: Level, *, own_tenant: bool = False) -> Flow:
+        """Return the flow if the caller holds `level` on it.
+
+        Raises FlowNotFound where the caller may not even see it, InsufficientAcl where it sees but may not, and
+        ForeignTenant where `own_tenant` asks for more than a look across tenants.
+        """
+        async with self._db.read() as session:
+            flows = FlowRepository(session)
+            flow = await flows.find(flow_id, reads_of(caller))
+            if flow is None:
+                raise FlowNotFound(flow_id=flow_id)
+            held = level_of(caller, tenant_id=flow.tenant_id, owner_id=flow.owner_id)
+            if held is None:
+                granted = await flows.granted(flow, caller)
+                held = level_of(caller, tenant_id=flow.tenant_id, owner_id=flow.owner_id, granted=granted)
+        if held is None:
+            raise FlowNotFound(flow_id=flow_id)
+        if held < level:
+            raise InsufficientAcl(needed=level.label, held=held.label)
+        if own_tenant and flow.tenant_id != caller.tenant_id:
+            raise ForeignTenant
+        return flow
+
+    async def document(self, flow: Flow, version: str | None = None) -> dict[str, Any]:
+        """Return the content of a version (default: the current one) under the flow's present name.
+
+        Raises VersionNotFound, or the store's error.
+        """
+        if version is not None and version != flow.version:
+            async with self._db.read() as session:
+                if await FlowRepository(session).find_version(flow, version) is None:
+                    raise VersionNotFound(flow_id=flow.id, version=version)
+        stored = await self._versions.read(flow.tenant_id, flow.id, version or flow.version)
+        document: dict[str, Any] = orjson.loads(stored)
+        document["name"] = flow.name
+        return document
+
+    async def versions(self, flow: Flow) -> list[FlowVersion]:
+        """Return the flow's versions, newest first."""
+        async with self._db.read() as session:
+            rows = await FlowRepository(session).versions(flow)
+        return sorted(rows, key=lambda row: Version.of(row.version), reverse=True)
+
+    async def page(
+        self, caller: Caller, *, search: str | None, after: Position | None, size: int
+    ) -> tuple[Sequence[Flow], int, Position | None]:
+        """Return up to `size` visible flows, how many there are in all, and where the next page begins."""
+        async with self._db.read() as session:
+            flows = FlowRepository(session)
+            rows = await flows.page(caller, search=search, after=after, size=size)
+            total = await flows.count(caller, search=search)
+        more = len(rows) > size
+        rows = rows[:size]
+        return rows, total, Position(rows[-1].updated_at, rows[-1].id) if more else None

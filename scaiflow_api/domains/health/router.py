@@ -1,0 +1,61 @@
+"""`/healthz` and `/readyz`, outside /api and without a token."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.web.deps import ResourcesDep
+from scaiflow_api.web.schemas import AnswerModel
+
+router = APIRouter(tags=["health"])
+
+_CHECK_TIMEOUT_S = 3.0
+
+
+class Health(AnswerModel):
+    status: Literal["ok"]
+
+
+class Readiness(AnswerModel):
+    """`checks` must hold for the process to serve; `upstreams` only say what is configured."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, str]
+    upstreams: dict[str, str]
+
+
+@router.get("/healthz", response_model=Health)
+async def healthz() -> Health:
+    """Answer as long as the process lives."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
+async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
+    """Ask the database and the object store; 503 when either does not answer."""
+    database, store = await asyncio.gather(_ask(resources.db.check()), _ask(resources.blobs.check()))
+    ready = database == store == "ok"
+    response.status_code = 200 if ready else 503
+    settings = resources.settings
+    return Readiness(
+        status="ready" if ready else "not_ready",
+        checks={"database": database, "store": store},
+        upstreams={
+            "scaikey": "configured" if settings.scaikey.base_url else "not configured",
+            "scaigrid": "configured" if settings.scaigrid.base_url else "not configured",
+        },
+    )
+
+
+async def _ask(check: Awaitable[None]) -> str:
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            await check
+    except AppError as error:
+        return error.error
+    except TimeoutError:
+        return "timeout"
+    return "ok"

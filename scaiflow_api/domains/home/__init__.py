@@ -1,0 +1,1 @@
+"""Pages for people: the front door, the way back from signing in, the documentation."""

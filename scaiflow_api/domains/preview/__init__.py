@@ -1,0 +1,1 @@
+"""Compiling and validating without keeping anything."""

@@ -1,0 +1,78 @@
+"""Everything a process holds open, and the only place that wires it together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from scaiflow_api.auth.tokens import TokenVerifier
+from scaiflow_api.db.principals import Principals
+from scaiflow_api.db.session import Database
+from scaiflow_api.flowgraph import Limits
+from scaiflow_api.kit.clock import Clock, SystemClock
+from scaiflow_api.kit.turns import Turns
+from scaiflow_api.settings import Settings, Store
+from scaiflow_api.storage import BlobStore, FlowVersions, open_blobs
+from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaikey import ScaiKey
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What services are built from."""
+
+    settings: Settings
+    db: Database
+    blobs: BlobStore
+    versions: FlowVersions
+    principals: Principals
+    scaikey: ScaiKey
+    scaigrid: ScaiGrid
+    tokens: TokenVerifier
+    limits: Limits
+    clock: Clock
+    saves: Turns
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Resources]:
+    """Open everything; close it in the reverse order. Raises what a bad setting deserves."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        db = Database(settings.database.url.get_secret_value(), pool_size=settings.database.pool_size)
+        stack.push_async_callback(db.close)
+        blobs = open_store(settings.store)
+        stack.push_async_callback(blobs.close)
+        scaikey = ScaiKey(
+            await stack.enter_async_context(open_client(settings.scaigrid)), settings.scaikey, clock
+        )
+        stack.push_async_callback(scaikey.close)
+        scaigrid = ScaiGrid(
+            await stack.enter_async_context(open_client(settings.scaigrid)), settings.scaigrid
+        )
+        yield Resources(
+            settings=settings,
+            db=db,
+            blobs=blobs,
+            versions=FlowVersions(blobs),
+            principals=Principals(db),
+            scaikey=scaikey,
+            scaigrid=scaigrid,
+            tokens=TokenVerifier(
+                base_url=settings.scaikey.base_url or "",
+                audiences=settings.scaikey.audiences,
+                keys=scaikey,
+                clock=clock,
+            ),
+            limits=Limits(**settings.limits.model_dump()),
+            clock=clock,
+            saves=Turns(),
+        )
+
+
+def open_store(store: Store) -> BlobStore:
+    """Open the object store that the settings name. Raises StoreNotUsable."""
+    access_key, secret_key = (
+        key.get_secret_value() if key else None for key in (store.s3_access_key, store.s3_secret_key)
+    )
+    return open_blobs(store.url, access_key=access_key, secret_key=secret_key)

@@ -1,0 +1,1 @@
+"""What FastAPI needs from us, once: authentication, errors, middleware, base schemas."""

@@ -1,0 +1,78 @@
+"""What a route asks for: the process's resources, and a caller who may be here."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.auth.caller import MANAGE, VIEW, Caller
+from scaiflow_api.auth.errors import PermissionDenied
+from scaiflow_api.resources import Resources
+from scaiflow_api.web.authentication import Authenticator
+from scaiflow_api.web.errors import UnsupportedMediaType
+
+# Only tells OpenAPI of the scheme; `authenticate` reads the header itself.
+_scheme = HTTPBearer(
+    auto_error=False, description="A ScaiKey access token: `scaiflow token alice` prints one."
+)
+
+
+def resources(request: Request) -> Resources:
+    found: Resources = request.app.state.resources
+    return found
+
+
+def authenticator(request: Request) -> Authenticator:
+    found: Authenticator = request.app.state.authenticator
+    return found
+
+
+ResourcesDep = Annotated[Resources, Depends(resources)]
+AuthenticatorDep = Annotated[Authenticator, Depends(authenticator)]
+
+
+async def authenticate(
+    request: Request,
+    known: AuthenticatorDep,
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(_scheme)],
+) -> Caller:
+    """Identify the caller. Every route below /api/v1 depends on this, save a closed list of public ones."""
+    return await known.identify(request.headers.get("authorization"))
+
+
+CallerDep = Annotated[Caller, Depends(authenticate)]
+
+
+def requires(permission: str) -> Callable[..., Awaitable[Caller]]:
+    """Return a dependency that lets only holders of `permission` through."""
+
+    async def check(caller: CallerDep, known: AuthenticatorDep) -> Caller:
+        if permission not in await known.permissions(caller):
+            raise PermissionDenied(needed=permission)
+        return caller
+
+    check.__dict__["permission"] = permission
+    return check
+
+
+Viewer = Annotated[Caller, Depends(requires(VIEW))]
+Manager = Annotated[Caller, Depends(requires(MANAGE))]
+
+
+def acl(level: Level) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route that needs `level` on its flow; docs and tests read it."""
+    return {"x-acl": level.label}
+
+
+def json_only(request: Request) -> None:
+    """Refuse a body that does not say it is JSON: media types are declared, never guessed."""
+    if request.method not in {"POST", "PUT", "PATCH"} or request.headers.get("content-length", "") in {
+        "",
+        "0",
+    }:
+        return
+    declared = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if declared != "application/json":
+        raise UnsupportedMediaType

@@ -1,0 +1,149 @@
+"""Turns every failure into the one error shape: `{"detail": {error, message, fix?, …, trace_id}}`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
+from scaiflow_api.web.context import current
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong. Further members depend on `error`; docs/errors.md lists them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    error: str
+    """A stable code."""
+    message: str
+    """A sentence for people."""
+    fix: str | None = None
+    """What to do about it."""
+    trace_id: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    detail: ErrorDetail
+
+
+class InvalidRequest(AppError):
+    status, error = 422, "invalid_request"
+    template = "The request is not valid."
+
+
+class NotFound(AppError):
+    status, error = 404, "not_found"
+    template = "There is nothing at this address."
+    fix = "GET /docs lists every address."
+
+
+class MethodNotAllowed(AppError):
+    status, error = 405, "method_not_allowed"
+    template = "This address does not take that method."
+
+
+class MalformedRequest(AppError):
+    status, error = 400, "malformed_request"
+    template = "The request cannot be read."
+
+
+class BodyTooLarge(AppError):
+    status, error = 413, "body_too_large"
+    template = "The request body is larger than {limit_bytes} bytes."
+
+
+class UnsupportedMediaType(AppError):
+    status, error = 415, "unsupported_media_type"
+    template = "The body must be JSON."
+    fix = "Send 'Content-Type: application/json'."
+
+
+class MisdirectedRequest(AppError):
+    status, error = 421, "misdirected_request"
+    template = "This process serves only this machine."
+    fix = "Address it as 127.0.0.1 or localhost."
+
+
+class InternalError(AppError):
+    status, error = 500, "internal_error"
+    template = "Something unexpected went wrong on our side."
+    fix = "Quote the trace id to the operator."
+
+
+class Refused(HTTPException):
+    """Carries an AppError out of places where FastAPI lets only an HTTPException through."""
+
+    def __init__(self, error: AppError) -> None:
+        super().__init__(error.status)
+        self.error = error
+
+
+def answer(scope: Scope, error: AppError) -> Response:
+    """Return the response for an error of ours."""
+    detail = {**error.detail(), "trace_id": current(scope).trace_id}
+    body: dict[str, Any] = {"detail": detail}
+    if isinstance(beside := getattr(error, "beside", None), Mapping):
+        body = {**beside, **body}
+    return Response(
+        orjson.dumps(body, default=str), error.status, headers=error.headers, media_type="application/json"
+    )
+
+
+async def _on_app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    return answer(request.scope, error)
+
+
+async def _on_upstream_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UpstreamError)
+    return answer(request.scope, as_app_error(error))
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        {
+            "path": ".".join(str(part) for part in found["loc"]),
+            "code": found["type"],
+            "message": found["msg"],
+        }
+        for found in error.errors()
+    ]
+    return answer(request.scope, InvalidRequest(problems=problems))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error, Refused):
+        return answer(request.scope, error.error)
+    kind = {
+        HTTPStatus.NOT_FOUND: NotFound,
+        HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
+    }.get(HTTPStatus(error.status_code), MalformedRequest)
+    return answer(request.scope, kind(headers=dict(error.headers or {})))
+
+
+def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses=` of a route: one entry per status, naming the codes."""
+    codes: dict[int, list[str]] = {}
+    for error in errors:
+        codes.setdefault(error.status, []).append(f"`{error.error}`")
+    return {status: {"model": ErrorBody, "description": ", ".join(found)} for status, found in codes.items()}
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(UpstreamError, _on_upstream_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)

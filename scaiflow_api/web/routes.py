@@ -1,0 +1,49 @@
+"""What the routes of an application say of themselves, for the documentation and for the tests that guard them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+
+from scaiflow_api.web.deps import authenticate
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """What one method of one path asks of its caller."""
+
+    method: str
+    path: str
+    public: bool
+    """True: no token is asked for."""
+    permission: str | None
+    acl: str | None
+    """The level on the flow that the path names."""
+
+
+def rules(app: FastAPI) -> list[RouteRule]:
+    """Return the rule of every documented or undocumented route with dependencies, by path."""
+    found = []
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        if dependant is None:
+            continue
+        calls = list(_calls(dependant))
+        permission = next(
+            (call.__dict__["permission"] for call in calls if "permission" in call.__dict__), None
+        )
+        level = (getattr(route, "openapi_extra", None) or {}).get("x-acl")
+        found += [
+            RouteRule(method, route.path or "", authenticate not in calls, permission, level)
+            for method in sorted(route.methods or ())
+        ]
+    return sorted(found, key=lambda rule: (rule.path, rule.method))
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    if dependant.call is not None and hasattr(dependant.call, "__dict__"):
+        yield dependant.call
+    for child in dependant.dependencies:
+        yield from _calls(child)

@@ -1,0 +1,74 @@
+"""The real application on a real database; only what lies beyond our own process is played."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from fastapi import FastAPI
+from people import People
+from pydantic import SecretStr
+from tokens import AUDIENCE, ISSUER, PublishedKeys
+
+from scaiflow_api.app import create_app
+from scaiflow_api.auth.caller import AdminRole
+from scaiflow_api.auth.tokens import TokenVerifier
+from scaiflow_api.resources import Resources, open_resources
+from scaiflow_api.settings import Api, Database, Environment, ScaiGrid, ScaiKey, Settings, Store
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCAIGRID = "http://scaigrid.test"
+
+
+@pytest.fixture
+def people() -> People:
+    return People()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        api=Api(env=Environment.DEVELOPMENT),
+        database=Database(url=SecretStr(database_url), pool_size=5),
+        store=Store(url=f"file:{tmp_path / 'blobs'}"),
+        scaikey=ScaiKey(base_url=ISSUER, client_id=AUDIENCE, client_secret=SecretStr("client-secret")),
+        scaigrid=ScaiGrid(base_url=SCAIGRID, timeout_s=2.0, start_timeout_s=1.0),
+    )
+
+
+@pytest.fixture
+def keys() -> PublishedKeys:
+    return PublishedKeys()
+
+
+@pytest.fixture
+async def resources(settings: Settings, people: People, keys: PublishedKeys) -> AsyncIterator[Resources]:
+    async with open_resources(settings) as opened:
+        verifier = TokenVerifier(base_url=ISSUER, audiences=(AUDIENCE,), keys=keys, clock=opened.clock)
+        for person, role in ((people.alice, AdminRole.TENANT_ADMIN), (people.root, AdminRole.SUPER_ADMIN)):
+            await opened.principals.grant(
+                person.tenant_id, person.id, role, source="bootstrap", now=opened.clock.now()
+            )
+        yield replace(opened, tokens=verifier)
+
+
+@pytest.fixture
+def app(settings: Settings, resources: Resources) -> FastAPI:
+    return create_app(settings, resources)
+
+
+@pytest.fixture
+async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as client:
+        yield client
+
+
+@pytest.fixture
+def echo() -> dict[str, Any]:
+    """The content of the echo agent."""
+    document: dict[str, Any] = orjson.loads((EXAMPLES / "echo-agent.flow.json").read_bytes())
+    return document

@@ -1,0 +1,49 @@
+"""What is written down is what the code says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from scaiflow_api.app import create_app
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    checked = subprocess.run(
+        [sys.executable, ROOT / "docs/generate.py", "--check"], capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr + "run `make docs`"
+
+
+def test_every_setting_stands_in_the_example() -> None:
+    example = (ROOT / ".env.example").read_text()
+    names = {
+        str(field.validation_alias)
+        for section in Settings.model_fields.values()
+        for field in section.annotation.model_fields.values()  # type: ignore[union-attr]
+    }
+
+    assert set(re.findall(r"^# ([A-Z_]+)=", example, re.MULTILINE)) == names
+
+
+def test_every_status_that_a_route_documents_names_codes_that_exist() -> None:
+    described = [
+        code
+        for path in create_app(Settings()).openapi()["paths"].values()
+        for operation in path.values()
+        for answer in operation["responses"].values()
+        for code in re.findall(r"`([a-z_]+)`", answer["description"])
+    ]
+
+    assert set(described) <= set(AppError.registry)
+    assert described
+
+
+def test_no_committed_file_names_a_package_host() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        assert "://" not in (ROOT / name).read_text()
