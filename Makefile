@@ -37,8 +37,8 @@ bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run
 openapi: $(VENV)/.run ## Print the OpenAPI document
 	@$(BIN)/scaiflow openapi
 
-docs: $(VENV)/.dev ## Write the generated pages of docs/ and the JSON Schema of flows
-	$(BIN)/python -m tests.architecture.generated
+docs: $(VENV)/.dev ## Write the generated pages of docs/, .env.example and the schema of flows
+	$(BIN)/python docs/generate.py
 
 golden: $(VENV)/.dev ## Rewrite the compiler's golden files; review the difference like code
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q -n 0 tests/compiler

@@ -1,0 +1,112 @@
+"""Real servers as processes, on ports and in folders of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_WITHIN_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Place:
+    """Where one pair of servers lives."""
+
+    folder: Path
+    api_port: int = field(default_factory=free_port)
+    grid_port: int = field(default_factory=free_port)
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The process's environment without any of our settings, but for this place's."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCAI", "MAKE"))}
+        return {
+            **kept,
+            "SCAIFLOW_DATA_FOLDER": str(self.folder),
+            "SCAIFLOW_API_PORT": str(self.api_port),
+            "SCAIFLOW_GRID_PORT": str(self.grid_port),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+
+    def scaiflow(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "scaiflow_api.cli", *arguments],
+            env={**self.environment, **environment},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_WITHIN_S,
+        )
+
+    def token(self, who: str) -> str:
+        printed = self.scaiflow("token", who)
+        assert printed.returncode == 0, printed.stderr
+        return printed.stdout.strip()
+
+    def headers(self, who: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(who)}"}
+
+
+@contextmanager
+def running(
+    place: Place, command: list[str], url: str, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command, wait until `url` answers, and end it with its whole group."""
+    log = place.folder / f"log-{time.monotonic_ns()}.txt"
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            env={**place.environment, **environment},
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            await_answer(process, url, log)
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(5)
+
+
+def await_answer(process: subprocess.Popen[str], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            httpx.get(url, timeout=2, trust_env=False)
+            return
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    raise AssertionError(f"nothing answers at {url}: {log.read_text()}")
+
+
+def scaiflow(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "scaiflow_api.cli", *arguments]
