@@ -16,18 +16,16 @@ class Person:
     groups: tuple[str, ...] = ()
 
     def token(self, **changed: Any) -> str:
-        return sign(
-            claims(
-                sub=self.id,
-                tenant_id=self.tenant_id,
-                iss=f"{ISSUER}/tenants/{self.tenant_id}",
-                email=f"{self.id[4:]}@example.test",
-                name=self.id[4:].title(),
-                permissions=list(self.permissions),
-                groups=list(self.groups),
-                **changed,
-            )
-        )
+        good = {
+            "sub": self.id,
+            "tenant_id": self.tenant_id,
+            "iss": f"{ISSUER}/tenants/{self.tenant_id}",
+            "email": f"{self.id[4:]}@example.test",
+            "name": self.id[4:].title(),
+            "permissions": list(self.permissions),
+            "groups": list(self.groups),
+        }
+        return sign(claims(**{**good, **changed}))
 
     @property
     def headers(self) -> dict[str, str]:

@@ -75,5 +75,6 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # httpx logs every address it calls at INFO; an address may carry a caller's text.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # httpx logs every address it calls at INFO, and an address may carry a caller's text; alembic tells of itself.
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -137,7 +137,10 @@ class TestPrincipals:
         principals = Principals(db)
 
         first, second = await asyncio.gather(
-            *(principals.add("tnt_acme", "usr_new", email="n@acme.example", name="New", now=NOW) for _ in range(2))
+            *(
+                principals.add("tnt_acme", "usr_new", email="n@acme.example", name="New", now=NOW)
+                for _ in range(2)
+            )
         )
 
         assert first == second
@@ -162,8 +165,9 @@ def test_sqlite_files_survive_a_power_cut(tmp_path: Path) -> None:
         db = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
         async with db.read() as session:
             connection = await session.connection()
-            found = [(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
+            journal = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar()
+            synchronous = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar()
         await db.close()
-        return found[0], found[1]
+        return journal, synchronous
 
     assert asyncio.run(pragmas()) == ("wal", 2)

@@ -1,0 +1,84 @@
+"""The local grid as one ASGI app: `/scaikey`, `/scaigrid`, and the switch for faults where it is wanted."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from scaiflow_api.kit.clock import Clock, SystemClock
+from scaiflow_api.localgrid.asgi import BodyLimit, HostGuard, RequestId
+from scaiflow_api.localgrid.config import GridConfig
+from scaiflow_api.localgrid.faults import FaultMiddleware, Faults, switch
+from scaiflow_api.localgrid.grid import Grid
+from scaiflow_api.localgrid.keys import SigningKeys
+from scaiflow_api.localgrid.models.offline import OfflineModel
+from scaiflow_api.localgrid.models.openai import OpenAIModel
+from scaiflow_api.localgrid.people import clients
+from scaiflow_api.localgrid.runs import Runs
+from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
+from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
+from scaiflow_api.localgrid.scaigrid.catalogue import is_served
+from scaiflow_api.localgrid.scaikey.app import scaikey_app
+from scaiflow_api.localgrid.store import Store
+
+
+def create_grid(
+    config: GridConfig, *, clock: Clock | None = None, models: ModelProvider | None = None
+) -> FastAPI:
+    """Return a local grid. Its file is opened in the app's lifespan. Tests bring a clock or a model of their own."""
+    clock = clock or SystemClock()
+    store = Store(config.database)
+    client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
+    provider = models or _provider(config, client)
+    grid = Grid(
+        config=config,
+        clock=clock,
+        store=store,
+        clients=clients(config),
+        keys=SigningKeys(store, clock),
+        runs=Runs(store, clock, config, provider, is_served),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if client is not None:
+                stack.push_async_callback(client.aclose)
+            stack.push_async_callback(store.close)
+            await store.open()
+            await grid.keys.load()
+            await grid.runs.recover()
+            stack.push_async_callback(grid.runs.close)
+            yield
+
+    app = FastAPI(title="ScaiFlow local grid", openapi_url=None, lifespan=lifespan)
+    app.state.grid = grid
+    faults = Faults()
+    if config.faults:
+        app.include_router(switch(faults))
+    app.mount("/scaikey", scaikey_app(grid))
+    app.mount("/scaigrid", scaigrid_app(grid))
+
+    @app.get("/")
+    async def overview() -> dict[str, str]:
+        """Say what is here."""
+        return {
+            "name": "ScaiFlow local grid",
+            "scaikey": config.scaikey_url,
+            "scaigrid": f"{config.base_url}/scaigrid",
+            "models": "offline" if config.model_url is None else config.model_url,
+        }
+
+    # Added last runs first: a foreign host learns nothing, and faults befall what clients call.
+    app.add_middleware(FaultMiddleware, faults=faults)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestId)
+    app.add_middleware(HostGuard)
+    return app
+
+
+def _provider(config: GridConfig, client: httpx.AsyncClient | None) -> ModelProvider:
+    if client is None or config.model_url is None:
+        return OfflineModel()
+    return OpenAIModel(client, config.model_url, config.model_key)

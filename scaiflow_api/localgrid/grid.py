@@ -1,0 +1,37 @@
+"""The parts of one running grid, and how a route reaches them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from scaiflow_api.kit.clock import Clock
+from scaiflow_api.localgrid.config import GridConfig
+from scaiflow_api.localgrid.keys import SigningKeys
+from scaiflow_api.localgrid.people import Client
+from scaiflow_api.localgrid.runs import Runs
+from scaiflow_api.localgrid.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Everything that lives as long as the process."""
+
+    config: GridConfig
+    clock: Clock
+    store: Store
+    clients: dict[str, Client]
+    keys: SigningKeys
+    runs: Runs
+
+    def now(self) -> float:
+        """Return the present in seconds since 1970."""
+        return self.clock.now().timestamp()
+
+
+async def _grid_of(request: Request) -> Grid:
+    grid: Grid = request.app.state.grid
+    return grid
+
+
+GridDep = Annotated[Grid, Depends(_grid_of)]

@@ -1,0 +1,1 @@
+"""Executes the intermediate representation: a tree walk over blocks, with models and an event sink handed in."""

@@ -1,0 +1,1 @@
+"""The platform that runs Cores: who am I, models, and the ScaiCore module."""

@@ -1,0 +1,75 @@
+"""ScaiCore module: run a Core."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from scaiflow_api.compiler import ManifestError, ir
+from scaiflow_api.localgrid.core_table import Core
+from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.runs import Invocation
+from scaiflow_api.localgrid.scaigrid.auth import CoreManager
+from scaiflow_api.localgrid.scaigrid.cores import get_core, read_verified
+from scaiflow_api.localgrid.scaigrid.envelope import ok, read_json
+from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
+
+MAX_INPUT_NESTING = 64
+
+router = APIRouter(prefix="/cores")
+
+
+class CoreInvokeRequest(BaseModel):
+    """What a run starts with."""
+
+    model_config = ConfigDict(strict=True)
+
+    input: dict[str, Any] = Field(default_factory=dict)
+    flow_name: str | None = None
+    """The Core's first flow where none is named."""
+    instance_key: str | None = Field(default=None, max_length=256)
+
+
+@router.post("/{core_id}/invoke")
+async def invoke_core(request: Request, core_id: str, caller: CoreManager, grid: GridDep) -> Response:
+    """Run a flow of a running Core. A run that fails is an answer, not an error: 200 with status FAILED."""
+    core = await get_core(grid, caller, core_id)
+    body = await read_json(request, CoreInvokeRequest)
+    if not _is_within(body.input, MAX_INPUT_NESTING):
+        raise invalid(f"the input is nested deeper than {MAX_INPUT_NESTING}", "input")
+    if core.status != "running":
+        raise GridError(409, "CORE_NOT_RUNNING", f"The Core is {core.status!r}; start it first.")
+    module = await _module(core)
+    invocation = Invocation(
+        core=core,
+        module=module,
+        flow=_flow(module, body.flow_name),
+        input=body.input,
+        instance_key=body.instance_key,
+    )
+    execution = await grid.runs.invoke(invocation)
+    return ok(request, execution.as_dict())
+
+
+async def _module(core: Core) -> ir.Module:
+    try:
+        return await asyncio.to_thread(read_verified, core.manifest)
+    except ManifestError as error:
+        raise GridError(422, "INVALID_SOURCE_IR", f"verifier error: {error}") from None
+
+
+def _flow(module: ir.Module, name: str | None) -> ir.Flow:
+    flow = next((flow for flow in module.flows if name in {None, flow.name}), None)
+    if flow is None:
+        names = ", ".join(flow.name for flow in module.flows)
+        raise invalid(f"the Core has no flow {name!r}; its flows are: {names}", "flow_name")
+    return flow
+
+
+def _is_within(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_within(item, depth - 1) for item in inner)

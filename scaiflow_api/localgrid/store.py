@@ -1,0 +1,115 @@
+"""The grid's state: one SQLite file, used by one thread.
+
+Work is handed over as a function of a connection and runs whole before the next one. So a transaction never
+stays open across an `await`, and a caller that goes away in the middle cannot leave half of one behind.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+KEPT_EVENTS = 200_000
+"""Older ones are dropped at start."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS signing_keys (
+  kid TEXT PRIMARY KEY, private_pem TEXT NOT NULL, created_at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS authorization_codes (
+  code_hash TEXT PRIMARY KEY, family TEXT NOT NULL, client_id TEXT NOT NULL, user_id TEXT NOT NULL,
+  redirect_uri TEXT NOT NULL, scope TEXT NOT NULL, nonce TEXT, code_challenge TEXT,
+  auth_time INTEGER NOT NULL, expires_at REAL NOT NULL, used INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS refresh_tokens (
+  token_hash TEXT PRIMARY KEY, family TEXT NOT NULL, client_id TEXT NOT NULL, user_id TEXT NOT NULL,
+  scope TEXT NOT NULL, auth_time INTEGER NOT NULL, expires_at REAL NOT NULL,
+  used INTEGER NOT NULL DEFAULT 0, revoked INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS refresh_tokens_family ON refresh_tokens (family);
+CREATE TABLE IF NOT EXISTS sessions (
+  session_hash TEXT PRIMARY KEY, user_id TEXT NOT NULL, auth_time INTEGER NOT NULL, expires_at REAL NOT NULL,
+  terminated_reason TEXT
+);
+CREATE TABLE IF NOT EXISTS cores (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant_id TEXT NOT NULL, slug TEXT NOT NULL,
+  name TEXT NOT NULL, status TEXT NOT NULL, manifest TEXT NOT NULL, metadata TEXT NOT NULL,
+  created_at TEXT NOT NULL, updated_at TEXT NOT NULL, UNIQUE (tenant_id, slug)
+);
+CREATE TABLE IF NOT EXISTS running (
+  execution_id TEXT PRIMARY KEY, core_id TEXT NOT NULL, tenant_id TEXT NOT NULL, flow_name TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant_id TEXT NOT NULL, core_id TEXT NOT NULL,
+  type TEXT NOT NULL, timestamp TEXT NOT NULL, payload TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_core ON events (tenant_id, core_id, seq);
+CREATE INDEX IF NOT EXISTS events_tenant ON events (tenant_id, seq);
+"""
+
+
+class Store:
+    """One SQLite file. `open` before use, `close` after."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="localgrid-store")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Make or open the file. Raises OSError or sqlite3.Error when it cannot be written."""
+        await self._run(self._connect)
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._run(connection.close)
+        self._thread.shutdown()
+
+    async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run `work` on the connection and return its result."""
+        return await self._run(lambda: work(self._open_connection()))
+
+    async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run `work` in one transaction: committed when it returns, undone when it raises."""
+        return await self._run(lambda: _in_transaction(self._open_connection(), work))
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise RuntimeError("the store is not open")
+        return self._connection
+
+    def _connect(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # The file exists with its final mode before anything is written into it; SQLite gives its
+        # write-ahead log the mode of the database.
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._path.chmod(0o600)
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on", "busy_timeout=5000"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.executescript(_SCHEMA)
+        connection.execute(
+            "DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", (KEPT_EVENTS,)
+        )
+        self._connection = connection
+
+
+def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return result

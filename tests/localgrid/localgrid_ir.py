@@ -1,0 +1,124 @@
+"""Hand-built modules, and models that say what a test tells them."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.localgrid.runtime.events import RuntimeEvent
+from scaiflow_api.localgrid.runtime.failures import RunFailed
+from scaiflow_api.localgrid.runtime.interpreter import Run
+from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelFailed, ModelRequest
+
+
+def a_module(
+    *body: ir.AnyBlock,
+    outputs: Sequence[ir.OutputCandidate] = (),
+    variables: Mapping[str, Any] | None = None,
+    models: Sequence[Mapping[str, Any]] = ({"role": "primary", "ref": "scaigrid", "model": "openai/gpt-4o"},),
+) -> ir.Module:
+    return ir.Module(
+        name="under-test",
+        version="1.0.0",
+        runtime_version="0.2",
+        mode="stateless",
+        identity=ir.Identity(provider="scaikey", persona="Helpful Tester"),
+        models=tuple(models),
+        variables=tuple({"name": n, "type": "object", "default": d} for n, d in (variables or {}).items()),
+        triggers=(ir.Trigger(kind="api", name="entry", target_flow="main", node_id="node_entry"),),
+        flows=(ir.Flow(name="main", params={}, body=body, outputs=tuple(outputs)),),
+        metadata=ir.Metadata(source_id=None, source_version=None, scaicore_target="0.2"),
+    )
+
+
+def says(node_id: str | None, template: Any, **more: Any) -> ir.RigidBlock:
+    """A node whose result is a template."""
+    return ir.RigidBlock(node_id=node_id, statements=(ir.ExpressionStatement(expression=template),), **more)
+
+
+def sets(node_id: str | None, **values: Any) -> ir.RigidBlock:
+    """A node that assigns variables."""
+    return ir.RigidBlock(
+        node_id=node_id,
+        statements=tuple(ir.AssignStatement(name=name, value=value) for name, value in values.items()),
+    )
+
+
+def asks(node_id: str, **more: Any) -> ir.FlexibleBlock:
+    return ir.FlexibleBlock(**{"node_id": node_id, "goal": "Answer.", "llm_role": "primary", **more})
+
+
+def guards(node_id: str, **more: Any) -> ir.GuardedBlock:
+    return ir.GuardedBlock(**{"node_id": node_id, "goal": "Answer.", "llm_role": "primary", **more})
+
+
+def arm(condition: str, *body: ir.AnyBlock, edge: str | None = None, compares: bool = False) -> ir.MatchArm:
+    return ir.MatchArm(condition=condition, edge_id=edge, body=body, compares=compares)
+
+
+def edges_of(node_id: str | None, *arms: ir.MatchArm, **more: Any) -> ir.MatchBlock:
+    """The conditional edges that leave a node; of nobody: a test of flags."""
+    return ir.MatchBlock(source_location=ir.SourceLocation(node_id), arms=arms, **more)
+
+
+def decides(node_id: str, *arms: ir.MatchArm, **more: Any) -> ir.MatchBlock:
+    return ir.MatchBlock(node_id=node_id, source_location=ir.SourceLocation(node_id), arms=arms, **more)
+
+
+@dataclass
+class ScriptedModels:
+    """Implements Models and ModelProvider: gives its answers in turn, the last one again and again."""
+
+    answers: list[Any] = field(default_factory=lambda: ["an answer"])
+    requests: list[ModelRequest] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    async def complete(self, choice: ModelChoice | str, request: ModelRequest) -> Any:
+        self.requests.append(request)
+        self.asked.append(choice if isinstance(choice, str) else f"{choice.ref}/{choice.model}")
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, ModelFailed):
+            raise answer
+        return answer
+
+
+@dataclass
+class Outcome:
+    output: Any = None
+    failed: RunFailed | None = None
+    events: list[RuntimeEvent] = field(default_factory=list)
+
+    def emit(self, event: RuntimeEvent) -> None:
+        self.events.append(event)
+
+    async def pace(self) -> None:
+        await asyncio.sleep(0)
+
+    @property
+    def trace(self) -> list[str]:
+        """The events as `entered node_x`."""
+        return [f"{e.type.rpartition('.')[2]} {e.payload['node_id']}" for e in self.events]
+
+
+async def run(
+    module: ir.Module,
+    run_input: Mapping[str, Any] | None = None,
+    models: Any = None,
+    max_blocks: int = 1000,
+    flow: ir.Flow | None = None,
+) -> Outcome:
+    outcome = Outcome()
+    execution = Run(
+        module,
+        flow or module.flows[0],
+        run_input or {},
+        models=models or ScriptedModels(),
+        sink=outcome,
+        max_blocks=max_blocks,
+    )
+    try:
+        outcome.output = await execution.execute()
+    except RunFailed as failed:
+        outcome.failed = failed
+    return outcome
