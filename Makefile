@@ -28,8 +28,10 @@ format: $(VENV)/.dev ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test-services: $(VENV)/.dev ## Run the tests that need PostgreSQL, MariaDB, Redis and an S3 server
+test-services: $(VENV)/.dev ## Run the tests of storage, SQL and the API against real servers
 	$(BIN)/python -m pytest -m services -n 0
+	$(BIN)/python -m pytest tests/db tests/api --database postgres
+	$(BIN)/python -m pytest tests/db tests/api --database mariadb
 
 bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,8 @@
-"""Scratch databases on the servers that the service tests need."""
+"""Scratch databases on the servers that the service tests need.
+
+`SCAIFLOW_TEST_POSTGRES_URL` and `SCAIFLOW_TEST_MARIADB_URL` name other servers than this machine's: SQLAlchemy async
+URLs of an account that may create databases.
+"""
 
 import os
 from collections.abc import AsyncIterator

@@ -98,11 +98,11 @@ class TokenVerifier:
         if not self._audiences.intersection(a for a in audience if isinstance(a, str)):
             raise InvalidToken("Audience doesn't match")
         tenant_id = raw.get("tenant_id")
-        if not _is_identifier(tenant_id):
+        if not isinstance(tenant_id, str) or not _IDENTIFIER.fullmatch(tenant_id):
             raise InvalidToken("it names no tenant")
         if raw["iss"] not in (self._base_url, f"{self._base_url}/tenants/{tenant_id}"):
             raise InvalidToken("Issuer doesn't match")
-        if not isinstance(raw["scope"], str) or not _is_identifier(raw["sub"]):
+        if not isinstance(raw["scope"], str) or not _IDENTIFIER.fullmatch(raw["sub"]):
             raise InvalidToken("'sub' or 'scope' is malformed")
         return Claims(
             subject=raw["sub"],
@@ -158,10 +158,6 @@ def _decode(token: str, key: SigningKey) -> Mapping[str, Any]:
     if "scope" not in claims:
         raise InvalidToken("it is no access token: 'scope' is missing")
     return claims
-
-
-def _is_identifier(value: object) -> bool:
-    return isinstance(value, str) and bool(_IDENTIFIER.fullmatch(value))
 
 
 def _strings(value: object) -> frozenset[str]:

@@ -81,7 +81,7 @@ class FlowRepository:
         return await self._session.get(FlowVersion, (flow.id, version))
 
 
-def _visible(caller: Caller, search: str | None) -> Select[tuple[Flow]]:
+def _visible(caller: Caller, search: str | None) -> Select[Flow]:
     """The only place that decides which flows a list may show."""
     tenants = reads_of(caller)
     rows = select(Flow).where(Flow.deleted_at.is_(None))

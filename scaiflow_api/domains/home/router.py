@@ -7,10 +7,9 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
 router = APIRouter(include_in_schema=False)
-documentation_assets = StaticFiles(directory=swagger_ui_path)
+documentation_assets = StaticFiles(packages=[("fastapi_offline", "static")])
 
 _PAGES = Path(__file__).parent / "pages"
 _POLICY = (
@@ -65,6 +64,6 @@ async def documentation(request: Request) -> HTMLResponse:
         title="ScaiFlow API",
         swagger_js_url="/docs/assets/swagger-ui-bundle.js",
         swagger_css_url="/docs/assets/swagger-ui.css",
-        swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        swagger_favicon_url="/docs/assets/favicon.png",
         swagger_ui_parameters=options,
     )

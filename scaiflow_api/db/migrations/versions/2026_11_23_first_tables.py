@@ -57,7 +57,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_flow_acls")),
         sa.ForeignKeyConstraint(["flow_id"], ["flows.id"], name=op.f("fk_flow_acls_flow_id")),
         sa.UniqueConstraint(
-            "flow_id", "principal_type", "principal_id", name=op.f("uq_flow_acls_flow_id_principal_type_principal_id")
+            "flow_id",
+            "principal_type",
+            "principal_id",
+            name=op.f("uq_flow_acls_flow_id_principal_type_principal_id"),
         ),
     )
     op.create_index("ix_flow_acls_principal", "flow_acls", ["principal_type", "principal_id", "flow_id"])
@@ -91,7 +94,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployments")),
         sa.ForeignKeyConstraint(["flow_id"], ["flows.id"], name=op.f("fk_deployments_flow_id")),
     )
-    op.create_index("ix_deployments_flow_started", "deployments", ["tenant_id", "flow_id", "started_at", "id"])
+    op.create_index(
+        "ix_deployments_flow_started", "deployments", ["tenant_id", "flow_id", "started_at", "id"]
+    )
     op.create_index("ix_deployments_core", "deployments", ["tenant_id", "core_id"])
     op.create_table(
         "leases",
