@@ -1,0 +1,29 @@
+"""How large a flow document may be. The caller passes what its settings say; these are the defaults."""
+
+from dataclasses import dataclass
+
+from scaiflow_api.kit.errors import AppError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one document."""
+
+    max_bytes: int = 5 * 1024 * 1024
+    """Of its canonical JSON."""
+    max_nodes: int = 5_000
+    max_edges: int = 20_000
+    max_nesting: int = 64
+    """Objects and lists inside each other, the document itself being the first."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class FlowTooLarge(AppError):
+    """A document beyond a limit: refused before anything else looks at it."""
+
+    status = 413
+    error = "flow_too_large"
+    template = "The flow is too large: its limit of {limit} is {maximum}, and it has {actual}."
+    fix = "Split the flow into several and call one from another."

@@ -1,0 +1,128 @@
+"""From any JSON value to a flow document, or to all that keeps it from being one."""
+
+from difflib import get_close_matches
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from scaiflow_api.flowgraph.config import ROLE_PATTERN
+from scaiflow_api.flowgraph.limits import DEFAULT_LIMITS, FlowTooLarge, Limits
+from scaiflow_api.flowgraph.models import (
+    ID_PATTERN,
+    NODE_KINDS,
+    SEMVER_PATTERN,
+    VARIABLE_PATTERN,
+    FlowGraph,
+)
+from scaiflow_api.flowgraph.problems import (
+    MISSING,
+    NOT_A_FLOW,
+    UNKNOWN_KIND,
+    WRONG_TYPE,
+    WRONG_VALUE,
+    Problem,
+    join_path,
+)
+from scaiflow_api.flowgraph.scan import MAX_PROBLEMS, scan
+from scaiflow_api.flowgraph.unique import find_duplicates
+from scaiflow_api.kit.canonical_json import normalized
+
+PATTERNS = {
+    ID_PATTERN: "must have 1 to 128 letters, digits, dashes or underscores",
+    SEMVER_PATTERN: "must be a semantic version such as 1.0.0",
+    ROLE_PATTERN: "must begin with a small letter and have only small letters, digits and underscores",
+    VARIABLE_PATTERN: "must begin with a small letter or underscore and have only letters, digits, underscores",
+}
+EXPECTED = {
+    "string_type": "must be text",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "list_type": "must be a list",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+}
+
+
+def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> FlowGraph | list[Problem]:
+    """Return the flow, or every fault that keeps the document from being one.
+
+    Takes any JSON value. Raises FlowTooLarge (413) alone.
+    """
+    if not isinstance(document, dict):
+        return [Problem("", "the document is not a JSON object", NOT_A_FLOW)]
+    _check_counts(document, limits)
+    found = scan(document, limits)
+    if found:
+        # Values that no JSON reader agrees on: nothing below can be told from them with certainty.
+        return found
+    plain = normalized(document)
+    size = len(orjson.dumps(plain))
+    if size > limits.max_bytes:
+        raise FlowTooLarge(limit="bytes", maximum=limits.max_bytes, actual=size)
+    duplicates = list(find_duplicates(plain))
+    try:
+        graph = FlowGraph.model_validate(plain)
+    except ValidationError as error:
+        return [*_translate(error), *duplicates][:MAX_PROBLEMS]
+    return duplicates[:MAX_PROBLEMS] or graph
+
+
+def _check_counts(document: dict[str, object], limits: Limits) -> None:
+    for key, maximum in (("nodes", limits.max_nodes), ("edges", limits.max_edges)):
+        items = document.get(key)
+        if isinstance(items, list) and len(items) > maximum:
+            raise FlowTooLarge(limit=key, maximum=maximum, actual=len(items))
+
+
+def _translate(error: ValidationError) -> list[Problem]:
+    if error.error_count() > MAX_PROBLEMS * 10:
+        # Writing them all out would take a hundred times the document's memory.
+        return [Problem("", f"the document has {error.error_count()} faults", WRONG_VALUE)]
+    return [_problem(detail) for detail in error.errors(include_url=False)]
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    location: tuple[str | int, ...] = detail["loc"]
+    path, name = join_path(*location), _name(location)
+    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "missing":
+        return Problem(path, f"{name} is required", MISSING)
+    if kind == "literal_error" and location[0] == "nodes" and name == "type":
+        return Problem(path, f"unknown node kind {_quote(given)}", UNKNOWN_KIND, _did_you_mean(given))
+    if kind in EXPECTED:
+        return Problem(path, f"{name} {EXPECTED[kind]}", WRONG_TYPE)
+    if kind in ("string_too_short", "too_short"):
+        return Problem(path, f"{name} must not be empty", WRONG_VALUE)
+    return Problem(path, f"{name} {_requirement(kind, context)}, not {_quote(given)}", WRONG_VALUE)
+
+
+def _name(location: tuple[str | int, ...]) -> str:
+    last = location[-1] if location else "the document"
+    return last if isinstance(last, str) else "this entry"
+
+
+def _requirement(kind: str, context: dict[str, Any]) -> str:
+    match kind:
+        case "literal_error":
+            return f"must be one of {context['expected']}"
+        case "string_pattern_mismatch":
+            return PATTERNS[context["pattern"]]
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}"
+        case "less_than_equal":
+            return f"must be at most {context['le']}"
+        case _:
+            return f"is not valid ({kind})"
+
+
+def _quote(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _did_you_mean(given: object) -> str | None:
+    near = get_close_matches(given, NODE_KINDS, n=1) if isinstance(given, str) else []
+    return f"did you mean '{near[0]}'?" if near else None

@@ -1,0 +1,37 @@
+"""The JSON Schema of flow documents, generated from the models.
+
+`python -m scaiflow_api.flowgraph.schema` writes `v2.json` beside this file; a test fails when it has drifted.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic.json_schema import GenerateJsonSchema
+
+from scaiflow_api.flowgraph.models import FlowGraph
+
+SCHEMA_ID = "https://scailabs.com/schemas/scaiflow/v2.json"
+SCHEMA_FILE = Path(__file__).with_name("v2.json")
+
+
+class _Plain(GenerateJsonSchema):
+    """Without the titles that only repeat the keys."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the schema, draft 2020-12."""
+    body = FlowGraph.model_json_schema(by_alias=True, schema_generator=_Plain)
+    return {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID, **body}
+
+
+def schema_text() -> bytes:
+    """Return the bytes of `v2.json`."""
+    return orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_bytes(schema_text())
