@@ -1,0 +1,113 @@
+"""What the compiler says about a flow: rules, their findings, and the one order in which they are shown."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["error", "warning"]
+
+ERROR: Severity = "error"
+WARNING: Severity = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that can be wrong, documented where it is checked.
+
+    `docs/diagnostics.md` is generated from these, and a test runs every example.
+    """
+
+    code: str
+    """`SF` and three digits; never reused."""
+    name: str
+    template: str
+    """The message, as a format string."""
+    what: str
+    why: str
+    example: Any
+    """Top-level keys that, laid over the base document of `document.py`, give this finding.
+
+    What is no mapping is a whole document by itself.
+    """
+    severity: Severity = ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. `path` is that of the document, `nodes[3].config.goal`."""
+
+    severity: Severity
+    code: str
+    message: str
+    path: str | None = None
+    node_id: str | None = None
+    edge_id: str | None = None
+    fix: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what goes on the wire: `path` and `fix` only where there is one."""
+        found: dict[str, Any] = {"severity": self.severity, "code": self.code, "message": self.message}
+        if self.path is not None:
+            found["path"] = self.path
+        found |= {"node_id": self.node_id, "edge_id": self.edge_id}
+        if self.fix is not None:
+            found["fix"] = self.fix
+        return found
+
+
+@dataclass(slots=True)
+class Sink:
+    """Collects findings. Rules report here and go on."""
+
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def report(
+        self,
+        rule: Rule,
+        path: str | None,
+        *,
+        node_id: str | None = None,
+        edge_id: str | None = None,
+        fix: str | None = None,
+        **fields: str,
+    ) -> None:
+        """Add one finding; `fields` fill the rule's template."""
+        message = rule.template.format(**fields)
+        self.found.append(Diagnostic(rule.severity, rule.code, message, path, node_id, edge_id, fix))
+
+    @property
+    def has_errors(self) -> bool:
+        return any(item.severity == ERROR for item in self.found)
+
+    def ordered(self) -> list[Diagnostic]:
+        """Return the findings by their place in the document, then by code."""
+        return sorted(self.found, key=lambda item: (document_position(item.path), item.code, item.message))
+
+
+SECTIONS = (
+    "$schema",
+    "id",
+    "name",
+    "version",
+    "scaicore_target",
+    "metadata",
+    "nodes",
+    "edges",
+    "variables",
+    "config",
+    "tests",
+)
+PART = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
+
+
+def document_position(path: str | None) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key: sections in the order of the schema, list entries by number.
+
+    The order of keys in the input has no part in it; what concerns the whole document comes first.
+    """
+    if not path:
+        return ()
+    parts = [(0, int(index), "") if index else (1, 0, name) for index, name in PART.findall(path)]
+    section = parts[0][2] if parts else ""
+    rank = SECTIONS.index(section) if section in SECTIONS else len(SECTIONS)
+    return ((0, rank, section), *parts[1:])

@@ -1,0 +1,114 @@
+"""Writes `docs/diagnostics.md` from the rules: `python -m scaiflow_api.compiler.document`.
+
+A test compares the file with this text and runs every example.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from scaiflow_api.compiler.diagnostics import Rule
+from scaiflow_api.compiler.pipeline import validate_flow
+from scaiflow_api.compiler.rules import configuration, expressions, models, names, paths, shape, wiring
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted(
+        (
+            *shape.RULES,
+            *wiring.RULES,
+            *paths.RULES,
+            *configuration.RULES,
+            *expressions.RULES,
+            *names.RULES,
+            *models.RULES,
+        ),
+        key=lambda rule: rule.code,
+    )
+)
+
+BASE: Mapping[str, Any] = {
+    "id": "flow_example",
+    "name": "Example",
+    "version": "1.0.0",
+    "nodes": [
+        {"id": "node_entry", "type": "entry_api", "label": "API", "position": {"x": 0, "y": 0}},
+        {
+            "id": "node_answer",
+            "type": "llm_rigid",
+            "label": "Answer",
+            "position": {"x": 200, "y": 0},
+            "config": {"template": "hello"},
+        },
+    ],
+    "edges": [
+        {
+            "id": "edge_1",
+            "type": "sequential",
+            "source": {"node": "node_entry", "port": "out_request"},
+            "target": {"node": "node_answer", "port": "in"},
+        }
+    ],
+    "config": {
+        "core_identity": {
+            "models": [
+                {"role": "primary", "ref": "scaigrid", "model": "openai/gpt-4o"},
+                {"role": "fast", "ref": "scaigrid", "model": "openai/gpt-4o-mini"},
+            ]
+        }
+    },
+}
+"""A flow without findings; the examples are laid over it."""
+
+FAMILIES = {
+    "SF0": "The document itself. These stop all other checks, and such a document cannot be saved.",
+    "SF1": "The graph: edges, ports, entries, paths.",
+    "SF2": "The configuration of nodes.",
+    "SF3": "Expressions, templates and names.",
+    "SF5": "Models and plugins.",
+}
+HEAD = """# Diagnostics
+
+What `POST /api/v1/flows/validate` and `POST /api/v1/flows/compile` say about a flow. Errors keep it from being
+compiled, warnings do not. Findings come in the order of the document (nodes, then edges, each in theirs), then by
+code; all are reported at once. This page is generated: `python -m scaiflow_api.compiler.document`.
+
+Each example is laid over this flow, which has no findings: its top-level keys replace those of the flow (what is
+no object replaces all of it).
+"""
+
+
+def example_document(rule: Rule) -> Any:
+    """Return the document that shows a rule."""
+    return {**BASE, **rule.example} if isinstance(rule.example, Mapping) else rule.example
+
+
+def diagnostics_page() -> str:
+    """Return the text of `docs/diagnostics.md`."""
+    parts = [HEAD, _json(BASE)]
+    family = ""
+    for rule in RULES:
+        if rule.code[:3] != family:
+            family = rule.code[:3]
+            parts.append(f"## {family}xx\n\n{FAMILIES[family]}\n")
+        parts.append(_section(rule))
+    return "\n".join(parts)
+
+
+def _section(rule: Rule) -> str:
+    found = next(item for item in validate_flow(example_document(rule)) if item.code == rule.code)
+    place = f" at `{found.path}`" if found.path else ""
+    fix = f"\nFix: {found.fix}\n" if found.fix else ""
+    return (
+        f"### {rule.code} {rule.name} ({rule.severity})\n\n{rule.what}\n\n{rule.why}\n\n"
+        f"{_json(rule.example)}\n`{found.message}`{place}\n{fix}"
+    )
+
+
+def _json(value: Any) -> str:
+    return f"```json\n{orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()}\n```\n"
+
+
+if __name__ == "__main__":
+    Path("docs/diagnostics.md").write_text(diagnostics_page(), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Intermediate representation → text, one file per format."""

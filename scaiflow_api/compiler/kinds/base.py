@@ -1,0 +1,130 @@
+"""What every node kind says about itself: its configuration, its ports, what it becomes."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.expressions import parse_duration
+
+JSON: TypeAlias = Any
+
+
+class Config(BaseModel):
+    """A part of a node's `config`. Unknown keys are kept; they give a warning."""
+
+    model_config = ConfigDict(
+        strict=True, extra="allow", frozen=True, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+
+class NodeConfig(Config):
+    """What the configuration of every kind may hold."""
+
+    result_binding: str | None = None
+    """A further name for the node's result."""
+    breakpoint: bool = False
+    """Pause the run before this node."""
+
+
+class FallibleConfig(NodeConfig):
+    """The configuration of a kind that can fail."""
+
+    on_error: Literal["fail", "continue"] = "fail"
+    """`continue` binds null, records the error and goes on."""
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+_ACTION = r"(retry\(max\s*=\s*[1-9][0-9]{0,2}\)|escalate|continue)"
+_POLICY = re.compile(rf"{_ACTION}(\s*\|\s*{_ACTION})*")
+
+
+def _policy(text: str) -> str:
+    if _POLICY.fullmatch(text) is None:
+        raise ValueError("expected retry(max=N), escalate or continue, or several of them joined by |")
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+"""`30s`, `5m`, `1h`, `2d`, `1w`."""
+FailurePolicy = Annotated[str, AfterValidator(_policy)]
+"""`retry(max=2) | escalate`: steps taken in turn, of `retry(max=N)`, `escalate` and `continue`."""
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Common(TypedDict):
+    """What every block takes as it is, whatever its kind."""
+
+    node_id: str | None
+    result_binding: str | None
+    source_location: ir.SourceLocation
+    data_bindings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a kind is told of the flow around its node."""
+
+    common: Common
+    default_role: str
+    """The role of the first entry of the model registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryKind:
+    """A kind that starts runs. It becomes a trigger, not a block."""
+
+    name: str
+    trigger: str
+    """`api`, `webhook` or `schedule`."""
+    config: type["EntryConfig"]
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+
+
+class EntryConfig(NodeConfig):
+    """What the configuration of every entry may hold."""
+
+    input_schema: dict[str, str] | None = None
+    """Name → type of what callers send; names and call sites are checked against it."""
+
+    def trigger_fields(self) -> dict[str, JSON]:
+        """Return the fields of the trigger that belong to this kind."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """A kind that becomes a block."""
+
+    name: str
+    config: type[NodeConfig]
+    lower: Callable[[Any, Surroundings], ir.AnyBlock]
+    """From the configuration; what the edges add, lowering adds."""
+    expressions: tuple[str, ...] = ()
+    """Fields that hold one expression."""
+    templates: tuple[str, ...] = ()
+    """Fields that hold templates, at any depth."""
+    yields: bool = True
+    """Whether it has a value."""
+    inputs: tuple[str, ...] = ("in",)
+    outputs: tuple[str, ...] = ("out",)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingKind:
+    """A kind of the language that is not compiled yet. Its ports and names count, its configuration does not."""
+
+    name: str
+    inputs: tuple[str, ...] = ("in",)
+    outputs: tuple[str, ...] = ("out",)
+
+
+Kind: TypeAlias = EntryKind | StepKind | PendingKind

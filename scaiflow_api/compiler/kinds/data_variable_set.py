@@ -1,0 +1,65 @@
+"""`data_variable_set`: assigns flow variables. Its step is `set: [{variable, value}]`."""
+
+from pydantic import model_validator
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.kinds.base import JSON, Config, FallibleConfig, StepKind, Surroundings, Text
+from scaiflow_api.compiler.kinds.steps import Step, StepCommon
+from scaiflow_api.compiler.section import ManifestError, Section
+
+STEP_KEY = "set"
+
+
+class Assignment(Config):
+    """One variable and its new value."""
+
+    variable: Text
+    value: JSON
+
+
+class DataVariableSetConfig(FallibleConfig):
+    """Either one `variable` with its `value`, or several `assignments`, made in order."""
+
+    assignments: list[Assignment] | None = None
+    variable: Text | None = None
+    value: JSON = None
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> "DataVariableSetConfig":
+        single = self.variable is not None and "value" in self.model_fields_set
+        if single == bool(self.assignments) or (self.variable is not None and not single):
+            raise ValueError("needs either variable and value, or assignments with at least one entry")
+        return self
+
+    def places(self) -> list[tuple[str, Assignment]]:
+        """Return the assignments in order, each with the path of its `variable` in the configuration."""
+        if self.variable is not None:
+            return [("variable", Assignment(variable=self.variable, value=self.value))]
+        return [(f"assignments[{index}].variable", item) for index, item in enumerate(self.assignments or ())]
+
+
+def lower(config: DataVariableSetConfig, around: Surroundings) -> ir.RigidBlock:
+    statements = tuple(
+        ir.AssignStatement(name=item.variable, value=item.value) for _, item in config.places()
+    )
+    return ir.RigidBlock(**around.common, statements=statements, on_error=config.on_error)
+
+
+def write_step(statements: tuple[ir.Statement, ...]) -> Step:
+    assigned = (item for item in statements if isinstance(item, ir.AssignStatement))
+    return {STEP_KEY: [{"variable": item.name, "value": item.value} for item in assigned]}
+
+
+def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
+    items = step.sections(STEP_KEY)
+    if not items:
+        raise ManifestError(f"{step.path}.{STEP_KEY} must have at least one entry.")
+    statements = tuple(
+        ir.AssignStatement(name=item.text("variable"), value=item.json("value")) for item in items
+    )
+    return ir.RigidBlock(**common, statements=statements)
+
+
+DATA_VARIABLE_SET = StepKind(
+    "data_variable_set", DataVariableSetConfig, lower, templates=("value", "assignments")
+)

@@ -1,0 +1,17 @@
+"""`entry_webhook`: a run starts when another system reports an event."""
+
+from scaiflow_api.compiler.kinds.base import JSON, EntryConfig, EntryKind, Text
+
+
+class EntryWebhookConfig(EntryConfig):
+    """Where the other system reports to. `auth` is reserved for signatures."""
+
+    method: Text = "POST"
+    path: Text = "/"
+    auth: JSON = None
+
+    def trigger_fields(self) -> dict[str, JSON]:
+        return {"method": self.method, "path": self.path, "auth": self.auth}
+
+
+ENTRY_WEBHOOK = EntryKind("entry_webhook", "webhook", EntryWebhookConfig, ("out_event",))

@@ -1,0 +1,81 @@
+"""`llm_flexible`: a model call with a goal. Its step is `llm_turn`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.kinds.base import JSON, Config, Duration, FailurePolicy, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.model_call import (
+    MODEL_TEMPLATES,
+    ModelCallConfig,
+    model_fields,
+    read_model_fields,
+    turn,
+    turn_fields,
+)
+from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
+from scaiflow_api.compiler.section import Section
+
+
+class Example(Config):
+    """One input, and the answer to it."""
+
+    input: JSON
+    output: JSON
+
+
+class Budget(Config):
+    """How much the call may cost."""
+
+    max_duration: Duration | None = None
+    max_retries: Annotated[int, Field(ge=0)] | None = None
+
+
+class LlmFlexibleConfig(ModelCallConfig):
+    """A call that is bound by its goal alone."""
+
+    identity_ref: bool = False
+    """Tell the model who the agent is."""
+    examples: list[Example] | None = None
+    on_failure: FailurePolicy | None = None
+    budget: Budget | None = None
+
+
+def lower(config: LlmFlexibleConfig, around: Surroundings) -> ir.FlexibleBlock:
+    examples = tuple(item.model_dump(mode="json") for item in config.examples or ())
+    return ir.FlexibleBlock(
+        **around.common,
+        **model_fields(config, around),
+        examples=examples,
+        on_failure=config.on_failure,
+        budget=(config.budget.model_dump(mode="json", exclude_unset=True) or None) if config.budget else None,
+        identity_ref=config.identity_ref,
+        on_error=config.on_error,
+    )
+
+
+def write_step(block: ir.FlexibleBlock) -> Step:
+    step = {
+        **turn(block),
+        **turn_fields(block),
+        "identity_ref": block.identity_ref,
+        "examples": list(block.examples),
+        "on_failure": block.on_failure,
+        "budget": block.budget,
+    }
+    return without_defaults(step)
+
+
+def read_step(step: Section, common: StepCommon, default_role: str) -> ir.FlexibleBlock:
+    return ir.FlexibleBlock(
+        **common,
+        **read_model_fields(step, default_role),
+        examples=tuple(step.items("examples")),
+        on_failure=step.optional_text("on_failure"),
+        budget=step.json("budget"),
+        identity_ref=step.flag("identity_ref"),
+    )
+
+
+LLM_FLEXIBLE = StepKind("llm_flexible", LlmFlexibleConfig, lower, templates=(*MODEL_TEMPLATES, "examples"))

@@ -1,0 +1,31 @@
+"""`llm_rigid`: a text from a template, without a model. Its step is `rigid: "<template>"`."""
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.kinds.base import FallibleConfig, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.steps import Step, StepCommon
+from scaiflow_api.compiler.section import Section
+
+STEP_KEY = "rigid"
+
+
+class LlmRigidConfig(FallibleConfig):
+    """What to answer."""
+
+    template: str
+    """A template that is exactly one `{{ … }}` keeps the type of its value."""
+
+
+def lower(config: LlmRigidConfig, around: Surroundings) -> ir.RigidBlock:
+    statement = ir.ExpressionStatement(expression=config.template)
+    return ir.RigidBlock(**around.common, statements=(statement,), on_error=config.on_error)
+
+
+def write_step(statement: ir.ExpressionStatement) -> Step:
+    return {STEP_KEY: statement.expression}
+
+
+def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
+    return ir.RigidBlock(**common, statements=(ir.ExpressionStatement(expression=step.json(STEP_KEY)),))
+
+
+LLM_RIGID = StepKind("llm_rigid", LlmRigidConfig, lower, templates=("template",))

@@ -1,0 +1,28 @@
+"""What the step forms of the manifest share. Each form lives with the kind that needs it."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.kinds.base import Common
+from scaiflow_api.compiler.section import Section
+
+JSON: TypeAlias = Any
+Step: TypeAlias = dict[str, JSON]
+"""A step of the manifest; the order of its keys is that of the text."""
+WriteBody: TypeAlias = Callable[[tuple[ir.AnyBlock, ...]], list[Step]]
+ReadBody: TypeAlias = Callable[[Section, str], tuple[ir.AnyBlock, ...]]
+"""From a section and the key of a list of steps in it."""
+
+
+class StepCommon(Common):
+    """What every step may carry."""
+
+    on_error: str
+
+
+def without_defaults(step: Step) -> Step:
+    """Return the step without what is absent: null, false, and empty lists and mappings."""
+    return {
+        key: value for key, value in step.items() if value is not None and value not in (False, [], {}, ())
+    }

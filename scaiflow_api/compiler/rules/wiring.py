@@ -1,0 +1,252 @@
+"""SF10x: edges end at nodes and ports that exist, and say what their type needs."""
+
+from collections.abc import Sequence
+
+from scaiflow_api import flowgraph
+from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
+from scaiflow_api.compiler.flow import FlowEdge, FlowNode
+from scaiflow_api.compiler.suggest import Suggestions
+
+UNKNOWN_NODE = Rule(
+    "SF101",
+    "unknown-node",
+    "edge '{edge}': {end} node '{node}' does not exist",
+    what="An edge begins or ends at a node that the document does not have.",
+    why="Usually the node was deleted or its id mistyped.",
+    example={
+        "edges": [
+            {
+                "id": "edge_1",
+                "type": "sequential",
+                "source": {"node": "node_entry", "port": "out_request"},
+                "target": {"node": "node_ansver", "port": "in"},
+            }
+        ]
+    },
+)
+UNKNOWN_OUTPUT_PORT = Rule(
+    "SF102",
+    "unknown-output-port",
+    "edge '{edge}': source node '{node}' has no output port '{port}'",
+    what="An edge leaves by an output port that its node does not have.",
+    why="Usually the port was renamed or the node's kind changed.",
+    example={
+        "edges": [
+            {
+                "id": "edge_1",
+                "type": "sequential",
+                "source": {"node": "node_entry", "port": "out_typo"},
+                "target": {"node": "node_answer", "port": "in"},
+            }
+        ]
+    },
+)
+UNKNOWN_INPUT_PORT = Rule(
+    "SF103",
+    "unknown-input-port",
+    "edge '{edge}': target node '{node}' has no input port '{port}'",
+    what="An edge arrives at an input port that its node does not have. Entry nodes have none.",
+    why="Usually the port was renamed or the node's kind changed.",
+    example={
+        "edges": [
+            {
+                "id": "edge_1",
+                "type": "sequential",
+                "source": {"node": "node_entry", "port": "out_request"},
+                "target": {"node": "node_answer", "port": "inn"},
+            }
+        ]
+    },
+)
+NO_CONDITION = Rule(
+    "SF104",
+    "conditional-edge-without-condition",
+    "edge '{edge}': a conditional edge needs a condition",
+    what="An edge of type `conditional` has no condition, or an empty one.",
+    why="Nothing would decide whether it is taken. `true` makes it the last resort.",
+    example={
+        "edges": [
+            {
+                "id": "edge_1",
+                "type": "conditional",
+                "source": {"node": "node_entry", "port": "out_request"},
+                "target": {"node": "node_answer", "port": "in"},
+            }
+        ]
+    },
+)
+IDLE_CONDITION = Rule(
+    "SF105",
+    "condition-without-effect",
+    "edge '{edge}': a condition on a {type} edge has no effect",
+    severity=WARNING,
+    what="A `sequential` or `data` edge has a condition.",
+    why="Only conditional edges are tested; this one is taken whatever the condition says.",
+    example={
+        "edges": [
+            {
+                "id": "edge_1",
+                "type": "sequential",
+                "source": {"node": "node_entry", "port": "out_request"},
+                "target": {"node": "node_answer", "port": "in"},
+                "condition": "urgent",
+            }
+        ]
+    },
+)
+EDGE_INTO_ENTRY = Rule(
+    "SF106",
+    "edge-into-entry",
+    "edge '{edge}': node '{node}' is an entry point and cannot be a target",
+    what="An edge arrives at an entry node that declares an input port.",
+    why="A run starts at an entry; nothing runs before it.",
+    example={
+        "nodes": [
+            {
+                "id": "node_entry",
+                "type": "entry_api",
+                "label": "API",
+                "position": {"x": 0, "y": 0},
+                "inputs": [{"id": "in"}],
+            },
+            {
+                "id": "node_answer",
+                "type": "llm_rigid",
+                "label": "Answer",
+                "position": {"x": 0, "y": 0},
+                "config": {"template": "hello"},
+            },
+        ],
+        "edges": [
+            {
+                "id": "edge_1",
+                "type": "sequential",
+                "source": {"node": "node_answer", "port": "out"},
+                "target": {"node": "node_entry", "port": "in"},
+            }
+        ],
+    },
+)
+CROWDED_DATA_PORT = Rule(
+    "SF107",
+    "several-data-edges-into-a-port",
+    "edge '{edge}': input port '{port}' of node '{node}' has several data edges; the last one counts",
+    severity=WARNING,
+    what="Two data edges arrive at the same port.",
+    why="A port binds one value: that of the last of these edges in the document.",
+    example={
+        "edges": [
+            {
+                "id": f"edge_{number}",
+                "type": kind,
+                "source": {"node": "node_entry", "port": "out_request"},
+                "target": {"node": "node_answer", "port": "in"},
+            }
+            for number, kind in enumerate(("sequential", "data", "data"), 1)
+        ]
+    },
+)
+
+RULES = (
+    UNKNOWN_NODE,
+    UNKNOWN_OUTPUT_PORT,
+    UNKNOWN_INPUT_PORT,
+    NO_CONDITION,
+    IDLE_CONDITION,
+    EDGE_INTO_ENTRY,
+    CROWDED_DATA_PORT,
+)
+
+
+def check(edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink) -> list[FlowEdge]:
+    """Report what is wrong with the edges; return those whose ends exist."""
+    by_id = {node.id: node for node in nodes}
+    suggestions = Suggestions()
+    sound = []
+    for index, edge in enumerate(edges):
+        _check_condition(index, edge, sink)
+        source = _end(index, edge, edge.source, "source", by_id, suggestions, sink)
+        target = _end(index, edge, edge.target, "target", by_id, suggestions, sink)
+        if source is None or target is None:
+            continue
+        if target.is_entry:
+            sink.report(EDGE_INTO_ENTRY, f"edges[{index}]", edge_id=edge.id, edge=edge.id, node=target.id)
+            continue
+        ends = (source.index, edge.source.port, target.index, edge.target.port)
+        sound.append(FlowEdge(index, edge.id, edge.type, *ends, edge.condition))
+    _check_data_ports(sound, nodes, sink)
+    return sound
+
+
+def _check_condition(index: int, edge: flowgraph.Edge, sink: Sink) -> None:
+    has_one = edge.condition is not None and edge.condition.strip() != ""
+    if edge.type == "conditional" and not has_one:
+        sink.report(
+            NO_CONDITION,
+            f"edges[{index}]",
+            edge_id=edge.id,
+            fix="write a condition, or make it a sequential edge",
+            edge=edge.id,
+        )
+    if edge.type != "conditional" and has_one:
+        sink.report(
+            IDLE_CONDITION,
+            f"edges[{index}].condition",
+            edge_id=edge.id,
+            fix="make the edge conditional, or remove the condition",
+            edge=edge.id,
+            type=edge.type,
+        )
+
+
+def _end(
+    index: int,
+    edge: flowgraph.Edge,
+    end: flowgraph.Endpoint,
+    side: str,
+    by_id: dict[str, FlowNode],
+    suggestions: Suggestions,
+    sink: Sink,
+) -> FlowNode | None:
+    """Return the node at one end, or None after reporting why there is none."""
+    path = f"edges[{index}]"
+    node = by_id.get(end.node)
+    if node is None:
+        near = suggestions.did_you_mean(end.node, by_id)
+        sink.report(UNKNOWN_NODE, path, edge_id=edge.id, fix=near, edge=edge.id, end=side, node=end.node)
+        return None
+    ports, rule = (
+        (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
+    )
+    if end.port not in ports:
+        fix = suggestions.did_you_mean(end.port, ports) or _list_ports(ports)
+        sink.report(rule, path, edge_id=edge.id, fix=fix, edge=edge.id, node=node.id, port=end.port)
+        return None
+    return node
+
+
+def _list_ports(ports: tuple[str, ...]) -> str:
+    if len(ports) == 1:
+        return f"did you mean '{ports[0]}'?"
+    return "its ports on this side: " + (", ".join(ports[:5]) or "none")
+
+
+def _check_data_ports(edges: Sequence[FlowEdge], nodes: Sequence[FlowNode], sink: Sink) -> None:
+    bound: set[tuple[int, str]] = set()
+    for edge in edges:
+        if edge.type != "data":
+            continue
+        port = (edge.target, edge.target_port)
+        if port in bound:
+            node = nodes[edge.target].id
+            fix = "give each value a port of its own"
+            sink.report(
+                CROWDED_DATA_PORT,
+                edge.path,
+                edge_id=edge.id,
+                fix=fix,
+                edge=edge.id,
+                port=edge.target_port,
+                node=node,
+            )
+        bound.add(port)

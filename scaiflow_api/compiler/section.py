@@ -1,0 +1,110 @@
+"""A mapping of a manifest while it is read: typed access, with the place in every complaint."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import orjson
+
+JSON: TypeAlias = Any
+
+
+class ManifestError(Exception):
+    """A text that is no manifest that can be run. Its message is one sentence for people."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class Section:
+    """One mapping. A key that is absent and one that is null mean the same."""
+
+    def __init__(self, values: object, path: str) -> None:
+        if not isinstance(values, dict):
+            raise ManifestError(f"{path} must be a mapping.")
+        self.values: dict[str, JSON] = values
+        self.path = path
+
+    def __contains__(self, key: str) -> bool:
+        return self.values.get(key) is not None
+
+    def fail(self, key: str, expected: str) -> ManifestError:
+        return ManifestError(f"{self.path}.{key} must be {expected}.")
+
+    def json(self, key: str) -> JSON:
+        return self.values.get(key)
+
+    def optional_text(self, key: str) -> str | None:
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.fail(key, "text")
+        return value
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.optional_text(key)
+        if value is not None:
+            return value
+        if default is None:
+            raise ManifestError(f"{self.path}.{key} is missing.")
+        return default
+
+    def choice(self, key: str, options: tuple[str, ...]) -> str:
+        """Return one of `options`; the first where the key is absent."""
+        value = self.text(key, options[0])
+        if value not in options:
+            raise self.fail(key, "one of " + ", ".join(options))
+        return value
+
+    def optional_expression(self, key: str) -> str | None:
+        """Return the text of an expression; `true` and `3` written without quotes are expressions too."""
+        value = self.values.get(key)
+        if isinstance(value, bool | int | float):
+            return orjson.dumps(value).decode()
+        return self.optional_text(key)
+
+    def flag(self, key: str) -> bool:
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.fail(key, "true or false")
+        return bool(value)
+
+    def mapping(self, key: str) -> dict[str, JSON]:
+        value = self.values.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.fail(key, "a mapping")
+        return value
+
+    def texts(self, key: str) -> dict[str, str]:
+        """Return a mapping from names to texts."""
+        value = self.mapping(key)
+        if not all(isinstance(item, str) for item in value.values()):
+            raise self.fail(key, "a mapping of names to texts")
+        return value
+
+    def items(self, key: str) -> list[JSON]:
+        value = self.values.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.fail(key, "a list")
+        return value
+
+    def text_items(self, key: str) -> tuple[str, ...]:
+        value = self.items(key)
+        if not all(isinstance(item, str) for item in value):
+            raise self.fail(key, "a list of texts")
+        return tuple(value)
+
+    def mappings(self, key: str) -> tuple[Mapping[str, JSON], ...]:
+        value = self.items(key)
+        if not all(isinstance(item, dict) for item in value):
+            raise self.fail(key, "a list of mappings")
+        return tuple(value)
+
+    def section(self, key: str) -> "Section":
+        return Section(self.values.get(key), f"{self.path}.{key}")
+
+    def sections(self, key: str) -> list["Section"]:
+        return [Section(item, f"{self.path}.{key}[{index}]") for index, item in enumerate(self.items(key))]

@@ -1,0 +1,71 @@
+"""Did you mean: the nearest of some names, at a bounded cost.
+
+A document may hold thousands of mistakes beside thousands of names, so one check compares only so much; findings
+after that come without a suggestion.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+MAX_LENGTH = 64
+MAX_EDITS = 2
+
+
+@dataclass(slots=True)
+class Suggestions:
+    """The budget of one check, in compared characters."""
+
+    budget: int = 200_000
+
+    def did_you_mean(self, word: str, candidates: Collection[str]) -> str | None:
+        """Return a sentence that names the candidate most like `word`, or None."""
+        if not self._affords(word, candidates):
+            return None
+        near = get_close_matches(word, sorted(candidates), n=1)
+        return f"did you mean '{near[0]}'?" if near else None
+
+    def near_miss(self, word: str, candidates: Collection[str]) -> str | None:
+        """Return the candidate that `word` probably misspells, or None.
+
+        At most two edits, and fewer than half of the word: short names differ by little without being wrong.
+        """
+        if not self._affords(word, candidates):
+            return None
+        best: tuple[int, str] | None = None
+        for candidate in candidates:
+            limit = min(MAX_EDITS, (min(len(word), len(candidate)) - 1) // 2)
+            edits = _edits(word, candidate, limit)
+            if edits <= limit and (best is None or (edits, candidate) < best):
+                best = edits, candidate
+        return best[1] if best else None
+
+    def _affords(self, word: str, candidates: Collection[str]) -> bool:
+        if len(word) > MAX_LENGTH:
+            return False
+        self.budget -= len(word) * len(candidates)
+        return self.budget >= 0
+
+
+def _edits(left: str, right: str, limit: int) -> int:
+    """Return the number of inserted, deleted, replaced or swapped letters; some number above `limit` if more.
+
+    Only cells near the diagonal can stay within the limit, so only those are filled in.
+    """
+    far = limit + 1
+    if abs(len(left) - len(right)) > limit:
+        return far
+    two_rows_up: dict[int, int] = {}
+    row_up = {j: j for j in range(min(len(right), limit) + 1)}
+    for i, letter in enumerate(left, 1):
+        row: dict[int, int] = {0: i} if i <= limit else {}
+        for j in range(max(1, i - limit), min(len(right), i + limit) + 1):
+            other = right[j - 1]
+            cost = min(
+                row_up.get(j, far) + 1, row.get(j - 1, far) + 1, row_up.get(j - 1, far) + (letter != other)
+            )
+            if i > 1 and j > 1 and letter == right[j - 2] and left[i - 2] == other:
+                cost = min(cost, two_rows_up.get(j - 2, far) + 1)
+            row[j] = cost
+        two_rows_up, row_up = row_up, row
+    return row_up.get(len(right), far)

@@ -1,0 +1,331 @@
+"""What the compiler says: every documented rule, the messages of the public contract, their order and places."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
+
+from scaiflow_api.compiler import CompileError, Diagnostic, compile_flow, validate_flow
+from scaiflow_api.compiler.diagnostics import Rule, document_position
+from scaiflow_api.compiler.document import BASE, RULES, diagnostics_page, example_document
+from scaiflow_api.flowgraph import FlowTooLarge, Limits, problems
+
+PAGE = Path(__file__).parents[2] / "docs" / "diagnostics.md"
+
+
+def codes(document: Any) -> list[str]:
+    return [found.code for found in validate_flow(document)]
+
+
+def only(document: Any) -> Diagnostic:
+    (found,) = validate_flow(document)
+    return found
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_the_example_of_a_rule_shows_it(rule: Rule) -> None:
+    found = [item for item in validate_flow(example_document(rule)) if item.code == rule.code]
+
+    assert found
+    assert found[0].severity == rule.severity
+
+
+def test_the_base_of_the_examples_has_no_findings() -> None:
+    assert validate_flow(dict(BASE)) == []
+
+
+def test_the_page_of_diagnostics_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == diagnostics_page()
+
+
+def test_codes_and_names_are_used_once() -> None:
+    assert len({rule.code for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_every_problem_of_the_document_itself_has_a_rule() -> None:
+    known = {value for name, value in vars(problems).items() if name.isupper()}
+
+    assert known == {rule.code for rule in RULES if rule.code.startswith("SF0")}
+
+
+# Messages of the public contract
+
+
+def test_a_dangling_source_port_is_reported_as_documented() -> None:
+    document = a_flow(
+        [an_entry(), a_text("node_abc"), a_text("node_b")], ("entry", "node_abc"), ("entry", "node_b")
+    )
+    edge = {"node": "node_abc", "port": "out_typo"}, {"node": "node_b", "port": "in"}
+    document["edges"].append({"id": "edge_xyz", "type": "sequential", "source": edge[0], "target": edge[1]})
+
+    assert only(document).as_dict() == {
+        "severity": "error",
+        "code": "SF102",
+        "message": "edge 'edge_xyz': source node 'node_abc' has no output port 'out_typo'",
+        "path": "edges[2]",
+        "node_id": None,
+        "edge_id": "edge_xyz",
+        "fix": "did you mean 'out'?",
+    }
+
+
+def test_a_dangling_target_port_is_reported_in_the_same_words() -> None:
+    document = a_flow([an_entry(), a_text("node_b")], ("entry", "node_b"))
+    document["edges"][0]["target"]["port"] = "elsewhere"
+
+    messages = [found.message for found in validate_flow(document) if found.severity == "error"]
+
+    assert messages == ["edge 'edge_1': target node 'node_b' has no input port 'elsewhere'"]
+
+
+def test_an_undeclared_role_is_reported_as_documented() -> None:
+    node = a_node("node_xyz", "llm_flexible", config={"goal": "Go.", "llm_role": "fastt"})
+    found = only(a_flow([an_entry(), node], ("entry", "node_xyz")))
+
+    assert found.message == "llm_role validation failed: node 'node_xyz': llm_role='fastt' is not declared"
+    assert (found.path, found.node_id, found.fix) == (
+        "nodes[1].config.llm_role",
+        "node_xyz",
+        "did you mean 'fast'?",
+    )
+
+
+def test_a_flow_without_entry_is_reported_as_documented() -> None:
+    found = only(a_flow([a_text("node_a")]))
+
+    assert (found.message, found.path) == ("flow has no entry-point node", None)
+
+
+def test_a_cycle_is_reported_as_documented() -> None:
+    document = a_flow(
+        [an_entry(), a_text("node_a"), a_text("node_b")],
+        ("entry", "node_a"),
+        ("node_a", "node_b"),
+        ("node_b", "node_a"),
+    )
+
+    assert only(document).message == "cycle detected: node_a -> node_b -> node_a"
+
+
+def test_a_node_that_leads_to_itself_is_a_cycle() -> None:
+    document = a_flow([an_entry(), a_text("node_a")], ("entry", "node_a"), ("node_a", "node_a"))
+
+    assert only(document).message == "cycle detected: node_a -> node_a"
+
+
+def test_data_edges_make_cycles_too() -> None:
+    document = a_flow([an_entry(), a_text("a"), a_text("b")], ("entry", "a"), ("a", "b"), ("b", "a"))
+    document["edges"][2]["type"] = "data"
+
+    assert only(document).message == "cycle detected: a -> b -> a"
+
+
+def test_each_knot_of_cycles_is_reported_once_by_a_shortest_way() -> None:
+    nodes = [an_entry(), *map(a_text, "abcdef")]
+    ways = [
+        ("entry", "a"),
+        ("a", "b"),
+        ("b", "c"),
+        ("c", "a"),
+        ("b", "a"),
+        ("c", "d"),
+        ("d", "e"),
+        ("e", "d"),
+    ]
+
+    messages = [found.message for found in validate_flow(a_flow(nodes, *ways)) if found.code == "SF111"]
+
+    assert messages == ["cycle detected: a -> b -> a", "cycle detected: d -> e -> d"]
+
+
+def test_an_unused_extra_port_is_reported_as_documented() -> None:
+    node = a_text("node_review") | {"outputs": [{"id": "out"}, {"id": "out_aux"}]}
+    document = a_flow([an_entry(), node, a_text("b")], ("entry", "node_review"), ("node_review", "b"))
+
+    found = only(document)
+
+    assert found.message == "node 'node_review' has an unused output port 'out_aux'"
+    assert (found.severity, found.node_id, found.edge_id) == ("warning", "node_review", None)
+
+
+def test_the_last_node_of_a_path_is_not_reported_for_its_open_ports() -> None:
+    node = a_text("node_review") | {"outputs": [{"id": "out"}, {"id": "out_aux"}]}
+
+    assert codes(a_flow([an_entry(), node], ("entry", "node_review"))) == []
+
+
+# Order, completeness, robustness
+
+
+def test_findings_come_in_the_order_of_the_document_not_of_its_text() -> None:
+    nodes = [an_entry(), *(a_node(f"n{number}", "llm_rigid", config={}) for number in range(11))]
+    ways = [("entry", f"n{number}") for number in range(11)]
+    document = a_flow(nodes, *ways)
+    document["edges"][10]["condition"] = document["edges"][2]["condition"] = "x"
+
+    paths = [found.path for found in validate_flow(document)]
+
+    assert paths == [f"nodes[{number}].config.template" for number in range(1, 12)] + [
+        "edges[2].condition",
+        "edges[10].condition",
+    ]
+
+
+def test_what_concerns_the_whole_flow_comes_before_its_parts() -> None:
+    paths = [None, "id", "nodes[2]", "nodes[10]", "edges[0]", "config.plugins[0]", "tests[1]", "zzz"]
+
+    assert sorted(set(paths), key=document_position) == paths
+
+
+def test_broken_edges_do_not_hide_what_is_wrong_elsewhere() -> None:
+    document = a_flow(
+        [an_entry(), a_node("a", "llm_rigid", config={}), a_text("b"), a_text("c")],
+        ("entry", "a"),
+        ("a", "nobody"),
+        ("b", "c"),
+        ("c", "b"),
+    )
+
+    assert codes(document) == ["SF201", "SF111", "SF112", "SF112", "SF101"]
+
+
+def test_a_misspelled_key_is_named_beside_the_one_that_is_missing() -> None:
+    node = a_node("a", "llm_rigid", config={"tempalte": "x"})
+
+    found = validate_flow(a_flow([an_entry(), node], ("entry", "a")))
+
+    assert [(item.code, item.fix) for item in found] == [
+        ("SF204", "did you mean 'template'?"),
+        ("SF201", None),
+    ]
+
+
+def test_problems_of_the_document_itself_stop_all_other_checks() -> None:
+    document = a_flow([a_text("a"), a_text("a")])
+
+    assert codes(document) == ["SF005"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("checkpoint", 1), ("logic_loop", 1), ("compute_exec", 1), ("subflow_call", 1)]
+)
+def test_a_kind_that_is_not_compiled_gives_one_error(kind: str, count: int) -> None:
+    document = a_flow([an_entry(), a_node("a", kind, config={"anything": 1})], ("entry", "a"))
+
+    found = validate_flow(document)
+
+    assert [item.message for item in found] == [f"kind '{kind}' is not supported yet"] * count
+    assert found[0].path == "nodes[1].type"
+    with pytest.raises(CompileError):
+        compile_flow(document)
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ confidance }}", ["SF301"]),
+        ("{{ confidence }}", []),
+        ("{{ something_else }}", []),
+        ("{{ classify.confidence }}", []),
+        ("{{ node_classify.confidence }}", []),
+        ("{{ input.confidance }}", []),
+        ("{{ [1].map(confidance => confidance) }}", []),
+        ("{{ mesage }}", ["SF301"]),
+        ("{{ at }}", []),
+    ],
+)
+def test_only_near_misses_of_known_names_are_reported(template: str, expected: list[str]) -> None:
+    classify = a_node(
+        "node_classify", "llm_flexible", config={"goal": "Go.", "output_schema": {"confidence": "float"}}
+    )
+    document = a_flow(
+        [an_entry(), classify, a_text("node_a", template)],
+        ("entry", "node_classify"),
+        ("node_classify", "node_a"),
+        tests=[{"name": "t", "input": {"message": "hi"}, "expect": {}}],
+    )
+
+    assert codes(document) == expected
+
+
+def test_with_an_input_schema_every_unknown_name_is_reported() -> None:
+    document = a_flow(
+        [an_entry(input_schema={"message": "string"}), a_text("a", "{{ weather }}")], ("entry", "a")
+    )
+
+    assert codes(document) == ["SF301"]
+
+
+def test_result_is_known_in_validate_alone() -> None:
+    config = {"goal": "Go.", "validate": "result.ok", "guard": "result.ok"}
+    entry = an_entry(input_schema={})
+    document = a_flow([entry, a_node("a", "llm_guarded", config=config)], ("entry", "a"))
+
+    assert [(item.code, item.path) for item in validate_flow(document)] == [
+        ("SF301", "nodes[1].config.guard")
+    ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"nodes": [an_entry(), a_text("__a")]},
+        {"nodes": [an_entry(), a_text("node___a")]},
+        {"variables": [{"name": "__v", "type": "int"}]},
+        {"nodes": [an_entry(), a_node("a", "llm_rigid", config={"template": "x", "result_binding": "__r"})]},
+        {
+            "nodes": [
+                an_entry(),
+                a_node("a", "llm_flexible", config={"goal": "x", "output_schema": {"__f": "int"}}),
+            ]
+        },
+        {
+            "nodes": [
+                an_entry(),
+                a_node("a", "llm_flexible", config={"goal": "x", "input_bindings": {"__entry": 1}}),
+            ]
+        },
+    ],
+)
+def test_names_of_the_compiler_cannot_be_taken(part: Any) -> None:
+    assert "SF305" in codes({**a_flow([an_entry()]), **part})
+
+
+def test_the_subject_of_a_decision_of_style_if_is_not_read() -> None:
+    document = a_flow(
+        [an_entry(), a_decision("d", style="if", subject="not an expression (")], ("entry", "d")
+    )
+
+    assert codes(document) == []
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [
+        (Limits(max_nodes=1), "nodes"),
+        (Limits(max_edges=0), "edges"),
+        (Limits(max_bytes=100), "bytes"),
+        (Limits(max_nesting=3), "nesting"),
+    ],
+)
+def test_a_flow_beyond_a_limit_is_refused_by_name(limits: Limits, limit: str) -> None:
+    document = a_flow([an_entry(), a_text("a")], ("entry", "a"))
+
+    for check in (validate_flow, compile_flow):
+        with pytest.raises(FlowTooLarge) as refused:
+            check(document, limits=limits)
+        assert refused.value.fields["limit"] == limit
+
+
+def test_thousands_of_mistakes_are_found_in_reasonable_time() -> None:
+    nodes = [an_entry(), *(a_text(f"node_{number}", f"{{{{ nam_{number} }}}}") for number in range(1000))]
+    ways = [(f"node_{number}", f"nodd_{number}") for number in range(3000)]
+
+    assert len(validate_flow(a_flow(nodes, *ways))) > 3000
