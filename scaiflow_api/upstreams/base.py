@@ -1,0 +1,253 @@
+"""What all clients share: one deadline, careful repetition, bounded answers, and errors without secrets."""
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import httpx
+import orjson
+import structlog
+from pydantic import SecretStr
+
+from scaiflow_api import __version__
+from scaiflow_api.kit.logging import scrub
+from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.errors import (
+    System,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamNonsense,
+    UpstreamRejected,
+    UpstreamTimedOut,
+    UpstreamUnavailable,
+)
+
+log = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT_S = 2.0
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_PASSING = frozenset({502, 503, 504})
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_LONGEST_MESSAGE = 500
+_HANDED_ON = (
+    "Retry-After",
+    "X-Scaigrid-Ratelimit-Limit",
+    "X-Scaigrid-Ratelimit-Remaining",
+    "X-Scaigrid-Ratelimit-Reset",
+)
+
+
+def open_client(settings: ScaiGridSettings) -> httpx.AsyncClient:
+    """Return a client for one system; it is closed by leaving it as a context manager.
+
+    It follows no redirect (a token would travel along) and reads no proxy or netrc from the environment.
+    """
+    return httpx.AsyncClient(
+        verify=_trusted_authorities(),
+        timeout=httpx.Timeout(settings.timeout_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
+        # Servers commonly drop idle connections after 5 s; we drop them first, or a POST meets a closing one.
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0),
+        # The size of an answer is bounded while it is read, so it may not arrive compressed.
+        headers={
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"scaiflow/{__version__}",
+        },
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+@cache
+def _trusted_authorities() -> ssl.SSLContext:
+    """Read the certificate authorities once for all clients; that takes longer than the rest of a client."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def segment(value: str) -> str:
+    """Quote an id for use as one path segment. Raises ValueError where that cannot be done."""
+    if value in {"", ".", ".."}:
+        raise ValueError("not an id")
+    return quote(value, safe="")
+
+
+class Bearer(httpx.Auth):
+    """Puts a token on a request; unlike a header dictionary it can be printed."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        yield request
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient a client is."""
+
+    deadline_s: float = 10.0
+    """For all attempts of a call together."""
+    max_bytes: int = 1024 * 1024
+    attempts: int = 3
+    base_delay_s: float = 0.1
+    max_delay_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One thing to ask of an upstream."""
+
+    method: str
+    url: str
+    bearer: SecretStr | None = None
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/json"
+    deadline_s: float | None = None
+    """Instead of the policy's."""
+    needs: str | None = None
+    """The permission it needs over there, to be named when it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer with a status below 300."""
+
+    system: System
+    status: int
+    content: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """Return the decoded body. Raises UpstreamNonsense when it is not JSON."""
+        try:
+            return orjson.loads(self.content)
+        except orjson.JSONDecodeError:
+            raise UpstreamNonsense(self.system, status=self.status) from None
+
+
+class Upstream:
+    """Base of the clients."""
+
+    system: ClassVar[System]
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str, policy: Policy) -> None:
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+        self._policy = policy
+
+    async def send(self, call: Call) -> Answer:
+        """Return a successful answer. Raises UpstreamError for anything else.
+
+        A call is repeated only when that cannot do its work twice: the method is repeatable, or nothing was sent.
+        """
+        deadline = call.deadline_s or self._policy.deadline_s
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._attempt(call, deadline)
+        except TimeoutError:
+            failure: UpstreamError = UpstreamTimedOut(self.system, after_s=deadline)
+        except UpstreamError as caught:
+            failure = caught
+        log.warning(
+            "upstream call failed",
+            system=self.system,
+            method=call.method,
+            path=httpx.URL(call.url).path,
+            failure=type(failure).__name__,
+            status=failure.status,
+            code=failure.code,
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+        )
+        raise failure
+
+    async def _attempt(self, call: Call, deadline: float) -> Answer:
+        policy, repeatable = self._policy, call.method in _REPEATABLE
+        for attempt in range(1, policy.attempts + 1):
+            last = attempt == policy.attempts
+            try:
+                status, headers, content = await self._once(call, deadline)
+            except httpx.ReadTimeout:
+                if last or not repeatable:
+                    raise UpstreamTimedOut(self.system, after_s=deadline) from None
+            except httpx.TransportError as fault:
+                if last or not (repeatable or isinstance(fault, _NEVER_SENT)):
+                    raise UpstreamUnavailable(self.system) from None
+            else:
+                if last or not repeatable or status not in _PASSING:
+                    return self._judge(call, status, headers, content)
+            delay = min(policy.max_delay_s, policy.base_delay_s * 2**attempt)
+            await asyncio.sleep(random.uniform(0, delay))  # noqa: S311 - spreads retries, protects nothing
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(self, call: Call, deadline: float) -> tuple[int, httpx.Headers, bytes]:
+        content = bytearray()
+        async with self._http.stream(
+            call.method,
+            call.url,
+            params=dict(call.params) or None,
+            content=call.content,
+            headers={"Content-Type": call.content_type} if call.content is not None else None,
+            auth=Bearer(call.bearer) if call.bearer is not None else None,
+            timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
+        ) as response:
+            try:
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > self._policy.max_bytes:
+                        raise UpstreamNonsense(self.system, status=response.status_code)
+            except httpx.DecodingError:
+                raise UpstreamNonsense(self.system, status=response.status_code) from None
+            return response.status_code, response.headers, bytes(content)
+
+    def _judge(self, call: Call, status: int, headers: httpx.Headers, content: bytes) -> Answer:
+        if 200 <= status < 300:
+            return Answer(self.system, status, content)
+        if status < 400:
+            raise UpstreamNonsense(self.system, status=status)
+        body = _object(content)
+        code, message = explanation(body)
+        if status == 429:
+            handed_on = {name: headers[name] for name in _HANDED_ON if name in headers}
+            raise UpstreamBusy(self.system, message=message, body=body, headers=handed_on)
+        if status < 500:
+            raise UpstreamRejected(self.system, status=status, code=code, message=message, needs=call.needs)
+        raise UpstreamUnavailable(self.system, status=status, code=code, message=message)
+
+
+def explanation(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return code and message of an error body: ScaiGrid's envelope, OAuth's pair, or FastAPI's `detail`."""
+    error, detail = body.get("error"), body.get("detail")
+    if isinstance(error, Mapping):
+        code, message = error.get("code"), error.get("message")
+    elif isinstance(error, str):
+        code, message = error, body.get("error_description")
+    elif isinstance(detail, Mapping):
+        code, message = detail.get("error"), detail.get("message")
+    else:
+        code, message = None, detail
+    return _word(code), _sentence(message)
+
+
+def _object(content: bytes) -> Mapping[str, Any]:
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: object) -> str | None:
+    return value[:100] if isinstance(value, str) and value else None
+
+
+def _sentence(value: object) -> str | None:
+    """Return text that may be shown and logged: an upstream may quote the token that it was sent."""
+    return str(scrub(value))[:_LONGEST_MESSAGE] if isinstance(value, str) and value.strip() else None

@@ -1,0 +1,213 @@
+"""How an upstream can fail, and what each failure is called on our wire.
+
+The clients raise `UpstreamError`s, which know nothing of our API. A domain may read them (a 409 means something
+to a deploy); what escapes a domain becomes an `AppError` through `as_app_error`, the only such table.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from scaiflow_api.kit.errors import AppError
+
+System: TypeAlias = Literal["scaigrid", "scaikey"]
+
+TITLES: Mapping[System, str] = {"scaigrid": "ScaiGrid", "scaikey": "ScaiKey"}
+_PERMISSION = re.compile(r"\b(?:scai[a-z]+|models|modules|routing|accounting)(?::[a-z_]+)+")
+_NO_ACCESS = frozenset({401, 403})
+
+
+class UpstreamError(Exception):
+    """A system that we called did not do what we asked. Its text holds neither tokens nor bodies."""
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        self.system: System = system
+        self.status = status
+        self.code = code
+        self.message = message
+        super().__init__(f"{system}: {type(self).__name__} status={status} code={code}")
+
+
+class UpstreamRejected(UpstreamError):
+    """It answered 4xx. `code` and `message` are its own words, if it gave any."""
+
+    def __init__(
+        self, system: System, *, status: int, code: str | None, message: str | None, needs: str | None = None
+    ) -> None:
+        super().__init__(system, status=status, code=code, message=message)
+        self.needs = needs
+        """The permission that the call needs over there, where it is documented."""
+
+    @property
+    def no_access(self) -> bool:
+        """Tell whether it refused the credential, not the request."""
+        return self.status in _NO_ACCESS
+
+
+class UpstreamBusy(UpstreamError):
+    """It answered 429. Body and headers are kept, because the contract hands them on."""
+
+    def __init__(
+        self, system: System, *, message: str | None, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(system, status=429, message=message)
+        self.body = body
+        self.headers = headers
+
+
+class UpstreamUnavailable(UpstreamError):
+    """It answered 5xx, or could not be reached at all (then `status` is None)."""
+
+
+class UpstreamNonsense(UpstreamError):
+    """It answered something that its documentation rules out: a redirect, a web page, broken or endless JSON."""
+
+
+class UpstreamTimedOut(UpstreamError):
+    """All attempts together took longer than the deadline."""
+
+    def __init__(self, system: System, *, after_s: float) -> None:
+        super().__init__(system)
+        self.after_s = after_s
+
+
+class _Told(AppError):
+    """An error whose sentence comes from the upstream, or stands in for one it did not give."""
+
+    template = "{message}"
+
+
+class ScaiGridAuth(_Told):
+    """ScaiGrid refused the credential (401), or what it allows (403)."""
+
+    status, error = 502, "scaigrid_auth"
+
+
+class ScaiGridApi(_Told):
+    """ScaiGrid failed; `status` and `code` are its own, null when it could not be reached."""
+
+    status, error = 502, "scaigrid_api"
+
+
+class ScaiGridTimeout(AppError):
+    status, error = 504, "scaigrid_timeout"
+    template = "ScaiGrid did not answer within {seconds:g} s."
+
+
+class ScaiGridNotConfigured(AppError):
+    status, error = 503, "scaigrid_not_configured"
+    template = "ScaiGrid not configured on the server"
+    fix = "The operator sets SCAIGRID_BASE_URL."
+
+
+class ScaiKeyApi(_Told):
+    """ScaiKey failed; `status` and `code` are its own, null when it could not be reached."""
+
+    status, error = 502, "scaikey_api"
+
+
+class ScaiKeyTimeout(AppError):
+    status, error = 504, "scaikey_timeout"
+    template = "ScaiKey did not answer within {seconds:g} s."
+
+
+class ScaiKeyNotConfigured(AppError):
+    status, error = 503, "scaikey_not_configured"
+    template = "ScaiKey OIDC not configured on the server"
+    fix = "The operator sets SCAIKEY_BASE_URL, SCAIFLOW_SCAIKEY_CLIENT_ID and SCAIFLOW_SCAIKEY_CLIENT_SECRET."
+
+
+class ScaiKeyUnavailable(AppError):
+    """The key that signed a token is not known here, and ScaiKey cannot be asked for it."""
+
+    status, error = 503, "scaikey_unavailable"
+    template = "ScaiKey's signing keys cannot be had at the moment."
+    fix = "Try again in a few seconds."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "5"})
+
+
+class ScaiKeyRefused(AppError):
+    """ScaiKey refused a code or a refresh token; `scaikey_error` is its OAuth error code."""
+
+    status, error = 400, "scaikey_refused"
+    template = "ScaiKey refused: {scaikey_error}"
+    fix = "Sign in again: a code or a refresh token is good once, and only for a while."
+
+
+class _Busy(AppError):
+    status = 429
+    template = "{message}"
+
+    def __init__(self, *, message: str, beside: Mapping[str, Any], headers: dict[str, str]) -> None:
+        super().__init__(headers=headers, message=message)
+        self.beside = beside
+        """The upstream's own body, sent beside `detail`."""
+
+
+class ScaiGridBusy(_Busy):
+    """ScaiGrid's rate limit. Its body and headers are handed on, with `detail` added."""
+
+    error = "scaigrid_busy"
+
+
+class ScaiKeyBusy(_Busy):
+    """ScaiKey's rate limit. Its body and headers are handed on, with `detail` added."""
+
+    error = "scaikey_busy"
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    auth: type[_Told]
+    api: type[_Told]
+    timeout: type[AppError]
+    busy: type[_Busy]
+
+
+_NAMES: Mapping[System, _Names] = {
+    "scaigrid": _Names(ScaiGridAuth, ScaiGridApi, ScaiGridTimeout, ScaiGridBusy),
+    # A refused sign-in is `ScaiKeyRefused`; any other refusal means that we asked wrongly.
+    "scaikey": _Names(ScaiKeyApi, ScaiKeyApi, ScaiKeyTimeout, ScaiKeyBusy),
+}
+
+
+def as_app_error(failure: UpstreamError) -> AppError:
+    """Return what the caller of our API is told about an upstream's failure."""
+    names, title = _NAMES[failure.system], TITLES[failure.system]
+    if isinstance(failure, UpstreamTimedOut):
+        return names.timeout(seconds=failure.after_s)
+    if isinstance(failure, UpstreamBusy):
+        message = failure.message or f"{title} limits the rate of requests."
+        return names.busy(message=message, beside=failure.body, headers=dict(failure.headers))
+    message = failure.message or _stand_in(failure, title)
+    kind = names.auth if isinstance(failure, UpstreamRejected) and failure.no_access else names.api
+    return kind(message=message, status=failure.status, code=failure.code, **fix_of(failure))
+
+
+def fix_of(failure: UpstreamError) -> dict[str, Any]:
+    """Return `{"fix": …}` where the refusal says, or the call knows, what is missing; else nothing."""
+    if not isinstance(failure, UpstreamRejected) or not failure.no_access:
+        return {}
+    if failure.status == 401:
+        return {"fix": f"Sign in again: {TITLES[failure.system]} does not accept the credential."}
+    named = _PERMISSION.search(failure.message or "")
+    needed = named.group(0) if named else failure.needs
+    return {"fix": f"Caller needs the `{needed}` permission on this tenant."} if needed else {}
+
+
+def _stand_in(failure: UpstreamError, title: str) -> str:
+    if failure.status is None:
+        return f"{title} cannot be reached."
+    if isinstance(failure, UpstreamNonsense):
+        return f"{title} gave an answer that cannot be understood."
+    return f"{title} answered {failure.status} without saying why."

@@ -1,0 +1,124 @@
+"""A ScaiGrid for tests that keeps Cores in memory, answers over respx, and fails where it is told to."""
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any, TypeAlias
+
+import httpx
+import orjson
+import respx
+import yaml
+
+Json: TypeAlias = dict[str, Any]
+Fault: TypeAlias = (
+    httpx.Response | Exception | Callable[[httpx.Request], Awaitable[httpx.Response | None]] | None
+)
+
+CORES = "/v1/modules/scaicore/cores"
+
+
+def refusal(status: int, code: str = "SOME_CODE", message: str = "some message") -> httpx.Response:
+    return httpx.Response(status, json={"status": "error", "error": {"code": code, "message": message}})
+
+
+class PlayedGrid:
+    """Steps are `create`, `replace`, `get`, `list`, `start`, `publish`, `sync`, `invoke`, `events`, `models`, `me`.
+
+    `faults[step]` holds what the next calls of a step meet instead; None lets one through.
+    """
+
+    def __init__(self, router: respx.MockRouter, base_url: str) -> None:
+        router.route(url__startswith=base_url).mock(side_effect=self._answer)
+        self._base_url = base_url
+        self._numbers = count(1)
+        self.cores: dict[str, Json] = {}
+        self.manifests: dict[str, Json] = {}
+        self.steps: list[str] = []
+        self.requests: list[httpx.Request] = []
+        self.faults: dict[str, list[Fault]] = {}
+        self.starts_as = "running"
+        self.on_invoke: Callable[[Json], Awaitable[Json] | Json] = lambda body: {"output": body["input"]}
+        self.events: list[Json] = []
+        self.models: Any = {"data": {"items": []}}
+
+    def add_core(self, *, source_id: str | None, slug: str, status: str = "running") -> Json:
+        core: Json = {
+            "id": f"core_{next(self._numbers)}",
+            "slug": slug,
+            "name": slug,
+            "status": status,
+            "metadata": {"source_id": source_id},
+        }
+        self.cores[core["id"]] = core
+        return core
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix(httpx.URL(self._base_url).path.rstrip("/"))
+        step, core_id = self._step(request.method, path)
+        self.steps.append(step)
+        self.requests.append(request)
+        if self.faults.get(step):
+            fault = self.faults[step].pop(0)
+            if isinstance(fault, Exception):
+                raise fault
+            answer = await fault(request) if callable(fault) else fault
+            if answer is not None:
+                return answer
+        if core_id is not None and core_id not in self.cores:
+            return refusal(404, "CORE_NOT_FOUND", "no such Core")
+        status, body = await self._do(step, core_id, request)
+        return httpx.Response(status, json=body)
+
+    def _step(self, method: str, path: str) -> tuple[str, str | None]:
+        if path == "/v1/models":
+            return "models", None
+        if path == "/v1/auth/me":
+            return "me", None
+        if path == "/v1/modules/scaicore/events":
+            return "events", None
+        if path == CORES:
+            return {"POST": "create", "GET": "list"}[method], None
+        core_id, _, action = path.removeprefix(f"{CORES}/").partition("/")
+        return action or {"PUT": "replace", "GET": "get", "DELETE": "delete"}[method], core_id
+
+    async def _do(self, step: str, core_id: str | None, request: httpx.Request) -> tuple[int, Json]:
+        core = self.cores.get(core_id or "")
+        if step in {"create", "replace"}:
+            return self._place(core, request)
+        if step == "list":
+            return 200, {"data": {"items": list(self.cores.values())}}
+        if step == "events":
+            return 200, {"data": {"events": self.events, "next_cursor": "next"}}
+        if step == "models":
+            return 200, self.models
+        assert core is not None
+        if step == "start":
+            core["status"] = self.starts_as
+        if step == "publish":
+            if core["metadata"].get("published"):
+                return 400, orjson.loads(
+                    refusal(400, "VALIDATION_ERROR", "Core is already published").content
+                )
+            core["metadata"] |= {
+                "published": True,
+                "published_slug": f"scaicore/acme/{core['slug']}",
+                "published_model_id": f"mdl_{core['id']}",
+            }
+        if step == "invoke":
+            told = self.on_invoke(orjson.loads(request.content))
+            run = told if isinstance(told, dict) else await told
+            return 200, {"data": {"execution_id": "exec_1", "status": "COMPLETED", **run}}
+        return 200, {"data": core}
+
+    def _place(self, core: Json | None, request: httpx.Request) -> tuple[int, Json]:
+        assert request.headers["Content-Type"] == "application/yaml"
+        manifest = yaml.safe_load(request.content)["core"]
+        taken = any(other["slug"] == manifest["name"] for other in self.cores.values() if other is not core)
+        if taken:
+            return 409, orjson.loads(refusal(409, "SLUG_CONFLICT", "slug taken").content)
+        created = core is None
+        core = core or self.add_core(source_id=None, slug=manifest["name"], status="created")
+        core["name"] = manifest["name"]
+        core["metadata"] |= {"source_id": manifest["scaiflow_meta"]["source_id"]}
+        self.manifests[core["id"]] = manifest
+        return 201 if created else 200, {"data": core}

@@ -1,0 +1,64 @@
+"""Clients with short patience, so that a failing upstream costs milliseconds."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.settings import ScaiKey as ScaiKeySettings
+from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaikey import ScaiKey
+
+GRID = "https://grid.test"
+KEY = "https://key.test/scaikey"
+
+
+class SteeredClock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 5, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> SteeredClock:
+    return SteeredClock()
+
+
+@pytest.fixture
+def impatient() -> Policy:
+    return Policy(deadline_s=0.5, max_bytes=100_000, attempts=3, base_delay_s=0.001, max_delay_s=0.002)
+
+
+@pytest.fixture
+def token() -> SecretStr:
+    return SecretStr("tok-alice")
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with open_client(ScaiGridSettings(_env_file=None)) as client:
+        yield client
+
+
+@pytest.fixture
+def scaigrid(http: httpx.AsyncClient, impatient: Policy) -> ScaiGrid:
+    return ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=GRID), policy=impatient)
+
+
+@pytest.fixture
+def scaikey(http: httpx.AsyncClient, impatient: Policy, clock: SteeredClock) -> ScaiKey:
+    settings = ScaiKeySettings(
+        _env_file=None, base_url=KEY, client_id="scaiflow", client_secret=SecretStr("s3cret&")
+    )
+    return ScaiKey(http, settings, clock, policy=impatient)

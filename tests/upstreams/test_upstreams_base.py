@@ -1,0 +1,295 @@
+"""Every odd way in which an upstream can answer, and what becomes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import respx
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.base import Policy, open_client, segment
+from scaiflow_api.upstreams.errors import (
+    ScaiGridNotConfigured,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamNonsense,
+    UpstreamRejected,
+    UpstreamTimedOut,
+    UpstreamUnavailable,
+)
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
+
+ME = "https://grid.test/v1/auth/me"
+CORES = "https://grid.test/v1/modules/scaicore/cores"
+PROFILE = {
+    "data": {"id": "usr_alice", "tenant_id": "tnt_acme", "roles": [], "permissions": ["scaicore:view"]}
+}
+
+
+def envelope(code: str, message: str) -> dict[str, object]:
+    return {"status": "error", "error": {"code": code, "message": message}, "meta": {"request_id": "req_1"}}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+async def test_a_refusal_carries_the_upstreams_words_and_is_not_repeated(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, status: int
+) -> None:
+    route = respx_mock.get(ME).respond(status, json=envelope("SOME_CODE", "some message"))
+    with pytest.raises(UpstreamRejected) as caught:
+        await scaigrid.me(token)
+    assert (caught.value.status, caught.value.code, caught.value.message) == (
+        status,
+        "SOME_CODE",
+        "some message",
+    )
+    assert caught.value.no_access == (status in (401, 403))
+    assert route.call_count == 1
+
+
+async def test_fastapis_error_shapes_are_read_too(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    respx_mock.get(ME).mock(
+        side_effect=[
+            httpx.Response(403, json={"detail": "permission_denied: need scaicore:view"}),
+            httpx.Response(403, json={"detail": {"error": "denied", "message": "no"}}),
+            httpx.Response(422, json={"detail": [{"loc": ["body"], "msg": "m", "type": "t"}]}),
+        ]
+    )
+    found = []
+    for _ in range(3):
+        with pytest.raises(UpstreamRejected) as caught:
+            await scaigrid.me(token)
+        found.append((caught.value.code, caught.value.message))
+    assert found == [(None, "permission_denied: need scaicore:view"), ("denied", "no"), (None, None)]
+
+
+async def test_a_rate_limit_keeps_body_and_headers(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    body = envelope("RATE_LIMITED", "slow down")
+    headers = {
+        "Retry-After": "15",
+        "X-Scaigrid-Ratelimit-Limit": "60",
+        "X-Scaigrid-Ratelimit-Remaining": "0",
+        "X-Scaigrid-Ratelimit-Reset": "1713888715",
+        "Set-Cookie": "a=b",
+    }
+    route = respx_mock.get(ME).respond(429, json=body, headers=headers)
+    with pytest.raises(UpstreamBusy) as caught:
+        await scaigrid.me(token)
+    assert caught.value.body == body
+    assert caught.value.headers == {name: value for name, value in headers.items() if name != "Set-Cookie"}
+    assert route.call_count == 1
+
+
+async def test_a_rate_limit_without_json_has_an_empty_body(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    respx_mock.get(ME).respond(429, text="slow down")
+    with pytest.raises(UpstreamBusy) as caught:
+        await scaigrid.me(token)
+    assert (caught.value.body, caught.value.headers) == ({}, {})
+
+
+@pytest.mark.parametrize("passing", [502, 503, 504])
+async def test_a_passing_fault_of_a_read_is_repeated(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, passing: int
+) -> None:
+    route = respx_mock.get(ME)
+    route.side_effect = [httpx.Response(passing), httpx.Response(200, json=PROFILE)]
+    assert (await scaigrid.me(token)).id == "usr_alice"
+    assert route.call_count == 2
+
+
+async def test_repetition_ends(respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr) -> None:
+    route = respx_mock.get(ME).respond(503, json=envelope("MODEL_UNAVAILABLE", "all backends unhealthy"))
+    with pytest.raises(UpstreamUnavailable) as caught:
+        await scaigrid.me(token)
+    assert (caught.value.status, caught.value.code) == (503, "MODEL_UNAVAILABLE")
+    assert route.call_count == 3
+
+
+async def test_a_500_is_not_repeated(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    route = respx_mock.get(ME).respond(500, text="<h1>oops</h1>")
+    with pytest.raises(UpstreamUnavailable) as caught:
+        await scaigrid.me(token)
+    assert (caught.value.status, caught.value.code, caught.value.message) == (500, None, None)
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError])
+async def test_a_create_is_not_repeated_once_it_may_have_been_sent(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, fault: type[httpx.TransportError]
+) -> None:
+    route = respx_mock.post(CORES).mock(side_effect=fault("cut"))
+    with pytest.raises(UpstreamUnavailable) as caught:
+        await scaigrid.create_core(token, b"core: {}")
+    assert caught.value.status is None
+    assert route.call_count == 1
+
+
+async def test_a_create_that_times_out_is_not_repeated(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    route = respx_mock.post(CORES).mock(side_effect=httpx.ReadTimeout("slow"))
+    with pytest.raises(UpstreamTimedOut):
+        await scaigrid.create_core(token, b"core: {}")
+    assert route.call_count == 1
+
+
+async def test_a_create_answered_503_is_not_repeated(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    route = respx_mock.post(CORES).respond(503)
+    with pytest.raises(UpstreamUnavailable):
+        await scaigrid.create_core(token, b"core: {}")
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
+async def test_a_create_that_never_left_is_repeated(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, fault: type[httpx.TransportError]
+) -> None:
+    route = respx_mock.post(CORES)
+    route.side_effect = [fault("refused"), httpx.Response(201, json={"data": {"id": "core_1"}})]
+    assert (await scaigrid.create_core(token, b"core: {}")).id == "core_1"
+    assert route.call_count == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, html="<html>Welcome to nginx</html>"),
+        httpx.Response(200, content=b'{"data": {"id":'),
+        httpx.Response(200, content=b""),
+        httpx.Response(200, json=["data"]),
+        httpx.Response(200, json={"data": "text"}),
+        httpx.Response(302, headers={"Location": "https://elsewhere.test/"}),
+        httpx.Response(304),
+        httpx.Response(200, content=b" " * 100_001),
+        httpx.Response(200, content=b"[" * 50_000),
+    ],
+    ids=["html", "cut", "empty", "list", "text", "redirect", "304", "oversized", "deep"],
+)
+async def test_nonsense_is_told_apart_from_refusal(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, answer: httpx.Response
+) -> None:
+    respx_mock.get(ME).mock(return_value=answer)
+    with pytest.raises(UpstreamNonsense):
+        await scaigrid.me(token)
+    assert respx_mock.calls.call_count == 1
+
+
+async def test_the_deadline_holds_for_all_attempts_together(
+    respx_mock: respx.MockRouter, http: httpx.AsyncClient, token: SecretStr
+) -> None:
+    async def dawdle(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.06)
+        return httpx.Response(503)
+
+    route = respx_mock.get(ME).mock(side_effect=dawdle)
+    policy = Policy(deadline_s=0.15, attempts=100, base_delay_s=0.001, max_delay_s=0.001)
+    grid = ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url="https://grid.test"), policy=policy)
+    with pytest.raises(UpstreamTimedOut) as caught:
+        await grid.me(token)
+    assert caught.value.after_s == 0.15
+    assert 1 < route.call_count < 10
+
+
+async def test_an_upstream_that_quotes_the_token_does_not_spread_it(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid
+) -> None:
+    secret = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+    respx_mock.get(ME).respond(401, json=envelope("AUTH_TOKEN_INVALID", f"bad token {secret}"))
+    with pytest.raises(UpstreamRejected) as caught, capture_logs() as logged:
+        await scaigrid.me(SecretStr(secret))
+    assert respx_mock.calls.last.request.headers["Authorization"] == f"Bearer {secret}"
+    assert logged[0]["event"] == "upstream call failed"
+    assert secret not in f"{caught.value!r} {caught.value} {caught.value.message} {logged}"
+    assert caught.value.message is not None
+    assert caught.value.message.startswith("bad token")
+
+
+async def test_without_a_base_url_nothing_is_called(http: httpx.AsyncClient, token: SecretStr) -> None:
+    grid = ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=None))
+    with pytest.raises(ScaiGridNotConfigured):
+        await grid.me(token)
+
+
+@pytest.mark.parametrize("value", ["", ".", ".."])
+def test_what_cannot_be_a_segment_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="not an id"):
+        segment(value)
+
+
+async def test_an_id_stays_inside_its_segment(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    respx_mock.route().respond(200, json={"data": {"id": "core_1"}})
+    await scaigrid.get_core(token, "../../auth/me?x=1#y")
+    assert respx_mock.calls.last.request.url.raw_path == (
+        b"/v1/modules/scaicore/cores/..%2F..%2Fauth%2Fme%3Fx%3D1%23y"
+    )
+
+
+@pytest.fixture
+async def answering(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A real server on this machine that answers every request with the given bytes; its base URL."""
+    raw: bytes = request.param
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(raw)
+        try:
+            await writer.drain()
+            if raw.endswith(b"..."):
+                while True:  # an answer without an end
+                    writer.write(b"x" * 65536)
+                    await writer.drain()
+            await asyncio.sleep(5)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("answering", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n...", UpstreamNonsense),
+        (b"", UpstreamTimedOut),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", UpstreamTimedOut),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\nno zip", UpstreamNonsense),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", UpstreamUnavailable),
+    ],
+    indirect=["answering"],
+    ids=["endless", "silent", "stuck", "broken gzip", "no http"],
+)
+async def test_a_real_server_that_misbehaves_is_left_in_time(
+    answering: str, expected: type[UpstreamError], token: SecretStr
+) -> None:
+    policy = Policy(deadline_s=0.3, max_bytes=1_000_000, attempts=2, base_delay_s=0.001, max_delay_s=0.002)
+    async with open_client(ScaiGridSettings(_env_file=None)) as http:
+        grid = ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=answering), policy=policy)
+        async with asyncio.timeout(3):
+            with pytest.raises(expected):
+                await grid.me(token)
+
+
+async def test_a_refused_connection_is_unavailable(unused_tcp_port: int, token: SecretStr) -> None:
+    policy = Policy(deadline_s=1, attempts=2, base_delay_s=0.001, max_delay_s=0.002)
+    async with open_client(ScaiGridSettings(_env_file=None)) as http:
+        settings = ScaiGridSettings(_env_file=None, base_url=f"http://127.0.0.1:{unused_tcp_port}")
+        with pytest.raises(UpstreamUnavailable) as caught:
+            await ScaiGrid(http, settings, policy=policy).me(token)
+    assert caught.value.status is None
