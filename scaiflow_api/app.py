@@ -23,7 +23,7 @@ from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.web import errors
 from scaiflow_api.web.authentication import Authenticator
-from scaiflow_api.web.deps import authenticate, json_only
+from scaiflow_api.web.deps import authenticate, well_formed
 from scaiflow_api.web.middleware import BodyLimit, BugGuard, LoopbackOnly, RequestContext
 
 _DESCRIPTION = """Keeps, compiles, deploys and tests flows of AI agents.
@@ -91,14 +91,14 @@ def _equip(app: FastAPI, resources: Resources) -> None:
 
 def _public() -> APIRouter:
     """Return the closed list of what needs no token."""
-    api = APIRouter(dependencies=[Depends(json_only)])
+    api = APIRouter(dependencies=[Depends(well_formed)])
     api.include_router(sign_in)
     return api
 
 
 def _protected() -> APIRouter:
     refusals = errors.documented(NotAuthenticated, InvalidToken, AccountNotActive, PermissionDenied)
-    api = APIRouter(dependencies=[Depends(authenticate), Depends(json_only)], responses=refusals)
+    api = APIRouter(dependencies=[Depends(authenticate), Depends(well_formed)], responses=refusals)
     # Fixed paths come before those with parameters.
     for router in (session, preview, flows, deploy, testruns, runs, lookups):
         api.include_router(router)

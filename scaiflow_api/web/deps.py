@@ -11,7 +11,7 @@ from scaiflow_api.auth.caller import MANAGE, VIEW, Caller
 from scaiflow_api.auth.errors import PermissionDenied
 from scaiflow_api.resources import Resources
 from scaiflow_api.web.authentication import Authenticator
-from scaiflow_api.web.errors import UnsupportedMediaType
+from scaiflow_api.web.errors import MalformedRequest, UnsupportedMediaType
 
 # Only tells OpenAPI of the scheme; `authenticate` reads the header itself.
 _scheme = HTTPBearer(
@@ -66,8 +66,10 @@ def acl(level: Level) -> dict[str, Any]:
     return {"x-acl": level.label}
 
 
-def json_only(request: Request) -> None:
-    """Refuse a body that does not say it is JSON: media types are declared, never guessed."""
+def well_formed(request: Request) -> None:
+    """Refuse an address that no database takes, and a body that does not say it is JSON: types are never guessed."""
+    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise MalformedRequest
     if request.method not in {"POST", "PUT", "PATCH"} or request.headers.get("content-length", "") in {
         "",
         "0",

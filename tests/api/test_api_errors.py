@@ -86,7 +86,8 @@ async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(
         ("GET", "/nothing", 404, "not_found"),
         ("PATCH", "/flows", 405, "method_not_allowed"),
         ("GET", "/flows/" + "x" * 300, 404, "flow_not_found"),
-        ("GET", "/flows/%00", 404, "flow_not_found"),
+        ("GET", "/flows/%00", 400, "malformed_request"),
+        ("GET", "/flows?search=%00", 400, "malformed_request"),
     ],
 )
 async def test_an_unknown_place_answers_in_the_one_shape(

@@ -1,0 +1,1 @@
+"""Deploying flows to ScaiGrid, and what was deployed."""

@@ -1,0 +1,84 @@
+"""What can go wrong between a flow and a running Core."""
+
+from typing import Any
+
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.upstreams.errors import (
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamTimedOut,
+    as_app_error,
+)
+
+
+class MissingScaiGridCredentials(AppError):
+    """Nothing to authenticate with at ScaiGrid: deploying and testing."""
+
+    status, error = 412, "missing_scaigrid_credentials"
+    template = "no ScaiGrid credentials for tenant '{tenant_id}'"
+    fix = "Sign in with ScaiKey, or set this tenant's API key via POST /v1/tenants/me/scaigrid_credentials."
+
+
+class CompileFailed(AppError):
+    """The flow has errors; `diagnostics` names them all. ScaiGrid was not called."""
+
+    status, error = 502, "scaicore_compile_failed"
+    template = "The flow does not compile."
+    fix = "Each entry of 'diagnostics' names a place and what is wrong there."
+
+
+class QueueProvisionFailed(AppError):
+    """The flow wants queues, which ScaiFlow cannot set up yet. ScaiGrid was not called."""
+
+    status, error = 502, "scaiqueue_provision_failed"
+    template = "The flow declares queues in the scope '{scope}', and setting up queues is not available yet."
+    fix = "Remove 'config.scaiqueue' from the flow to deploy it without queues."
+
+
+class _StepFailed(AppError):
+    """A step that ScaiGrid refused or broke at; `status` and `code` are ScaiGrid's."""
+
+    template = "{message}"
+
+
+class CoreCreateFailed(_StepFailed):
+    """ScaiGrid rejected the manifest."""
+
+    status, error = 502, "scaicore_create_failed"
+
+
+class CoreStartFailed(_StepFailed):
+    """The Core `core_id` is there, but does not run; `core_status` is the last that was seen of it."""
+
+    status, error = 502, "scaicore_start_failed"
+
+
+class CorePublishFailed(_StepFailed):
+    """The Core `core_id` runs, but could not be offered as a chat model."""
+
+    status, error = 502, "scaicore_publish_failed"
+
+
+class DeployInProgress(AppError):
+    status, error = 409, "deploy_in_progress"
+    template = "Another deploy of this flow is under way."
+    fix = "Try again when it is done; GET /api/v1/flows/{flow_id}/deployments?include=failed tells."
+
+
+class CoreNotFound(AppError):
+    """There is no such Core, it belongs to no flow that the caller may see, or not to this flow."""
+
+    status, error = 404, "core_not_found"
+    template = "There is no Core '{core_id}' of a flow that you may see here."
+    fix = "GET /api/v1/flows/<flow id>/deployments lists the Cores of a flow."
+
+
+def step_failed(kind: type[AppError], failure: UpstreamError, **fields: Any) -> AppError:
+    """Return the step's own error, unless the failure is one that has the same name at every step."""
+    general = as_app_error(failure)
+    if isinstance(failure, UpstreamBusy | UpstreamTimedOut):
+        return general
+    if isinstance(failure, UpstreamRejected) and failure.no_access:
+        return general
+    return kind(message=str(general), status=failure.status, code=failure.code, **fields)

@@ -1,0 +1,100 @@
+"""Questions about deployments, as SQL. Every one names its tenant."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scaiflow_api.db.models.deployment import Deployment
+from scaiflow_api.db.models.flow import Flow
+
+PENDING, RUNNING, DEPLOYED, FAILED = "pending", "running", "deployed", "failed"
+INTERRUPTED = "interrupted"
+
+
+class DeploymentRepository:
+    """Rows of deployments within one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def begin(self, deployment: Deployment) -> None:
+        """Add a new attempt. Unfinished ones of the same flow are over: only one runs at a time."""
+        await self._session.execute(
+            update(Deployment)
+            .where(
+                Deployment.tenant_id == deployment.tenant_id,
+                Deployment.flow_id == deployment.flow_id,
+                Deployment.status.in_((PENDING, RUNNING)),
+            )
+            .values(status=FAILED, error=INTERRUPTED, finished_at=deployment.started_at)
+            .execution_options(synchronize_session=False)
+        )
+        self._session.add(deployment)
+
+    async def reached_core(self, deployment: Deployment, core_id: str) -> None:
+        """Note the Core, so that it is known whatever happens next."""
+        await self._change(deployment, status=RUNNING, core_id=core_id)
+
+    async def succeeded(
+        self, deployment: Deployment, *, slug: str | None, model_id: str | None, now: datetime
+    ) -> None:
+        await self._change(
+            deployment, status=DEPLOYED, published_slug=slug, published_model_id=model_id, finished_at=now
+        )
+
+    async def failed(self, deployment: Deployment, error: str, now: datetime) -> None:
+        await self._change(deployment, status=FAILED, error=error, finished_at=now)
+
+    async def history(
+        self, tenant_id: str, flow_id: str, *, without_core: bool, limit: int
+    ) -> Sequence[Deployment]:
+        """Return a flow's deployments, newest first."""
+        rows = _of_flow(tenant_id, flow_id).limit(limit)
+        if not without_core:
+            rows = rows.where(Deployment.core_id.is_not(None))
+        return (await self._session.scalars(rows)).all()
+
+    async def core_of_flow(self, tenant_id: str, flow_id: str) -> str | None:
+        """Return the Core that the flow was last deployed to."""
+        rows = _of_flow(tenant_id, flow_id).where(Deployment.core_id.is_not(None)).limit(1)
+        newest = await self._session.scalar(rows)
+        return None if newest is None else newest.core_id
+
+    async def flow_of_core(self, tenant_id: str, core_id: str) -> str | None:
+        """Return the flow that was last deployed to a Core."""
+        return await self._session.scalar(
+            select(Deployment.flow_id)
+            .where(Deployment.tenant_id == tenant_id, Deployment.core_id == core_id)
+            .order_by(Deployment.started_at.desc(), Deployment.id.desc())
+            .limit(1)
+        )
+
+    async def cores(self, tenant_id: str) -> dict[str, str]:
+        """Return every Core of the tenant's flows that still exist, with its flow."""
+        rows = await self._session.execute(
+            select(Deployment.core_id, Deployment.flow_id)
+            .join(Flow, Flow.id == Deployment.flow_id)
+            .where(
+                Deployment.tenant_id == tenant_id, Deployment.core_id.is_not(None), Flow.deleted_at.is_(None)
+            )
+            .distinct()
+        )
+        return {core_id: flow_id for core_id, flow_id in rows if core_id is not None}
+
+    async def _change(self, deployment: Deployment, **values: object) -> None:
+        await self._session.execute(
+            update(Deployment)
+            .where(Deployment.id == deployment.id, Deployment.tenant_id == deployment.tenant_id)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _of_flow(tenant_id: str, flow_id: str) -> Select[Deployment]:
+    return (
+        select(Deployment)
+        .where(Deployment.tenant_id == tenant_id, Deployment.flow_id == flow_id)
+        .order_by(Deployment.started_at.desc(), Deployment.id.desc())
+    )

@@ -1,0 +1,103 @@
+"""`/v1/flows/{flow_id}/deploy` and `/v1/flows/{flow_id}/deployments`."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Depends, Query
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.domains.deploy.deployments import Deployments
+from scaiflow_api.domains.deploy.errors import (
+    CompileFailed,
+    CoreCreateFailed,
+    CorePublishFailed,
+    CoreStartFailed,
+    DeployInProgress,
+    MissingScaiGridCredentials,
+    QueueProvisionFailed,
+)
+from scaiflow_api.domains.deploy.schemas import DeployAnswer, DeploymentItem, DeployRequest
+from scaiflow_api.domains.deploy.service import DeployFlow, DeployLimits
+from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, InsufficientAcl, VersionNotFound
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.flowgraph import FlowTooLarge
+from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.errors import ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
+from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.errors import documented
+
+router = APIRouter(prefix="/flows", tags=["deploy"])
+
+
+def deploy_flow_service(resources: ResourcesDep) -> DeployFlow:
+    settings = resources.settings
+    return DeployFlow(
+        db=resources.db,
+        flows=FlowService(resources.db, resources.versions),
+        scaigrid=resources.scaigrid,
+        credentials=Credentials(settings),
+        clock=resources.clock,
+        limits=DeployLimits(graph=resources.limits, start_timeout_s=settings.scaigrid.start_timeout_s),
+    )
+
+
+def flow_service(resources: ResourcesDep) -> FlowService:
+    return FlowService(resources.db, resources.versions)
+
+
+def deployments_service(resources: ResourcesDep) -> Deployments:
+    return Deployments(resources.db)
+
+
+@router.post(
+    "/{flow_id}/deploy",
+    response_model=DeployAnswer,
+    responses=documented(
+        FlowNotFound,
+        VersionNotFound,
+        InsufficientAcl,
+        ForeignTenant,
+        DeployInProgress,
+        MissingScaiGridCredentials,
+        FlowTooLarge,
+        CompileFailed,
+        QueueProvisionFailed,
+        CoreCreateFailed,
+        CoreStartFailed,
+        CorePublishFailed,
+        ScaiGridAuth,
+        ScaiGridBusy,
+        ScaiGridNotConfigured,
+        ScaiGridTimeout,
+    ),
+    openapi_extra=acl(Level.DEPLOY),
+)
+async def deploy_flow(
+    flow_id: str,
+    caller: Manager,
+    deploys: Annotated[DeployFlow, Depends(deploy_flow_service)],
+    body: Annotated[DeployRequest | None, Body()] = None,
+) -> DeployAnswer:
+    """Compile the flow, run it in ScaiGrid, and offer it as a chat model if it asks for that."""
+    return await deploys.deploy(caller, flow_id, body or DeployRequest())
+
+
+@router.get(
+    "/{flow_id}/deployments",
+    response_model=list[DeploymentItem],
+    responses=documented(FlowNotFound),
+    openapi_extra=acl(Level.VIEW),
+)
+async def list_deployments(
+    flow_id: str,
+    caller: Viewer,
+    flows: Annotated[FlowService, Depends(flow_service)],
+    deployments: Annotated[Deployments, Depends(deployments_service)],
+    include: Annotated[
+        Literal["failed"] | None, Query(description="`failed`: also those that got no Core")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[DeploymentItem]:
+    """List the deploys of the flow, newest first."""
+    flow = await flows.open(caller, flow_id, Level.VIEW)
+    rows = await deployments.history(flow, without_core=include == "failed", limit=limit)
+    return [DeploymentItem.of(row) for row in rows]

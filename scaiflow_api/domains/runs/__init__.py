@@ -1,0 +1,1 @@
+"""What deployed flows do: their events, and running one."""

@@ -1,0 +1,96 @@
+"""`/v1/scaicore`: events of deployed flows, and running one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.domains.deploy.deployments import Deployments
+from scaiflow_api.domains.deploy.errors import CoreNotFound
+from scaiflow_api.domains.flows.errors import InsufficientAcl
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.lookups.errors import MissingCredentials
+from scaiflow_api.domains.runs.schemas import InvokeAnswer, InvokeRequest
+from scaiflow_api.domains.runs.service import Runs
+from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.errors import (
+    ScaiGridApi,
+    ScaiGridAuth,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+    ScaiGridTimeout,
+)
+from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.errors import documented
+
+router = APIRouter(prefix="/scaicore", tags=["runs"])
+
+_UPSTREAM = (
+    MissingCredentials,
+    ScaiGridAuth,
+    ScaiGridApi,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+    ScaiGridTimeout,
+)
+_EVENTS_EXAMPLE = {
+    "data": {
+        "events": [
+            {
+                "type": "scaicore.runtime.block.entered",
+                "core_id": "core_xxx",
+                "timestamp": "2026-04-29T12:34:57Z",
+                "payload": {"execution_id": "exec_xxx", "node_id": "node_classify", "block_kind": "flexible"},
+            }
+        ],
+        "next_cursor": None,
+    }
+}
+
+
+def runs(resources: ResourcesDep) -> Runs:
+    return Runs(
+        flows=FlowService(resources.db, resources.versions),
+        deployments=Deployments(resources.db),
+        scaigrid=resources.scaigrid,
+        credentials=Credentials(resources.settings),
+    )
+
+
+RunsDep = Annotated[Runs, Depends(runs)]
+
+
+@router.get(
+    "/events",
+    responses={
+        200: {"content": {"application/json": {"example": _EVENTS_EXAMPLE}}},
+        **documented(CoreNotFound, *_UPSTREAM),
+    },
+)
+async def list_events(
+    caller: Viewer,
+    found: RunsDep,
+    core_id: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=2048, description="`next_cursor` of the page before")
+    ] = None,
+) -> Response:
+    """List runtime events of the flows that you may see, or of one Core; payloads as ScaiGrid sends them."""
+    page = await found.events(caller, core_id=core_id, limit=limit, cursor=cursor)
+    return Response(page, media_type="application/json")
+
+
+@router.post(
+    "/cores/{core_id}/invoke",
+    response_model=InvokeAnswer,
+    response_model_exclude_unset=True,
+    responses=documented(CoreNotFound, InsufficientAcl, *_UPSTREAM),
+    openapi_extra=acl(Level.DEPLOY),
+)
+async def invoke_core(core_id: str, body: InvokeRequest, caller: Manager, found: RunsDep) -> InvokeAnswer:
+    """Run a Core on an input and wait for what becomes of it. The flow's effects are real."""
+    run = await found.invoke(
+        caller, core_id, body.input, flow_name=body.flow_name, instance_key=body.instance_key
+    )
+    return InvokeAnswer.of(run)

@@ -1,0 +1,53 @@
+"""Runs over the wire."""
+
+from typing import Annotated, Any
+
+from pydantic import StringConstraints, field_validator
+
+from scaiflow_api.kit.canonical_json import canonical_json
+from scaiflow_api.upstreams.scaigrid_answers import Execution
+from scaiflow_api.web.schemas import AnswerModel, ApiModel
+
+
+class InvokeRequest(ApiModel):
+    """What to run a Core on."""
+
+    input: dict[str, Any]
+    flow_name: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    """Which of the Core's flows; its first when left out."""
+    instance_key: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    """Which instance of an entity Core."""
+
+    @field_validator("input")
+    @classmethod
+    def _is_exact(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Refuse numbers and text that would not arrive as they were sent."""
+        canonical_json(value)
+        return value
+
+
+class ExecutionItem(AnswerModel):
+    """What became of the run within the call."""
+
+    execution_id: str | None
+    status: str
+    """`COMPLETED`, `SUSPENDED` (at `checkpoint_id`), `FAILED` (see `error`) or `RUNNING`."""
+    output: Any
+    checkpoint_id: str | None = None
+    error: Any = None
+
+
+class InvokeAnswer(AnswerModel):
+    data: ExecutionItem
+
+    @classmethod
+    def of(cls, run: Execution) -> "InvokeAnswer":
+        optional = {"checkpoint_id": run.checkpoint_id, "error": run.error}
+        return cls(
+            data=ExecutionItem(
+                execution_id=run.execution_id,
+                status=run.status,
+                output=run.output,
+                **{name: value for name, value in optional.items() if value is not None},
+            )
+        )

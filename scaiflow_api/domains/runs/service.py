@@ -1,0 +1,97 @@
+"""Events and runs of Cores, for callers who may use the flow that a Core belongs to.
+
+Reading events needs `view` on the flow. Running a Core needs `deploy`: like a test run it has the flow's real
+effects, with the caller's credential.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.domains.deploy.deployments import Deployments
+from scaiflow_api.domains.deploy.errors import CoreNotFound
+from scaiflow_api.domains.flows.errors import FlowNotFound
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.lookups.errors import MissingCredentials
+from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaigrid_answers import Execution
+
+_NO_EVENTS = b'{"data":{"events":[],"next_cursor":null}}'
+_FLOWS_AT_ONCE = 500
+
+
+class Runs:
+    """The ScaiCore proxies."""
+
+    def __init__(
+        self, *, flows: FlowService, deployments: Deployments, scaigrid: ScaiGrid, credentials: Credentials
+    ) -> None:
+        self._flows = flows
+        self._deployments = deployments
+        self._scaigrid = scaigrid
+        self._credentials = credentials
+
+    async def events(self, caller: Caller, *, core_id: str | None, limit: int, cursor: str | None) -> bytes:
+        """Return a page of events as JSON, payloads untouched.
+
+        Without `core_id` it holds what ScaiGrid's page has of Cores whose flows the caller sees, so it may hold
+        fewer than `limit`, even none, and still have a next page. Raises CoreNotFound, MissingCredentials,
+        UpstreamError.
+        """
+        if core_id is None:
+            visible = await self._visible_cores(caller)
+            if not visible:
+                return _NO_EVENTS
+        else:
+            await self._open(caller, core_id, Level.VIEW)
+            visible = frozenset({core_id})
+        page = await self._scaigrid.events(
+            self._credential(caller), core_id=core_id, limit=limit, cursor=cursor
+        )
+        return page.only(visible)
+
+    async def invoke(
+        self,
+        caller: Caller,
+        core_id: str,
+        value: Mapping[str, Any],
+        *,
+        flow_name: str | None,
+        instance_key: str | None,
+    ) -> Execution:
+        """Run a Core. Raises CoreNotFound, InsufficientAcl, MissingCredentials, UpstreamError."""
+        await self._open(caller, core_id, Level.DEPLOY)
+        return await self._scaigrid.invoke(
+            self._credential(caller), core_id, value, flow_name=flow_name, instance_key=instance_key
+        )
+
+    async def _open(self, caller: Caller, core_id: str, level: Level) -> None:
+        """Check `level` on the flow of a Core of the caller's own tenant."""
+        flow_id = await self._deployments.flow_of_core(caller.tenant_id, core_id)
+        if flow_id is None:
+            raise CoreNotFound(core_id=core_id)
+        try:
+            await self._flows.open(caller, flow_id, level, own_tenant=True)
+        except FlowNotFound:
+            raise CoreNotFound(core_id=core_id) from None
+
+    async def _visible_cores(self, caller: Caller) -> frozenset[str]:
+        cores = await self._deployments.cores(caller.tenant_id)
+        wanted, visible = set(cores.values()), set[str]()
+        after = None
+        while wanted - visible:
+            page, _, after = await self._flows.page(caller, search=None, after=after, size=_FLOWS_AT_ONCE)
+            visible.update(flow.id for flow in page)
+            if after is None:
+                break
+        return frozenset(core_id for core_id, flow_id in cores.items() if flow_id in visible)
+
+    def _credential(self, caller: Caller) -> SecretStr:
+        credential = self._credentials.of(caller)
+        if credential is None:
+            raise MissingCredentials(tenant_id=caller.tenant_id)
+        return credential

@@ -1,0 +1,1 @@
+"""Running a flow's test fixtures against its deployed Core."""

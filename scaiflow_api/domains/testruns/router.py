@@ -1,0 +1,65 @@
+"""`/v1/flows/{flow_id}/run-tests`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.domains.deploy.deployments import Deployments
+from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
+from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, InsufficientAcl
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
+from scaiflow_api.domains.testruns.service import RunTests, TestLimits
+from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.errors import (
+    ScaiGridApi,
+    ScaiGridAuth,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+)
+from scaiflow_api.web.deps import Manager, ResourcesDep, acl
+from scaiflow_api.web.errors import documented
+
+router = APIRouter(prefix="/flows", tags=["deploy"])
+
+
+def run_tests_service(resources: ResourcesDep) -> RunTests:
+    settings = resources.settings
+    return RunTests(
+        flows=FlowService(resources.db, resources.versions),
+        deployments=Deployments(resources.db),
+        scaigrid=resources.scaigrid,
+        credentials=Credentials(settings),
+        limits=TestLimits(
+            graph=resources.limits,
+            concurrency=settings.scaigrid.test_concurrency,
+            timeout_s=settings.scaigrid.test_timeout_s,
+        ),
+    )
+
+
+@router.post(
+    "/{flow_id}/run-tests",
+    response_model=TestReport,
+    responses=documented(
+        FlowNotFound,
+        CoreNotFound,
+        InsufficientAcl,
+        ForeignTenant,
+        MissingScaiGridCredentials,
+        ScaiGridAuth,
+        ScaiGridApi,
+        ScaiGridBusy,
+        ScaiGridNotConfigured,
+    ),
+    openapi_extra=acl(Level.DEPLOY),
+)
+async def run_tests(
+    flow_id: str,
+    body: RunTestsRequest,
+    caller: Manager,
+    tests: Annotated[RunTests, Depends(run_tests_service)],
+) -> TestReport:
+    """Run the flow's fixtures against its deployed Core. The flow's effects are real."""
+    return await tests.run(caller, flow_id, body)

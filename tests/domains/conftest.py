@@ -1,0 +1,98 @@
+"""Services on a real database, with a played ScaiGrid."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import respx
+from played_grid import PlayedGrid
+from pydantic import SecretStr
+
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows.saving import FlowWriter
+from scaiflow_api.domains.flows.schemas import FlowCreate
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.flowgraph import DEFAULT_LIMITS
+from scaiflow_api.kit.clock import SystemClock
+from scaiflow_api.kit.turns import Turns
+from scaiflow_api.settings import Api, Settings
+from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.storage import FlowVersions
+from scaiflow_api.storage.memory import MemoryBlobs
+from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+GRID = "http://grid.test/scaigrid"
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=5)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def versions() -> FlowVersions:
+    return FlowVersions(MemoryBlobs())
+
+
+@pytest.fixture
+def flows(db: Database, versions: FlowVersions) -> FlowService:
+    return FlowService(db, versions)
+
+
+@pytest.fixture
+def writer(db: Database, versions: FlowVersions) -> FlowWriter:
+    return FlowWriter(db, versions, DEFAULT_LIMITS, SystemClock(), Turns())
+
+
+@pytest.fixture
+def bob() -> Caller:
+    return Caller(subject="usr_bob", tenant_id="tnt_acme", token=SecretStr("tok-bob"))
+
+
+@pytest.fixture
+def echo() -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads((EXAMPLES / "echo-agent.flow.json").read_bytes())
+    return document
+
+
+@pytest.fixture
+def keep(writer: FlowWriter, bob: Caller) -> Callable[[dict[str, Any]], Awaitable[Flow]]:
+    """Store a flow of bob's."""
+
+    async def create(content: dict[str, Any]) -> Flow:
+        return (await writer.create(bob, FlowCreate(content=content)))[0]
+
+    return create
+
+
+@pytest.fixture
+def grid() -> Iterator[PlayedGrid]:
+    with respx.mock(assert_all_called=False) as router:
+        yield PlayedGrid(router, GRID)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with open_client(ScaiGridSettings(_env_file=None)) as client:
+        yield client
+
+
+@pytest.fixture
+def scaigrid(http: httpx.AsyncClient) -> ScaiGrid:
+    policy = Policy(deadline_s=0.5, base_delay_s=0.001, max_delay_s=0.002)
+    return ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=GRID), policy=policy)
+
+
+@pytest.fixture
+def credentials() -> Credentials:
+    return Credentials(Settings(api=Api(_env_file=None), scaigrid=ScaiGridSettings(_env_file=None)))
