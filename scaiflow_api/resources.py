@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
 from scaiflow_api.db.principals import Principals
 from scaiflow_api.db.session import Database
@@ -50,12 +51,15 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
         scaigrid = ScaiGrid(
             await stack.enter_async_context(open_client(settings.scaigrid)), settings.scaigrid
         )
+        principals = Principals(db)
+        for tenant_id, user_id, role in settings.bootstrap.grants:
+            await principals.grant(tenant_id, user_id, AdminRole(role), source="bootstrap", now=clock.now())
         yield Resources(
             settings=settings,
             db=db,
             blobs=blobs,
-            versions=FlowVersions(blobs),
-            principals=Principals(db),
+            versions=FlowVersions(blobs, cache_bytes=settings.store.cache_bytes),
+            principals=principals,
             scaikey=scaikey,
             scaigrid=scaigrid,
             tokens=TokenVerifier(

@@ -4,21 +4,17 @@ Sources, weakest first: `/etc/scaiflow/api.env`, `./.env`, `apps/api/.env`, the 
 `SCAIFLOW_ENV_FILE`, the process environment.
 """
 
-import os
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from scaiflow_api.kit.env_files import env_files
+
 MIB = 1024 * 1024
-_FILES = ("/etc/scaiflow/api.env", ".env", "apps/api/.env")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def env_files() -> list[str]:
-    """Return the files that may hold settings, weakest first; they need not exist."""
-    return [*_FILES, *filter(None, [os.environ.get("SCAIFLOW_ENV_FILE")])]
 
 
 class Environment(StrEnum):
@@ -43,6 +39,15 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _grant(text: str) -> tuple[str, str, str]:
+    found = re.fullmatch(r"([^/=]+)/([^/=]+)=(tenant_admin|super_admin)", text)
+    if found is None:
+        raise ValueError(
+            f"SCAIFLOW_BOOTSTRAP_ADMINS: '{text}' is not TENANT/USER=tenant_admin or =super_admin"
+        )
+    return found[1], found[2], found[3]
 
 
 class Section(BaseSettings):
@@ -90,7 +95,13 @@ class Database(Section):
         False,
         "true: the schema is only changed by `scaiflow migrate`; false: it is brought up to date at start",
     )
-    pool_size: int = _env("SCAIFLOW_DB_POOL_SIZE", 10, "open connections per process", ge=1, le=200)
+    pool_size: int = _env(
+        "SCAIFLOW_DB_POOL_SIZE",
+        10,
+        "connections per process for reading, and as many for writing",
+        ge=1,
+        le=200,
+    )
 
 
 class Store(Section):
@@ -100,6 +111,9 @@ class Store(Section):
         "SCAIFLOW_STORE_URL",
         "file:./blobs",
         "`file:PATH`, `s3://BUCKET?endpoint=URL&region=NAME` or `memory:`",
+    )
+    cache_bytes: int = _env(
+        "SCAIFLOW_STORE_CACHE_BYTES", 32 * MIB, "memory per process for documents read last; 0: none", ge=0
     )
     s3_access_key: SecretStr | None = _env("SCAIFLOW_S3_ACCESS_KEY", None, "S3 access key")
     s3_secret_key: SecretStr | None = _env("SCAIFLOW_S3_SECRET_KEY", None, "S3 secret key")
@@ -171,6 +185,30 @@ class ScaiGrid(Section):
     test_timeout_s: float = _env("SCAIFLOW_TEST_TIMEOUT_S", 60.0, "seconds for one fixture", gt=0)
 
 
+class Bootstrap(Section):
+    """Who is an administrator from the start, before anybody can grant a role."""
+
+    admins: Annotated[tuple[str, ...], NoDecode] = _env(
+        "SCAIFLOW_BOOTSTRAP_ADMINS",
+        (),
+        "`TENANT/USER=ROLE`, separated by commas; ROLE is tenant_admin or super_admin. Granted at every start",
+    )
+
+    _admins = field_validator("admins", mode="before")(_split)
+
+    @property
+    def grants(self) -> list[tuple[str, str, str]]:
+        """Tenant id, user id and role of each."""
+        return [_grant(admin) for admin in self.admins]
+
+    @field_validator("admins")
+    @classmethod
+    def _readable(cls, admins: tuple[str, ...]) -> tuple[str, ...]:
+        for admin in admins:
+            _grant(admin)
+        return admins
+
+
 class FlowLimits(Section):
     """How large a flow may be; 413 `flow_too_large` above it."""
 
@@ -210,6 +248,7 @@ class Settings(BaseModel):
     store: Store = Field(default_factory=Store)
     scaikey: ScaiKey = Field(default_factory=ScaiKey)
     scaigrid: ScaiGrid = Field(default_factory=ScaiGrid)
+    bootstrap: Bootstrap = Field(default_factory=Bootstrap)
     limits: FlowLimits = Field(default_factory=FlowLimits)
     localgrid: LocalGrid = Field(default_factory=LocalGrid)
 

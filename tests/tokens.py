@@ -24,8 +24,15 @@ def private_key(kid: str) -> str:
     ).decode()
 
 
+@cache
+def signer(kid: str) -> Any:
+    """Return the private key as the library wants it; reading the PEM anew for every token takes long."""
+    return jwk.construct(private_key(kid), "RS256")
+
+
+@cache
 def public_jwk(kid: str) -> dict[str, Any]:
-    public = jwk.construct(private_key(kid), "RS256").public_key().to_dict()
+    public = signer(kid).public_key().to_dict()
     return {**public, "kid": kid, "use": "sig", "alg": "RS256"}
 
 
@@ -57,6 +64,4 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 
 def sign(payload: Mapping[str, Any], *, kid: str = "key-1", headers: Mapping[str, Any] | None = None) -> str:
-    return jwt.encode(
-        dict(payload), private_key(kid), algorithm="RS256", headers={"kid": kid, **(headers or {})}
-    )
+    return jwt.encode(dict(payload), signer(kid), algorithm="RS256", headers={"kid": kid, **(headers or {})})

@@ -1,6 +1,5 @@
 """`scaiflow dev`: the API and the local grid, each a process, watched together."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -14,10 +13,9 @@ from typing import NoReturn
 
 import typer
 
-from scaiflow_api.cli.environment import embed, load_settings
+from scaiflow_api.cli.environment import embed
 from scaiflow_api.cli.failure import CommandFailed
-from scaiflow_api.cli.serve import require_free_port
-from scaiflow_api.settings import Settings
+from scaiflow_api.cli.ports import require_free_port
 
 _START_WITHIN_S = 30.0
 _STOP_WITHIN_S = 12.0
@@ -37,24 +35,24 @@ Ctrl-C stops everything; your data stays in {data}.
 
 
 def run() -> None:
-    """Start both servers, say what to open, and stop both when either ends or Ctrl-C comes."""
+    """Start both servers, say what to open, and stop both when either ends or Ctrl-C comes.
+
+    The settings are read by the servers themselves: this process loads nothing that takes long.
+    """
     embed()
-    settings = load_settings()
-    if settings.is_production:
+    if os.environ["SCAIFLOW_ENV"] == "production":
         raise CommandFailed(
             "'dev' is for development: unset SCAIFLOW_ENV, or start the API with 'scaiflow serve'"
         )
-    data = _require_folder(Path(settings.localgrid.data_folder))
-    require_free_port(settings.api.host, settings.api.port, "SCAIFLOW_API_PORT")
-    require_free_port(settings.localgrid.host, settings.localgrid.port, "SCAIFLOW_GRID_PORT")
+    data = _require_folder(Path(os.environ["SCAIFLOW_DATA_FOLDER"]))
+    places = [_place(server) for server in ("API", "GRID")]
     signal.signal(signal.SIGTERM, _interrupt)
     children: list[subprocess.Popen[bytes]] = []
     try:
         children += [_start("serve"), _start("grid")]
-        _await_port(settings.localgrid.host, settings.localgrid.port, children)
-        _await_port(settings.api.host, settings.api.port, children)
-        _grant_demo_roles(settings)
-        api, grid = (f"http://{part.host}:{part.port}" for part in (settings.api, settings.localgrid))
+        for host, port in places:
+            _await_port(host, port, children)
+        api, grid = (f"http://{host}:{port}" for host, port in places)
         typer.echo(_WELCOME.format(api=api, grid=grid, data=data))
         sys.stdout.flush()
         _watch(children)
@@ -62,6 +60,17 @@ def run() -> None:
         typer.echo("stopping", err=True)
     finally:
         _stop(children)
+
+
+def _place(server: str) -> tuple[str, int]:
+    """Return where a server is to listen, having seen that it can."""
+    host, variable = os.environ[f"SCAIFLOW_{server}_HOST"], f"SCAIFLOW_{server}_PORT"
+    try:
+        port = int(os.environ[variable])
+    except ValueError:
+        raise CommandFailed(f"{variable} is no number: {os.environ[variable]}") from None
+    require_free_port(host, port, variable)
+    return host, port
 
 
 def _require_folder(folder: Path) -> Path:
@@ -75,28 +84,6 @@ def _require_folder(folder: Path) -> Path:
             f"cannot write in {folder.absolute()} ({error.strerror}); choose another folder with SCAIFLOW_DATA_FOLDER"
         ) from None
     return folder
-
-
-def _grant_demo_roles(settings: Settings) -> None:
-    """Give the demo administrators the roles that live in our own database, as an operator would on the host."""
-    from scaiflow_api.auth.caller import AdminRole
-    from scaiflow_api.db.principals import Principals
-    from scaiflow_api.db.session import Database
-    from scaiflow_api.kit.clock import SystemClock
-
-    async def grant() -> None:
-        db = Database(settings.database.url.get_secret_value())
-        try:
-            principals, now = Principals(db), SystemClock().now()
-            for tenant, user, role in (
-                ("tnt_acme", "usr_alice", AdminRole.TENANT_ADMIN),
-                ("tnt_platform", "usr_root", AdminRole.SUPER_ADMIN),
-            ):
-                await principals.grant(tenant, user, role, source="bootstrap", now=now)
-        finally:
-            await db.close()
-
-    asyncio.run(grant())
 
 
 def _start(command: str) -> subprocess.Popen[bytes]:

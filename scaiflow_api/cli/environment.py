@@ -2,20 +2,34 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
-from pydantic import ValidationError
 
 from scaiflow_api.cli.failure import CommandFailed
-from scaiflow_api.settings import Settings, env_files
+from scaiflow_api.kit.env_files import env_files
+
+if TYPE_CHECKING:
+    from scaiflow_api.settings import Settings
 
 DATA_FOLDER = ".scaiflow"
 CLIENT_ID = "scaiflow-local"
 CLIENT_SECRET = "known-to-everyone-local-grid-only"  # noqa: S105 - good for nothing but the local grid
 
+_SERVERS = {
+    "SCAIFLOW_API_HOST": "127.0.0.1",
+    "SCAIFLOW_API_PORT": "8001",
+    "SCAIFLOW_GRID_HOST": "127.0.0.1",
+    "SCAIFLOW_GRID_PORT": "8002",
+}
 
-def load_settings() -> Settings:
+
+def load_settings() -> "Settings":
     """Read the settings. Raises CommandFailed naming each bad variable."""
+    from pydantic import ValidationError
+
+    from scaiflow_api.settings import Settings
+
     try:
         return Settings.load()
     except ValidationError as error:
@@ -28,14 +42,13 @@ def load_settings() -> Settings:
 
 def embed() -> None:
     """Complete the environment so that everything runs on this machine; whatever is set stays as it is."""
-    chosen = dict(os.environ)
+    chosen = {"SCAIFLOW_DATA_FOLDER": DATA_FOLDER, **_SERVERS}
     for file in env_files():
-        chosen |= {name: value for name, value in dotenv_values(file).items() if value is not None}
-    data = Path(chosen.get("SCAIFLOW_DATA_FOLDER", DATA_FOLDER)).absolute()
-    api = f"http://{chosen.get('SCAIFLOW_API_HOST', '127.0.0.1')}:{chosen.get('SCAIFLOW_API_PORT', '8001')}"
-    grid = (
-        f"http://{chosen.get('SCAIFLOW_GRID_HOST', '127.0.0.1')}:{chosen.get('SCAIFLOW_GRID_PORT', '8002')}"
-    )
+        chosen |= {name: value for name, value in dotenv_values(file).items() if value}
+    chosen |= {name: value for name, value in os.environ.items() if value}
+    data = Path(chosen["SCAIFLOW_DATA_FOLDER"]).absolute()
+    api = f"http://{chosen['SCAIFLOW_API_HOST']}:{chosen['SCAIFLOW_API_PORT']}"
+    grid = f"http://{chosen['SCAIFLOW_GRID_HOST']}:{chosen['SCAIFLOW_GRID_PORT']}"
     embedded = {
         "SCAIFLOW_ENV": "development",
         "SCAIFLOW_DB_URL": f"sqlite+aiosqlite:///{data / 'scaiflow.db'}",
@@ -46,5 +59,6 @@ def embed() -> None:
         "SCAIFLOW_SCAIKEY_CLIENT_SECRET": CLIENT_SECRET,
         "SCAIFLOW_SCAIKEY_REDIRECT_URI": f"{api}/auth/callback",
         "SCAIGRID_BASE_URL": f"{grid}/scaigrid",
+        "SCAIFLOW_BOOTSTRAP_ADMINS": "tnt_acme/usr_alice=tenant_admin,tnt_platform/usr_root=super_admin",
     }
-    os.environ.update({name: value for name, value in embedded.items() if not chosen.get(name)})
+    os.environ.update({**embedded, **chosen})

@@ -1,7 +1,7 @@
 """Starting one server, and what has to be right before it starts."""
 
+import gc
 import json
-import socket
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,6 +9,7 @@ import uvicorn
 
 from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed
+from scaiflow_api.cli.ports import require_free_port
 from scaiflow_api.kit.logging import configure_logging
 
 if TYPE_CHECKING:
@@ -19,30 +20,22 @@ if TYPE_CHECKING:
 _GRACE_S = 10
 
 
-def require_free_port(host: str, port: int, variable: str) -> None:
-    """Raise CommandFailed when nothing can listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandFailed(
-                f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or set {variable}"
-            ) from None
-
-
 def api_application() -> "FastAPI":
     """Build the API from the environment; uvicorn calls this again after each change when reload is on."""
     from scaiflow_api.app import create_app
 
     settings = load_settings()
     configure_logging(settings.api.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    gc.freeze()
+    gc.enable()
+    return app
 
 
 def serve_api() -> None:
     """Serve until a signal comes."""
+    # What loading makes stays for good: looking through it for garbage slows the start, and every request later.
+    gc.disable()
     settings = load_settings()
     configure_logging(settings.api.log_level)
     require_free_port(settings.api.host, settings.api.port, "SCAIFLOW_API_PORT")
@@ -105,10 +98,12 @@ def openapi_document() -> str:
 def _upgrade(settings: "Settings", revision: str) -> None:
     from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-    from scaiflow_api.db.schema import upgrade
+    from scaiflow_api.db.schema import HEAD, is_current, upgrade
 
+    url = settings.database.url.get_secret_value()
     try:
-        upgrade(settings.database.url.get_secret_value(), revision)
+        if revision != HEAD or not is_current(url):
+            upgrade(url, revision)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise CommandFailed(
             "SCAIFLOW_DB_URL is no SQLAlchemy async URL with a driver that is installed"

@@ -23,10 +23,10 @@ class CompileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The artefact of a document without errors. `body` is text for `yaml`."""
+    """The artefact of a document without errors."""
 
     format: str
-    body: str | bytes
+    body: str
     module: ir.Module
     diagnostics: tuple[Diagnostic, ...]
     """Warnings."""

@@ -8,10 +8,10 @@ while something slow is waited for.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import structlog
-from sqlalchemy import Connection, event, text
+from sqlalchemy import AdaptedConnection, Connection, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -24,32 +24,39 @@ _UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 
 
 class Database:
-    """A database and its two kinds of transaction."""
+    """A database, with one pool of connections for reading and one for writing."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.engine = create_async_engine(
-            url,
-            pool_pre_ping=not url.startswith("sqlite"),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=10,
+        common: dict[str, Any] = {
+            "pool_pre_ping": not url.startswith("sqlite"),
+            "max_overflow": 0,
+            "pool_timeout": 10,
+        }
+        # Reading takes no transaction: each statement sees what is committed, as in PostgreSQL's default anyway,
+        # and on SQLite, where every call changes threads, half of the calls fall away.
+        self._reader = create_async_engine(
+            url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, pool_size=pool_size, **common
         )
-        # SQLite has one writer; waiting in line here is fair, its own busy handler sleeps and is not.
         self._turn: AbstractAsyncContextManager[Any] = nullcontext()
         if self.dialect == "sqlite":
+            # SQLite has one writer; waiting in line here is fair, its own busy handler sleeps and is not.
             self._turn = asyncio.Lock()
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
-        self._read = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._write = async_sessionmaker(self.engine.execution_options(writes=True), expire_on_commit=False)
+            pool_size = 1
+        self._writer = create_async_engine(url, pool_size=pool_size, **common)
+        if self.dialect == "sqlite":
+            event.listen(self._reader.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._writer.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._writer.sync_engine, "begin", _begin_immediate)
+        self._read = async_sessionmaker(self._reader, expire_on_commit=False)
+        self._write = async_sessionmaker(self._writer, expire_on_commit=False)
 
     @property
     def dialect(self) -> str:
-        return self.engine.dialect.name
+        return self._reader.dialect.name
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction that changes nothing. Raises DatabaseUnavailable."""
+        """Open a session for questions; each sees what is committed when it is asked. Raises DatabaseUnavailable."""
         with _translated():
             async with self._read() as session:
                 yield session
@@ -71,7 +78,8 @@ class Database:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        await self._reader.dispose()
+        await self._writer.dispose()
 
 
 class _translated:  # noqa: N801 - reads as a verb at its use
@@ -95,6 +103,6 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin_immediate(connection: Connection) -> None:
+    driver = cast("AdaptedConnection", connection.connection.dbapi_connection)
+    driver.run_async(lambda sqlite: sqlite.execute("BEGIN IMMEDIATE"))

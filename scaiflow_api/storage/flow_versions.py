@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from cachetools import LRUCache
+
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.storage.blobs import BlobStore
 from scaiflow_api.storage.errors import BlobExists, BlobNotFound
@@ -25,10 +27,14 @@ class StoredVersionMissing(AppError):
 
 
 class FlowVersions:
-    """Raises `StoreUnavailable` besides what its methods name."""
+    """Raises `StoreUnavailable` besides what its methods name.
 
-    def __init__(self, blobs: BlobStore) -> None:
+    Documents are never changed, so those read last are kept in memory, up to `cache_bytes`.
+    """
+
+    def __init__(self, blobs: BlobStore, *, cache_bytes: int = 0) -> None:
         self._blobs = blobs
+        self._recent: LRUCache[str, bytes] = LRUCache(cache_bytes, getsizeof=len)
 
     @staticmethod
     def key_of(tenant_id: str, flow_id: str, version: str) -> str:
@@ -43,10 +49,16 @@ class FlowVersions:
 
     async def read(self, tenant_id: str, flow_id: str, version: str) -> bytes:
         """Return the stored bytes. Raises `StoredVersionMissing`."""
-        try:
-            return await self._blobs.get(self.key_of(tenant_id, flow_id, version))
-        except BlobNotFound:
-            raise StoredVersionMissing(flow_id=flow_id, version=version) from None
+        key = self.key_of(tenant_id, flow_id, version)
+        document = self._recent.get(key)
+        if document is None:
+            try:
+                document = await self._blobs.get(key)
+            except BlobNotFound:
+                raise StoredVersionMissing(flow_id=flow_id, version=version) from None
+            if len(document) <= self._recent.maxsize:
+                self._recent[key] = document
+        return document
 
 
 def _segment(id_: str) -> str:

@@ -19,12 +19,12 @@ _scheme = HTTPBearer(
 )
 
 
-def resources(request: Request) -> Resources:
+async def resources(request: Request) -> Resources:
     found: Resources = request.app.state.resources
     return found
 
 
-def authenticator(request: Request) -> Authenticator:
+async def authenticator(request: Request) -> Authenticator:
     found: Authenticator = request.app.state.authenticator
     return found
 
@@ -34,12 +34,10 @@ AuthenticatorDep = Annotated[Authenticator, Depends(authenticator)]
 
 
 async def authenticate(
-    request: Request,
-    known: AuthenticatorDep,
-    _: Annotated[HTTPAuthorizationCredentials | None, Security(_scheme)],
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_scheme)]
 ) -> Caller:
     """Identify the caller. Every route below /api/v1 depends on this, save a closed list of public ones."""
-    return await known.identify(request.headers.get("authorization"))
+    return await (await authenticator(request)).identify(request.headers.get("authorization"))
 
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
@@ -48,7 +46,8 @@ CallerDep = Annotated[Caller, Depends(authenticate)]
 def requires(permission: str) -> Callable[..., Awaitable[Caller]]:
     """Return a dependency that lets only holders of `permission` through."""
 
-    async def check(caller: CallerDep, known: AuthenticatorDep) -> Caller:
+    async def check(request: Request, caller: CallerDep) -> Caller:
+        known = await authenticator(request)
         if permission not in await known.permissions(caller):
             raise PermissionDenied(needed=permission)
         return caller
@@ -66,7 +65,7 @@ def acl(level: Level) -> dict[str, Any]:
     return {"x-acl": level.label}
 
 
-def well_formed(request: Request) -> None:
+async def well_formed(request: Request) -> None:
     """Refuse an address that no database takes, and a body that does not say it is JSON: types are never guessed."""
     if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
         raise MalformedRequest

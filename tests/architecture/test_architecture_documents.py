@@ -28,7 +28,7 @@ def test_every_setting_stands_in_the_example() -> None:
         for field in section.annotation.model_fields.values()  # type: ignore[union-attr]
     }
 
-    assert set(re.findall(r"^# ([A-Z_]+)=", example, re.MULTILINE)) == names
+    assert set(re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE)) == names
 
 
 def test_every_status_that_a_route_documents_names_codes_that_exist() -> None:

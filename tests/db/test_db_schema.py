@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from databases import scratch_database
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from scaiflow_api.db.base import Base
-from scaiflow_api.db.schema import check, downgrade, upgrade
+from scaiflow_api.db.schema import NEWEST, check, configuration, downgrade, is_current, upgrade
 
 
 @pytest.fixture
@@ -45,3 +46,10 @@ def test_code_and_migrations_agree(empty_database: str) -> None:
     upgrade(empty_database)
 
     check(empty_database)
+
+
+def test_a_start_knows_whether_the_schema_is_the_newest(empty_database: str) -> None:
+    assert ScriptDirectory.from_config(configuration(empty_database)).get_current_head() == NEWEST
+    assert not is_current(empty_database)
+    upgrade(empty_database)
+    assert is_current(empty_database)

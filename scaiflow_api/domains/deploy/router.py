@@ -28,7 +28,7 @@ from scaiflow_api.web.errors import documented
 router = APIRouter(prefix="/flows", tags=["deploy"])
 
 
-def deploy_flow_service(resources: ResourcesDep) -> DeployFlow:
+async def deploy_flow_service(resources: ResourcesDep) -> DeployFlow:
     settings = resources.settings
     return DeployFlow(
         db=resources.db,
@@ -40,11 +40,11 @@ def deploy_flow_service(resources: ResourcesDep) -> DeployFlow:
     )
 
 
-def flow_service(resources: ResourcesDep) -> FlowService:
+async def flow_service(resources: ResourcesDep) -> FlowService:
     return FlowService(resources.db, resources.versions)
 
 
-def deployments_service(resources: ResourcesDep) -> Deployments:
+async def deployments_service(resources: ResourcesDep) -> Deployments:
     return Deployments(resources.db)
 
 

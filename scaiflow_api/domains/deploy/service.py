@@ -99,7 +99,7 @@ class DeployFlow:
         try:
             compiled = await self._compile(document)
             _still_ours(lease, flow)
-            core = await rollout.place(_manifest(compiled), flow_id=flow.id, core_id=known_core)
+            core = await rollout.place(compiled.body.encode(), flow_id=flow.id, core_id=known_core)
             await self._note_core(deployment, core.id)
             _still_ours(lease, flow)
             await rollout.start(core)
@@ -158,10 +158,6 @@ class DeployFlow:
 def _still_ours(lease: Held, flow: Flow) -> None:
     if lease.lost:
         raise DeployInProgress(flow_id=flow.id)
-
-
-def _manifest(compiled: Compiled) -> bytes:
-    return compiled.body.encode() if isinstance(compiled.body, str) else compiled.body
 
 
 def _publishes(order: DeployRequest, compiled: Compiled) -> bool:

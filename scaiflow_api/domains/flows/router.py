@@ -38,11 +38,11 @@ from scaiflow_api.web.errors import documented
 router = APIRouter(prefix="/flows", tags=["flows"])
 
 
-def flow_service(resources: ResourcesDep) -> FlowService:
+async def flow_service(resources: ResourcesDep) -> FlowService:
     return FlowService(resources.db, resources.versions)
 
 
-def flow_writer(resources: ResourcesDep) -> FlowWriter:
+async def flow_writer(resources: ResourcesDep) -> FlowWriter:
     return FlowWriter(resources.db, resources.versions, resources.limits, resources.clock, resources.saves)
 
 

@@ -21,7 +21,7 @@ from scaiflow_api.web.errors import documented
 router = APIRouter(prefix="/scaigrid", tags=["lookups"])
 
 
-def lookups(resources: ResourcesDep) -> Lookups:
+async def lookups(resources: ResourcesDep) -> Lookups:
     return Lookups(resources.scaigrid, Credentials(resources.settings))
 
 

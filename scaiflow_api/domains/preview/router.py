@@ -1,7 +1,6 @@
 """`POST /v1/flows/compile` and `POST /v1/flows/validate`: stateless, and inert."""
 
 import asyncio
-import base64
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -20,7 +19,7 @@ Content = Annotated[dict[str, Any], Field(description="A flow document (v2).")]
 
 class CompileRequest(ApiModel):
     content: Content
-    format: Literal["yaml", "ir", "scai"] = "yaml"
+    format: Literal["yaml"] = "yaml"
 
 
 class ValidateRequest(ApiModel):
@@ -33,14 +32,14 @@ class DiagnosticItem(AnswerModel):
     severity: Literal["error", "warning"]
     code: str
     message: str
-    path: str | None
+    path: str | None = None
     node_id: str | None
     edge_id: str | None
     fix: str | None = None
 
 
 class CompileAnswer(AnswerModel):
-    """`body` is empty when there are `errors`; for `ir` it is base64."""
+    """`body` is the manifest; it is empty when there are `errors`."""
 
     format: str
     body: str
@@ -62,9 +61,8 @@ async def compile_content(body: CompileRequest, _: Viewer, resources: ResourcesD
         found = [item.as_dict() for item in error.diagnostics]
         errors = [item["message"] for item in found if item["severity"] == "error"]
         return CompileAnswer(format=body.format, body="", errors=errors, diagnostics=_items(found))
-    text = compiled.body if isinstance(compiled.body, str) else base64.b64encode(compiled.body).decode()
     found = [item.as_dict() for item in compiled.diagnostics]
-    return CompileAnswer(format=body.format, body=text, errors=[], diagnostics=_items(found))
+    return CompileAnswer(format=body.format, body=compiled.body, errors=[], diagnostics=_items(found))
 
 
 @router.post("/validate", response_model=ValidateAnswer, responses=documented(FlowTooLarge))

@@ -48,7 +48,7 @@ _EVENTS_EXAMPLE = {
 }
 
 
-def runs(resources: ResourcesDep) -> Runs:
+async def runs(resources: ResourcesDep) -> Runs:
     return Runs(
         flows=FlowService(resources.db, resources.versions),
         deployments=Deployments(resources.db),

@@ -24,7 +24,7 @@ from scaiflow_api.web.errors import documented
 router = APIRouter(prefix="/flows", tags=["deploy"])
 
 
-def run_tests_service(resources: ResourcesDep) -> RunTests:
+async def run_tests_service(resources: ResourcesDep) -> RunTests:
     settings = resources.settings
     return RunTests(
         flows=FlowService(resources.db, resources.versions),
