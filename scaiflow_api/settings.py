@@ -54,7 +54,14 @@ class Section(BaseSettings):
     """A group of settings; empty variables count as unset."""
 
     model_config = SettingsConfigDict(
-        frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True, env_file_encoding="utf-8"
+        frozen=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        env_file_encoding="utf-8",
+        # Code may pass fields by their names. The environment may not: a `PORT` or `URL` that is meant for
+        # somebody else would be read. No variable can have a name with this prefix.
+        populate_by_name=True,
+        env_prefix="\0",
     )
 
 

@@ -1,6 +1,7 @@
 """What all tests share: one database that is migrated once and clean in every test."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,12 @@ assert models.__all__
 
 # Untold, structlog draws every traceback with the values of all variables, which takes seconds.
 configure_logging("CRITICAL")
+
+
+# The settings of whoever runs the tests are not those of the tests.
+for name in list(os.environ):
+    if name.startswith(("SCAIFLOW_", "SCAIKEY_", "SCAIGRID_")) and not name.startswith("SCAIFLOW_TEST_"):
+        del os.environ[name]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scaiflow_api.app import create_app
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.settings import Settings
+from scaiflow_api.settings import Api, Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +31,22 @@ def test_every_setting_stands_in_the_example() -> None:
     }
 
     assert set(re.findall(r"^# ([A-Z0-9_]+)=", example, re.MULTILINE)) == names
+
+
+def test_the_environment_is_read_by_the_documented_names_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for section in Settings.model_fields.values():
+        for name in section.annotation.model_fields:  # type: ignore[union-attr]
+            monkeypatch.setenv(name.upper(), "7")
+    monkeypatch.setenv("SCAIFLOW_API_PORT", "8123")
+    (tmp_path / ".env").write_text("SCAIFLOW_API_PORT=1\nSCAIFLOW_API_HOST=::1\nURL=x\n")
+
+    loaded = Settings.load()
+
+    assert (loaded.api.port, loaded.api.host) == (8123, "::1")
+    assert loaded.model_copy(update={"api": Api()}) == Settings()
 
 
 def test_every_status_that_a_route_documents_names_codes_that_exist() -> None:

@@ -9,6 +9,8 @@ import orjson
 import pytest
 from servers import ROOT, Place, running, scaiflow
 
+pytestmark = pytest.mark.xdist_group("faults")  # one pair of servers for all of them
+
 ECHO = orjson.loads((ROOT / "examples" / "echo-agent.flow.json").read_bytes())
 DEADLINE_S = 2.0
 CORES = "/scaigrid/v1/modules/scaicore"

@@ -5,8 +5,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from servers import ROOT, Place, running
+
+pytestmark = pytest.mark.xdist_group("readme")  # one pair of servers for all of them
 
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(bash|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -56,6 +59,18 @@ def test_the_tour_goes_to_its_end(place: Place, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(printed) == len(steps()) + 1
     assert len(steps()) >= 9
+
+
+def test_no_token_reached_a_log(place: Place) -> None:
+    headers = place.headers("alice")
+    answer = httpx.get(f"{place.api}/api/v1/me", headers=headers)
+    refused = httpx.get(f"{place.api}/api/v1/me", headers={"Authorization": headers["Authorization"][:-4]})
+
+    written = "".join(log.read_text() for log in place.folder.glob("log-*.txt"))
+
+    assert (answer.status_code, refused.status_code) == (200, 401)
+    assert written.count('"path":"/api/v1/me"') >= 2
+    assert "eyJ" not in written
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from servers import Place, running, scaiflow
+from servers import ROOT, Place, running, scaiflow
 
 
 @pytest.fixture
@@ -120,6 +120,28 @@ def test_when_one_server_dies_the_other_is_stopped(place: Place) -> None:
         except httpx.TransportError:
             return
     raise AssertionError("the API still serves")
+
+
+@pytest.mark.parametrize("fake", ["exit 1", None])
+def test_a_python_that_is_too_old_or_missing_is_one_sentence(tmp_path: Path, fake: str | None) -> None:
+    python = ""
+    if fake is not None:
+        old = tmp_path / "python"
+        old.write_text(f"#!/bin/sh\n{fake}\n")
+        old.chmod(0o755)
+        python = str(old)
+
+    refused = subprocess.run(
+        ["make", "run", f"VENV={tmp_path / 'venv'}", f"PYTHON={python}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("ScaiFlow needs Python 3.11 or newer")
 
 
 def an_empty_flow() -> dict[str, object]:
