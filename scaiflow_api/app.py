@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from scaiflow_api import __version__
@@ -14,7 +14,7 @@ from scaiflow_api.domains.health.router import router as health
 from scaiflow_api.domains.home.router import documentation_assets
 from scaiflow_api.domains.home.router import router as home
 from scaiflow_api.domains.lookups.router import router as lookups
-from scaiflow_api.domains.preview.router import router as preview
+from scaiflow_api.domains.preview.router import router as flows_preview
 from scaiflow_api.domains.runs.router import router as runs
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
@@ -23,9 +23,12 @@ from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.web import errors
 from scaiflow_api.web.authentication import Authenticator
-from scaiflow_api.web.deps import authenticate, well_formed
-from scaiflow_api.web.middleware import BodyLimit, BugGuard, LoopbackOnly, RequestContext
+from scaiflow_api.web.deps import authenticate
+from scaiflow_api.web.middleware import BugGuard, LoopbackOnly, RequestContext, RequestGuard
 
+API = "/api/v1"
+
+_REFUSALS = errors.documented(NotAuthenticated, InvalidToken, AccountNotActive, PermissionDenied)
 _DESCRIPTION = """Keeps, compiles, deploys and tests flows of AI agents.
 
 Every error has one shape: `{"detail": {error, message, fix?, …, trace_id}}`; `error` is a stable code."""
@@ -56,7 +59,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
 
     # The last one added is the outermost.
     app.add_middleware(BugGuard)
-    app.add_middleware(BodyLimit, limit=settings.api.max_body_bytes)
+    app.add_middleware(RequestGuard, max_body_bytes=settings.api.max_body_bytes)
     if settings.scaikey.auth_disabled:
         app.add_middleware(LoopbackOnly)
     app.add_middleware(
@@ -76,30 +79,18 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     )
     app.add_middleware(RequestContext)
 
+    # The busiest come first: the application looks through its routes in this order. Fixed paths come before
+    # those with parameters.
+    for router in (flows_preview, flows, deploy, testruns, runs, lookups, session):
+        app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)
+    # The closed list of what needs no token; a test compares.
+    app.include_router(sign_in, prefix=API)
+    app.include_router(health)
     app.include_router(home)
     app.mount("/docs/assets", documentation_assets)
-    app.include_router(health)
-    app.include_router(_public(), prefix="/api/v1")
-    app.include_router(_protected(), prefix="/api/v1")
     return app
 
 
 def _equip(app: FastAPI, resources: Resources) -> None:
     app.state.resources = resources
     app.state.authenticator = Authenticator(resources)
-
-
-def _public() -> APIRouter:
-    """Return the closed list of what needs no token."""
-    api = APIRouter(dependencies=[Depends(well_formed)])
-    api.include_router(sign_in)
-    return api
-
-
-def _protected() -> APIRouter:
-    refusals = errors.documented(NotAuthenticated, InvalidToken, AccountNotActive, PermissionDenied)
-    api = APIRouter(dependencies=[Depends(authenticate), Depends(well_formed)], responses=refusals)
-    # Fixed paths come before those with parameters.
-    for router in (session, preview, flows, deploy, testruns, runs, lookups):
-        api.include_router(router)
-    return api

@@ -11,7 +11,6 @@ from scaiflow_api.auth.caller import MANAGE, VIEW, Caller
 from scaiflow_api.auth.errors import PermissionDenied
 from scaiflow_api.resources import Resources
 from scaiflow_api.web.authentication import Authenticator
-from scaiflow_api.web.errors import MalformedRequest, UnsupportedMediaType
 
 # Only tells OpenAPI of the scheme; `authenticate` reads the header itself.
 _scheme = HTTPBearer(
@@ -63,17 +62,3 @@ Manager = Annotated[Caller, Depends(requires(MANAGE))]
 def acl(level: Level) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that needs `level` on its flow; docs and tests read it."""
     return {"x-acl": level.label}
-
-
-async def well_formed(request: Request) -> None:
-    """Refuse an address that no database takes, and a body that does not say it is JSON: types are never guessed."""
-    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
-        raise MalformedRequest
-    if request.method not in {"POST", "PUT", "PATCH"} or request.headers.get("content-length", "") in {
-        "",
-        "0",
-    }:
-        return
-    declared = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if declared != "application/json":
-        raise UnsupportedMediaType

@@ -6,8 +6,17 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from scaiflow_api.kit.errors import AppError
 from scaiflow_api.web.context import begin
-from scaiflow_api.web.errors import BodyTooLarge, InternalError, MisdirectedRequest, Refused, answer
+from scaiflow_api.web.errors import (
+    BodyTooLarge,
+    InternalError,
+    MalformedRequest,
+    MisdirectedRequest,
+    Refused,
+    UnsupportedMediaType,
+    answer,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -75,20 +84,19 @@ class BugGuard:
             await answer(scope, InternalError())(scope, receive, send)
 
 
-class BodyLimit:
-    """Refuses a body over the limit, whether its length was announced or not."""
+class RequestGuard:
+    """Refuses what no route could take: a body too large or not declared as JSON, an address that holds a NUL."""
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
         self._app = app
-        self._limit = limit
+        self._limit = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdigit() or int(announced) > self._limit:
-            await answer(scope, BodyTooLarge(limit_bytes=self._limit))(scope, receive, send)
+        if (refusal := self._refusal(scope)) is not None:
+            await answer(scope, refusal)(scope, receive, send)
             return
         read = 0
 
@@ -102,6 +110,18 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_counted, send)
+
+    def _refusal(self, scope: Scope) -> AppError | None:
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            return MalformedRequest()  # databases take no such text
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length")
+        if announced == "0" or (announced is None and "transfer-encoding" not in headers):
+            return None
+        if announced is not None and (not announced.isdigit() or int(announced) > self._limit):
+            return BodyTooLarge(limit_bytes=self._limit)
+        declared = headers.get("content-type", "").split(";")[0].strip().lower()
+        return None if declared == "application/json" else UnsupportedMediaType()
 
 
 class LoopbackOnly:
