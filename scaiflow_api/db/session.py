@@ -6,8 +6,10 @@ while something slow is waited for.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -20,13 +22,14 @@ from scaiflow_api.db.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
-_UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
+# SQLAlchemy wraps what its statements meet, but not what our own BEGIN meets.
+_UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError, OSError)
 
 
 class Database:
     """A database, with one pool of connections for reading and one for writing."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, busy_timeout_ms: int = 5000) -> None:
         common: dict[str, Any] = {
             "pool_pre_ping": not url.startswith("sqlite"),
             "max_overflow": 0,
@@ -44,8 +47,8 @@ class Database:
             pool_size = 1
         self._writer = create_async_engine(url, pool_size=pool_size, **common)
         if self.dialect == "sqlite":
-            event.listen(self._reader.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self._writer.sync_engine, "connect", _prepare_sqlite)
+            for engine in (self._reader, self._writer):
+                event.listen(engine.sync_engine, "connect", partial(_prepare_sqlite, busy_timeout_ms))
             event.listen(self._writer.sync_engine, "begin", _begin_immediate)
         self._read = async_sessionmaker(self._reader, expire_on_commit=False)
         self._write = async_sessionmaker(self._writer, expire_on_commit=False)
@@ -95,10 +98,12 @@ class _translated:  # noqa: N801 - reads as a verb at its use
             raise DatabaseUnavailable from None
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
+def _prepare_sqlite(busy_timeout_ms: int, connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver would begin transactions of its own, too late
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    # The patience comes first: another process may be opening the file at this moment.
+    pragmas = (f"busy_timeout={busy_timeout_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+    for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,13 +1,14 @@
 """Transactions: nothing is lost, nothing is half done, and a database that is away is said to be."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.db.errors import DatabaseUnavailable
@@ -133,6 +134,26 @@ async def test_a_database_that_is_away_is_said_to_be(url: str) -> None:
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join, 5)
+
+
+async def test_a_writer_of_another_process_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    db = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}", busy_timeout_ms=50)
+    async with db.write() as session:
+        await session.execute(text("CREATE TABLE t (id INTEGER)"))
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(DatabaseUnavailable):
+        async with db.write() as session:
+            await session.execute(text("INSERT INTO t VALUES (1)"))
+    other.execute("COMMIT")
+    async with db.write() as session:
+        await session.execute(text("INSERT INTO t VALUES (2)"))
+    async with db.read() as session:
+        assert await session.scalar(text("SELECT group_concat(id) FROM t")) == "2"
+
+    other.close()
+    await db.close()
 
 
 class TestPrincipals:
