@@ -1,6 +1,12 @@
 """One error shape, whatever goes wrong."""
 
+import asyncio
 import logging
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +14,9 @@ import pytest
 from fastapi import FastAPI
 from people import People
 
+from scaiflow_api.app import create_app
+from scaiflow_api.db.schema import upgrade
+from scaiflow_api.db.session import Database
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Settings
 
@@ -191,11 +200,31 @@ class TestStore:
         assert unready.json()["checks"] == {"database": "ok", "store": "store_unavailable"}
 
 
+async def test_a_save_that_cannot_be_committed_is_not_acknowledged(
+    settings: Settings, resources: Resources, people: People, echo: Json, tmp_path: Path
+) -> None:
+    file = tmp_path / "locked.db"
+    await asyncio.to_thread(upgrade, f"sqlite+aiosqlite:///{file}")
+    db = Database(f"sqlite+aiosqlite:///{file}", busy_timeout_ms=50)
+    app = create_app(settings, replace(resources, db=db))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
+            refused = await api.post("/flows", json={"content": echo}, headers=people.bob.headers)
+            other.execute("ROLLBACK")
+            listed = await api.get("/flows", headers=people.bob.headers)
+            saved = await api.post("/flows", json={"content": echo}, headers=people.bob.headers)
+    await db.close()
+
+    assert (refused.status_code, detail_of(refused)["error"]) == (503, "database_unavailable")
+    assert refused.headers["retry-after"]
+    assert listed.json()["total"] == 0
+    assert saved.status_code == 201
+
+
 def break_store(settings: Settings) -> None:
     """Put a file where the store's folder was: even root cannot write into that."""
-    import shutil
-    from pathlib import Path
-
     folder = Path(settings.store.url.removeprefix("file:"))
     shutil.rmtree(folder)
     folder.touch()
