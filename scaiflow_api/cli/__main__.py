@@ -1,5 +1,5 @@
 """`python -m scaiflow_api.cli`, for when the `scaiflow` script is not on the path."""
 
-from scaiflow_api.cli import main
+from scaiflow_api.cli.commands import main
 
 main()

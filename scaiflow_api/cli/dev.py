@@ -49,7 +49,7 @@ def run() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     children: list[subprocess.Popen[bytes]] = []
     try:
-        children += [_start("serve"), _start("grid")]
+        children += [_start("api"), _start("grid")]
         for host, port in places:
             _await_port(host, port, children)
         api, grid = (f"http://{host}:{port}" for host, port in places)
@@ -86,8 +86,8 @@ def _require_folder(folder: Path) -> Path:
     return folder
 
 
-def _start(command: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "scaiflow_api.cli", command])  # noqa: S603 - our own module
+def _start(server: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "scaiflow_api.cli.serve", server])  # noqa: S603 - our own module
 
 
 def _await_port(host: str, port: int, children: list[subprocess.Popen[bytes]]) -> None:
