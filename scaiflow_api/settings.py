@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from scaiflow_api.kit.env_files import env_files
+from scaiflow_api.kit.loopback import LOOPBACK
 
 MIB = 1024 * 1024
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Environment(StrEnum):
@@ -287,7 +287,7 @@ class Settings(BaseModel):
                 problems.append(
                     "SCAIFLOW_API_RELOAD is for development: unset it, or set SCAIFLOW_ENV=development"
                 )
-        elif self.scaikey.auth_disabled and self.api.host not in _LOOPBACK:
+        elif self.scaikey.auth_disabled and self.api.host not in LOOPBACK:
             problems.append("SCAIFLOW_AUTH_DISABLED allows only a loopback SCAIFLOW_API_HOST")
         if problems:
             raise ValueError("; ".join(problems))

@@ -10,6 +10,7 @@ import httpx
 
 from scaiflow_api.cli.environment import embed, load_settings
 from scaiflow_api.cli.failure import CommandFailed
+from scaiflow_api.kit.loopback import LOOPBACK
 from scaiflow_api.localgrid.people import PEOPLE, SERVICE, SERVICE_SECRET
 from scaiflow_api.settings import ScaiKey
 
@@ -25,7 +26,7 @@ def sign_in(who: str) -> str:
         raise CommandFailed(f"there is no demo person '{who}'; there are {', '.join([*people, _CI])}")
     embed()
     settings = load_settings().scaikey
-    if not settings.base_url or urlsplit(settings.base_url).hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if not settings.base_url or urlsplit(settings.base_url).hostname not in LOOPBACK:
         raise CommandFailed("'token' signs in at the local grid only; SCAIKEY_BASE_URL names another ScaiKey")
     try:
         with httpx.Client(timeout=10, trust_env=False) as http:

@@ -1,20 +1,15 @@
 """What stands before every request: the Host check, the body limit and the request id."""
 
-import re
-
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.config import LOOPBACK
+from scaiflow_api.kit.loopback import names_this_machine
 
 MAX_BODY_BYTES = 24 * 1024 * 1024
 """Above the largest manifest."""
-
-
-_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:]+)\]|(?P<name>[^:\[\]]+))(?::\d{1,5})?", re.ASCII)
 
 
 class HostGuard:
@@ -24,20 +19,13 @@ class HostGuard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_loopback(Headers(scope=scope).getlist("host")):
+        if scope["type"] == "http" and not names_this_machine(Headers(scope=scope).getlist("host")):
             refusal = JSONResponse(
                 {"detail": "The local grid answers on 127.0.0.1, localhost and [::1] only."}, status_code=421
             )
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-
-def _is_loopback(hosts: list[str]) -> bool:
-    if len(hosts) != 1:
-        return False
-    found = _HOST.fullmatch(hosts[0].lower())
-    return found is not None and (found["v6"] or found["name"]) in LOOPBACK
 
 
 class BodyLimit:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from scaiflow_api.kit.loopback import LOOPBACK
+
 _NOT_IN_A_CSP = frozenset(" \t\r\n;,\"'<>")
 
 

@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scaiflow_api.kit.errors import AppError
+from scaiflow_api.kit.loopback import names_this_machine
 from scaiflow_api.web.context import begin
 from scaiflow_api.web.errors import (
     BodyTooLarge,
@@ -130,16 +131,11 @@ class LoopbackOnly:
     Without it a page of a foreign site could reach the process under a name that resolves to 127.0.0.1.
     """
 
-    _NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
-
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            host = Headers(scope=scope).get("host", "")
-            name = host if host.endswith("]") else host.rsplit(":", 1)[0]
-            if name not in self._NAMES:
-                await answer(scope, MisdirectedRequest())(scope, receive, send)
-                return
+        if scope["type"] == "http" and not names_this_machine(Headers(scope=scope).getlist("host")):
+            await answer(scope, MisdirectedRequest())(scope, receive, send)
+            return
         await self._app(scope, receive, send)

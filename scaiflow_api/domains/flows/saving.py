@@ -29,6 +29,8 @@ UNTITLED = "Untitled Flow"
 ORPHAN_AFTER_S = 5.0
 """A version whose object stands alone for this long was abandoned; its number is skipped."""
 _GIVE_UP_AFTER_S = 20.0
+_EXACTLY = ("version", "revision")
+"""The columns that make the ETag: unchanged, they say that nobody changed the flow."""
 
 
 class FlowWriter:
@@ -88,7 +90,7 @@ class FlowWriter:
                 return await self._save(caller, flow, change.content, change.message, fields, if_match)
         if not fields:
             return flow, None
-        changed = await self._change(flow, if_match, ("version", "revision") if if_match else (), fields)
+        changed = await self._change(flow, _EXACTLY if if_match else (), fields)
         return (changed, None) if changed else (await self._lost(flow, if_match), None)
 
     async def delete(self, flow: Flow, if_match: str | None) -> None:
@@ -96,7 +98,7 @@ class FlowWriter:
         _require_match(flow, if_match)
         async with self._db.write() as session:
             deleted = await FlowRepository(session).change(
-                flow, same=("version", "revision") if if_match else (), deleted_at=self._clock.now()
+                flow, same=_EXACTLY if if_match else (), deleted_at=self._clock.now()
             )
         if not deleted:
             await self._lost(flow, if_match)
@@ -115,10 +117,8 @@ class FlowWriter:
             name = fields.get("name", flow.name)
             version, document, stored = await self._store(flow, name, content)
             row = self._version_row(flow.id, version, caller, message, stored)
-            same = ("version", "revision") if if_match else ("version",)
-            if version and (
-                changed := await self._change(flow, if_match, same, {**fields, "version": version}, row)
-            ):
+            same = _EXACTLY if if_match else ("version",)
+            if version and (changed := await self._change(flow, same, {**fields, "version": version}, row)):
                 return changed, document
             flow = await self._lost(flow, if_match)
         raise SaveContention
@@ -146,7 +146,6 @@ class FlowWriter:
     async def _change(
         self,
         flow: Flow,
-        if_match: str | None,
         same: tuple[str, ...],
         values: dict[str, Any],
         version: FlowVersion | None = None,
