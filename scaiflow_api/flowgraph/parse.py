@@ -27,8 +27,10 @@ from scaiflow_api.flowgraph.problems import (
 )
 from scaiflow_api.flowgraph.scan import MAX_PROBLEMS, scan
 from scaiflow_api.flowgraph.unique import find_duplicates
-from scaiflow_api.kit.canonical_json import normalized
+from scaiflow_api.kit.canonical_json import canonical_copy, normalized
 
+NUL = b"\\u0000"
+"""As it stands in JSON; it may also be a backslash and what follows, so it only tells where to look closer."""
 PATTERNS = {
     ID_PATTERN: "must have 1 to 128 letters, digits, dashes or underscores",
     SEMVER_PATTERN: "must be a semantic version such as 1.0.0",
@@ -54,20 +56,26 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
     if not isinstance(document, dict):
         return [Problem("", "the document is not a JSON object", NOT_A_FLOW)]
     _check_counts(document, limits)
-    found = scan(document, limits)
-    if found:
-        # Values that no JSON reader agrees on: nothing below can be told from them with certainty.
-        return found
-    plain = normalized(document)
-    size = len(orjson.dumps(plain))
-    if size > limits.max_bytes:
-        raise FlowTooLarge(limit="bytes", maximum=limits.max_bytes, actual=size)
+    known = canonical_copy(document, max_depth=limits.max_nesting)
+    if known is None or NUL in known[1]:
+        found = scan(document, limits)
+        if found:
+            # Values that no JSON reader agrees on: nothing below can be told from them with certainty.
+            return found
+    plain, text = known or _canonical(document)
+    if len(text) > limits.max_bytes:
+        raise FlowTooLarge(limit="bytes", maximum=limits.max_bytes, actual=len(text))
     duplicates = list(find_duplicates(plain))
     try:
         graph = FlowGraph.model_validate(plain)
     except ValidationError as error:
         return [*_translate(error), *duplicates][:MAX_PROBLEMS]
     return duplicates[:MAX_PROBLEMS] or graph
+
+
+def _canonical(document: dict[str, Any]) -> tuple[Any, bytes]:
+    plain = normalized(document)
+    return plain, orjson.dumps(plain)
 
 
 def _check_counts(document: dict[str, object], limits: Limits) -> None:
