@@ -47,6 +47,11 @@ class _Measured:
 class Meter:
     """Counts the steps and measures the values of one evaluation."""
 
+    __slots__ = ("_limits", "_measured", "_steps_left", "held")
+
+    held: Value
+    """The left operand of a link in a long chain, on its way there."""
+
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._steps_left = limits.steps

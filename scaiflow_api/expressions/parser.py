@@ -4,6 +4,8 @@ Grammar and precedence are written down in `docs/expressions.md`. A `:` where an
 symbol; where an operator is expected it belongs to `? :` or separates a key from its value.
 """
 
+from functools import lru_cache
+
 from scaiflow_api.expressions.cursor import WORD_OPERATORS, TokenCursor
 from scaiflow_api.expressions.errors import ExpressionSyntaxError
 from scaiflow_api.expressions.limits import MAX_CHARACTERS, MAX_NESTING
@@ -54,8 +56,17 @@ def parse(text: str) -> Expression:
         raise ExpressionSyntaxError(
             f"Expected at most {MAX_CHARACTERS:,} characters, but the expression goes on", MAX_CHARACTERS
         )
+    return _parse_short(text) if len(text) <= _SHORT else _parse(text)
+
+
+def _parse(text: str) -> Expression:
     root = _Parser(text).whole()
     return Expression(text, free_names(root), root)
+
+
+_SHORT = 200
+_parse_short = lru_cache(maxsize=4096)(_parse)
+"""A flow is checked again and again while somebody edits it, and one expression occurs in many nodes."""
 
 
 class _Parser(TokenCursor):

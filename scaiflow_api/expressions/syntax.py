@@ -4,7 +4,9 @@ Left-recursive nodes (`a + b + c`, `a.b.c`) may chain as long as the text allows
 `left` in a loop and recurses only elsewhere, where the parser bounds the depth.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from scaiflow_api.expressions.values import Value
 
@@ -117,3 +119,5 @@ class Expression:
     names: frozenset[str] = field(compare=False)
     """The free root names: what the scope may be asked for."""
     root: Node = field(compare=False, repr=False)
+    code: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+    """The function that evaluates it, kept here from the first evaluation on."""

@@ -14,6 +14,8 @@ from scaiflow_api.expressions.syntax import Expression
 from scaiflow_api.expressions.tokens import WHITESPACE, Token, tokenize
 
 _OPENING = re.compile(r"\\?\{\{")
+_PATH = re.compile(r"[ \t]*[A-Za-z0-9_.]+[ \t]*(?=\}\})")
+"""What most templates hold; nothing in it can hide the end of the expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,9 @@ def unwrap(text: str) -> tuple[str, bool]:
 
 def _find_closing(text: str, start: int) -> int:
     """Return where the `}}` stands that ends the expression from `start` on."""
+    path = _PATH.match(text, start)
+    if path is not None and path.end() - start <= MAX_CHARACTERS:
+        return path.end()
     depth = 0
     try:
         for token in tokenize(text, start):
