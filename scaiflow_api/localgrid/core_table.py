@@ -81,6 +81,14 @@ class Cores:
         )
         return _core(row) if row else None
 
+    async def find_slug(self, tenant_id: str, slug: str) -> Core | None:
+        row = await self._store.read(
+            lambda connection: connection.execute(
+                "SELECT * FROM cores WHERE tenant_id = ? AND slug = ?", (tenant_id, slug)
+            ).fetchone()
+        )
+        return _core(row) if row else None
+
     async def page(self, tenant_id: str, *, after: int, limit: int) -> list[Core]:
         """Return up to `limit` Cores in order of creation."""
         rows = await self._store.read(

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.localgrid.runtime.budget import BlockBudget
+from scaiflow_api.localgrid.runtime.core_call import CoreRequest
 from scaiflow_api.localgrid.runtime.events import RuntimeEvent
-from scaiflow_api.localgrid.runtime.failures import RunFailed
+from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
 from scaiflow_api.localgrid.runtime.interpreter import Run
 from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelFailed, ModelRequest
 
@@ -53,6 +55,11 @@ def guards(node_id: str, **more: Any) -> ir.GuardedBlock:
     return ir.GuardedBlock(**{"node_id": node_id, "goal": "Answer.", "llm_role": "primary", **more})
 
 
+def tries(block: ir.AnyBlock, *catch: ir.AnyBlock) -> ir.TryBlock:
+    """A block whose node has `on_error: continue`."""
+    return ir.TryBlock(source_location=ir.SourceLocation(block.node_id), body=(block,), catch=catch)
+
+
 def arm(condition: str, *body: ir.AnyBlock, edge: str | None = None, compares: bool = False) -> ir.MatchArm:
     return ir.MatchArm(condition=condition, edge_id=edge, body=body, compares=compares)
 
@@ -84,6 +91,25 @@ class ScriptedModels:
 
 
 @dataclass
+class ScriptedCores:
+    """Implements Cores: answers what a test says, by the target's last part."""
+
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    called: list[CoreRequest] = field(default_factory=list)
+    started: list[CoreRequest] = field(default_factory=list)
+
+    async def call(self, request: CoreRequest) -> Any:
+        self.called.append(request)
+        slug = request.target.rpartition("/")[2]
+        if slug not in self.answers:
+            raise BlockFailed("CORE_NOT_FOUND", "there is none")
+        return self.answers[slug]
+
+    async def start(self, request: CoreRequest) -> None:
+        self.started.append(request)
+
+
+@dataclass
 class Outcome:
     output: Any = None
     failed: RunFailed | None = None
@@ -107,6 +133,7 @@ async def run(
     models: Any = None,
     max_blocks: int = 1000,
     flow: ir.Flow | None = None,
+    cores: Any = None,
 ) -> Outcome:
     outcome = Outcome()
     execution = Run(
@@ -114,8 +141,9 @@ async def run(
         flow or module.flows[0],
         run_input or {},
         models=models or ScriptedModels(),
+        cores=cores or ScriptedCores(),
         sink=outcome,
-        max_blocks=max_blocks,
+        budget=BlockBudget(max_blocks),
     )
     try:
         outcome.output = await execution.execute()

@@ -16,6 +16,7 @@ from localgrid_ir import (
     run,
     says,
     sets,
+    tries,
 )
 
 from scaiflow_api.compiler import ir
@@ -62,7 +63,7 @@ async def test_a_failed_expression_fails_the_run_at_its_node() -> None:
 async def test_on_error_continue_goes_on_with_null() -> None:
     outcome = await run(
         a_module(
-            says("node_n", "{{ 1 + 'a' }}", on_error="continue"),
+            tries(says("node_n", "{{ 1 + 'a' }}")),
             sets("node_after", output="{{ n ?? 'none' }}"),
         )
     )
@@ -106,7 +107,7 @@ async def test_the_variable_output_comes_first_even_as_null() -> None:
 
 
 async def test_a_node_that_failed_and_went_on_is_an_output_of_null() -> None:
-    failing = says("node_n", "{{ 1 + 'a' }}", on_error="continue")
+    failing = tries(says("node_n", "{{ 1 + 'a' }}"))
     later = says("node_m", "m")
 
     assert (
@@ -391,7 +392,7 @@ async def test_a_budget_bounds_retries_and_time() -> None:
 
 
 async def test_on_error_covers_what_the_policy_does_not() -> None:
-    block = asks("node_n", on_failure="escalate", on_error="continue")
+    block = tries(asks("node_n", on_failure="escalate"))
     outcome = await run(a_module(block, sets(None, output="{{ n }}")), models=ScriptedModels([DOWN]))
 
     assert outcome.failed is None

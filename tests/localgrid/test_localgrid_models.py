@@ -8,11 +8,12 @@ import httpx
 import pytest
 from localgrid_ir import ScriptedModels
 
+from scaiflow_api.compiler.types import parse_type
 from scaiflow_api.localgrid.models.offline import OfflineModel
 from scaiflow_api.localgrid.models.openai import OpenAIModel
 from scaiflow_api.localgrid.models.registry import RoleRegistry
 from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelFailed, ModelRequest
-from scaiflow_api.localgrid.runtime.types import coerce_fields, parse_type
+from scaiflow_api.localgrid.runtime.types import coerce_fields
 
 CHOICE = ModelChoice(
     ref="scaigrid", model="openai/gpt-4o", temperature=0.5, system_context="You work for Acme."

@@ -3,7 +3,19 @@
 from typing import Any
 
 import pytest
-from localgrid_ir import ScriptedModels, a_module, arm, asks, decides, edges_of, guards, run, says, sets
+from localgrid_ir import (
+    ScriptedModels,
+    a_module,
+    arm,
+    asks,
+    decides,
+    edges_of,
+    guards,
+    run,
+    says,
+    sets,
+    tries,
+)
 
 from scaiflow_api.compiler import ir
 
@@ -181,7 +193,7 @@ async def test_all_ways_out_of_a_decision_see_its_data() -> None:
 
 
 async def test_a_node_that_failed_and_went_on_is_null() -> None:
-    failing = says("node_x", "{{ 1 + 'a' }}", on_error="continue", result_binding="bound")
+    failing = tries(says("node_x", "{{ 1 + 'a' }}", result_binding="bound"))
     outcome = await run(
         a_module(failing, sets(None, output=["{{ x }}", "{{ bound }}"])), {"x": "input", "bound": "input"}
     )

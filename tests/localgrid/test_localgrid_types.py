@@ -4,15 +4,13 @@ from typing import Any
 
 import pytest
 
+from scaiflow_api.compiler.types import Type, TypeSyntaxError, parse_type
 from scaiflow_api.localgrid.runtime.types import (
-    Type,
     TypeMismatch,
-    TypeSyntaxError,
     coerce,
     coerce_fields,
     is_closed,
     json_schema,
-    parse_type,
 )
 
 STRING = Type("string")

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from scaiflow_api.compiler.types import Type
 from scaiflow_api.expressions import Value
 from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelRequest
-from scaiflow_api.localgrid.runtime.types import Type, TypeMismatch, coerce
+from scaiflow_api.localgrid.runtime.types import TypeMismatch, coerce
 
 _TELLING_NAMES = ("message", "text", "question", "query", "prompt", "input", "content")
 _WORD = re.compile(r"\w+")

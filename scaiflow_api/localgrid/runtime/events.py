@@ -1,6 +1,6 @@
 """The six automatic events of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,25 +38,27 @@ class Sink(Protocol):
         ...
 
 
-def block_entered(block: ir.AnyBlock) -> RuntimeEvent:
-    return RuntimeEvent(BLOCK_ENTERED, _place(block.kind, block.node_id, block.source_location.edge_id))
+def block_entered(block: ir.AnyBlock, iteration: Sequence[int]) -> RuntimeEvent:
+    return RuntimeEvent(BLOCK_ENTERED, _place(block, iteration))
 
 
-def block_exited(block: ir.AnyBlock, value: Value, duration_ms: int) -> RuntimeEvent:
-    """Return the event of a block that yields a value."""
-    payload = {
-        **_place(block.kind, block.node_id, block.source_location.edge_id),
-        "result_binding": block.result_binding or block.node_id,
-        **_value(value),
-        "duration_ms": duration_ms,
-    }
-    return RuntimeEvent(BLOCK_EXITED, payload)
+def block_exited(
+    block: ir.AnyBlock, iteration: Sequence[int], value: Value, duration_ms: int
+) -> RuntimeEvent:
+    """Return the event of a block that has done its work; a parallel block yields no value."""
+    if isinstance(block, ir.ParallelBlock):
+        result: dict[str, Any] = {"result_binding": None, "result_binding_value": None}
+    else:
+        result = {"result_binding": block.result_binding or block.node_id, **_value(value)}
+    return RuntimeEvent(BLOCK_EXITED, {**_place(block, iteration), **result, "duration_ms": duration_ms})
 
 
-def match_exited(block: ir.MatchBlock, edge_id: str | None, duration_ms: int) -> RuntimeEvent:
+def match_exited(
+    block: ir.MatchBlock, iteration: Sequence[int], edge_id: str | None, duration_ms: int
+) -> RuntimeEvent:
     """Return the event of a decision: which edge was taken, null for the fall-through."""
     payload = {
-        **_place(block.kind, block.node_id, block.source_location.edge_id),
+        **_place(block, iteration),
         "result_binding": None,
         "result_binding_value": None,
         "edge_id": edge_id,
@@ -65,17 +67,21 @@ def match_exited(block: ir.MatchBlock, edge_id: str | None, duration_ms: int) ->
     return RuntimeEvent(BLOCK_EXITED, payload)
 
 
-def block_failed(kind: str, node_id: str | None, *, code: str, message: str, handled: bool) -> RuntimeEvent:
-    """Return the event of an error. `handled`: the run goes on."""
+def block_failed(
+    block: ir.AnyBlock, iteration: Sequence[int], *, code: str, message: str, handled: bool
+) -> RuntimeEvent:
+    """Return the event of an error. `handled`: it goes no further than this block."""
     error = {"code": code, "message": message}
-    return RuntimeEvent(BLOCK_FAILED, {**_place(kind, node_id, None), "error": error, "handled": handled})
+    return RuntimeEvent(BLOCK_FAILED, {**_place(block, iteration), "error": error, "handled": handled})
 
 
-def _place(kind: str, node_id: str | None, edge_id: str | None) -> dict[str, Any]:
+def _place(block: ir.AnyBlock, iteration: Sequence[int]) -> dict[str, Any]:
+    node_id = block.node_id or block.source_location.node_id
     return {
         "node_id": node_id,
-        "block_kind": kind,
-        "source_location": {"node_id": node_id, "edge_id": edge_id},
+        "block_kind": block.kind,
+        "source_location": {"node_id": node_id, "edge_id": block.source_location.edge_id},
+        **({"iteration": list(iteration)} if iteration else {}),
     }
 
 

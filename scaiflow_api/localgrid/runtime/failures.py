@@ -14,6 +14,13 @@ class BlockFailed(Exception):
         self.code = code
         self.message = message
         self.handled = handled
+        self.node_id: str | None = None
+        """The node it began at, once a block with a node has failed of it."""
+
+    def at(self, node_id: str | None) -> "BlockFailed":
+        """Return the failure, begun at this node unless it began at another one."""
+        self.node_id = self.node_id or node_id
+        return self
 
 
 class RunFailed(Exception):

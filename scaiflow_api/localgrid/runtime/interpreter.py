@@ -5,21 +5,38 @@ Nothing a model answers is ever evaluated: expressions and templates come from t
 
 import time
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.expressions import Value, truthy
+from scaiflow_api.expressions import Value
 from scaiflow_api.localgrid.runtime import events
-from scaiflow_api.localgrid.runtime.evaluation import equal, evaluated, rendered
+from scaiflow_api.localgrid.runtime.budget import BlockBudget
+from scaiflow_api.localgrid.runtime.core_call import Cores, run_core_call
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
+from scaiflow_api.localgrid.runtime.frame import Frame, Variables
+from scaiflow_api.localgrid.runtime.loop_block import run_foreach, run_while
+from scaiflow_api.localgrid.runtime.match_block import first_arm
 from scaiflow_api.localgrid.runtime.model_block import ModelBlockRun
 from scaiflow_api.localgrid.runtime.model_calls import Models
-from scaiflow_api.localgrid.runtime.scope import Result, Scope, local_names
+from scaiflow_api.localgrid.runtime.names import Result, local_names
+from scaiflow_api.localgrid.runtime.parallel_block import run_parallel
+from scaiflow_api.localgrid.runtime.rigid_block import run_statements
 
-_BLOCKS_BETWEEN_YIELDS = 32
+_Step: TypeAlias = (
+    ir.RigidBlock
+    | ir.GuardedBlock
+    | ir.FlexibleBlock
+    | ir.ForeachBlock
+    | ir.WhileBlock
+    | ir.ParallelBlock
+    | ir.CheckpointBlock
+    | ir.CoreCallBlock
+)
+"""Blocks that are entered and left; the others only choose which block runs."""
 
 
 class Run:
-    """One execution of one flow of a module. Use it once."""
+    """One execution of one flow of a module. Use it once. Implements `Walker`."""
 
     def __init__(
         self,
@@ -28,158 +45,157 @@ class Run:
         run_input: Mapping[str, Value],
         *,
         models: Models,
+        cores: Cores,
         sink: events.Sink,
-        max_blocks: int,
+        budget: BlockBudget,
     ) -> None:
         self._module = module
         self._flow = flow
         self._input = run_input
         self._models = models
+        self._cores = cores
         self._sink = sink
-        self._blocks_left = max_blocks
-        self._scope = Scope(run_input, {v["name"]: v.get("default") for v in module.variables})
+        self._budget = budget
 
     async def execute(self) -> Value:
         """Run the flow and return its output. Raises RunFailed."""
+        variables = Variables({v["name"]: v.get("default") for v in self._module.variables})
+        frame = Frame(self._input, variables)
         entry = next((t.node_id for t in self._module.triggers if t.target_flow == self._flow.name), None)
-        self._scope.assign(ir.ENTRY_NAME, entry)
+        variables.assign(ir.ENTRY_NAME, entry)
         if entry is not None:
-            self._scope.record(Result(entry, dict(self._input)))
-        await self._run_body(self._flow.body)
-        return self._output()
+            frame.record(Result(entry, dict(self._input)))
+        try:
+            await self.run_body(self._flow.body, frame)
+        except BlockFailed as failure:
+            raise RunFailed(failure.code, failure.message, failure.node_id) from failure
+        if "output" in variables.assigned:
+            return variables.assigned["output"]
+        return frame.output(self._flow.outputs)
 
-    def _output(self) -> Value:
-        assigned = self._scope.assigned_output
-        if assigned is not None:
-            return assigned[0]
-        for candidate in self._flow.outputs:
-            if self._scope.ran(candidate.node_id) and not any(map(self._scope.ran, candidate.successors)):
-                return self._scope.value_of(candidate.node_id)
-        return None
-
-    async def _run_body(self, body: tuple[ir.AnyBlock, ...]) -> None:
+    async def run_body(self, body: tuple[ir.AnyBlock, ...], frame: Frame) -> None:
+        """Run the blocks of a body in order. Raises BlockFailed, or RunFailed when the run may not go on."""
         for block in body:
-            await self._count()
-            if isinstance(block, ir.MatchBlock):
-                await self._run_body(self._choose(block))
-            else:
-                await self._run_step(block)
+            await self._run_block(block, frame)
 
-    async def _count(self) -> None:
-        if self._blocks_left == 0:
-            raise RunFailed("TOO_MANY_BLOCKS", "the run executed more blocks than this grid allows")
-        self._blocks_left -= 1
-        # Deterministic blocks never wait by themselves, not even for a time limit.
-        if self._blocks_left % _BLOCKS_BETWEEN_YIELDS == 0:
+    async def spend(self) -> None:
+        """Take one block from the run's budget. Raises RunFailed."""
+        if self._budget.spend():
             await self._sink.pace()
 
-    # Blocks with a result
+    async def _run_block(self, block: ir.AnyBlock, frame: Frame, *, tolerated: bool = False) -> None:
+        """Run a block. `tolerated`: the block around it goes on when it fails."""
+        await self.spend()
+        if isinstance(block, ir.TryBlock):
+            await self._try(block, frame)
+        elif isinstance(block, ir.MatchBlock):
+            await self.run_body(self._choose(block, frame, tolerated), frame)
+        else:
+            await self._run_step(block, frame, tolerated)
 
-    async def _run_step(self, block: ir.RigidBlock | ir.GuardedBlock | ir.FlexibleBlock) -> None:
+    async def _try(self, block: ir.TryBlock, frame: Frame) -> None:
+        try:
+            for inner in block.body:
+                await self._run_block(inner, frame, tolerated=True)
+        except BlockFailed:
+            for inner in block.body:
+                _note(inner, None, frame)
+        else:
+            return
+        await self.run_body(block.catch, frame)
+
+    # Blocks that do something
+
+    async def _run_step(self, block: _Step, frame: Frame, tolerated: bool) -> None:
         if block.node_id is not None:
-            self._sink.emit(events.block_entered(block))
+            self._sink.emit(events.block_entered(block, frame.iteration))
         started = time.monotonic()
         try:
-            value = await self._value_of(block)
+            value = await self._value_of(block, frame)
         except BlockFailed as failure:
-            handled = failure.handled or block.on_error == "continue"
-            self._fail(block.kind, block.node_id, failure, handled=handled)
+            self._fail(block, frame, failure, tolerated)
             value = None
         else:
             if block.node_id is not None:
-                self._sink.emit(events.block_exited(block, value, _milliseconds_since(started)))
-        if block.node_id is not None:
-            declared = block.output_type if isinstance(block, ir.ModelBlock) else None
-            self._scope.record(Result(block.node_id, value, block.result_binding, tuple(declared or ())))
+                self._sink.emit(
+                    events.block_exited(block, frame.iteration, value, _milliseconds_since(started))
+                )
+        _note(block, value, frame)
 
-    async def _value_of(self, block: ir.RigidBlock | ir.GuardedBlock | ir.FlexibleBlock) -> Value:
-        data = self._data_values(block)
+    async def _value_of(self, block: _Step, frame: Frame) -> Value:
+        data = _data_values(block, frame)
         if block.node_id is not None:
-            self._scope.keep_local(block.node_id, data)
-        if isinstance(block, ir.RigidBlock):
-            return self._run_statements(block, data)
-        call = ModelBlockRun(block, self._module, self._input, self._scope, self._models)
+            frame.keep_local(block.node_id, data)
+        match block:
+            case ir.RigidBlock():
+                return run_statements(block, frame, data)
+            case ir.ForeachBlock():
+                return await run_foreach(block, frame, data, self)
+            case ir.WhileBlock():
+                return await run_while(block, frame, data, self)
+            case ir.ParallelBlock():
+                await run_parallel(block, frame, self)
+                return None
+            case ir.CoreCallBlock():
+                return await run_core_call(block, frame, data, self._cores)
+            case ir.CheckpointBlock():
+                raise BlockFailed(
+                    "CHECKPOINT_UNAVAILABLE",
+                    f"the checkpoint of type '{block.checkpoint_type}' is not available on this grid yet",
+                )
+        call = ModelBlockRun(block, self._module, self._input, frame, self._models)
         return await call.execute(data)
-
-    def _run_statements(self, block: ir.RigidBlock, data: Mapping[str, Value]) -> Value:
-        value: Value = None
-        for statement in block.statements:
-            names = self._scope.names(data)
-            if isinstance(statement, ir.AssignStatement):
-                value = rendered(statement.value, names)
-                self._scope.assign(statement.name, value)
-            else:
-                value = rendered(statement.expression, names)
-        return value
-
-    def _data_values(self, block: ir.AnyBlock) -> dict[str, Value]:
-        return local_names(
-            {port: self._scope.value_of(source) for port, source in block.data_bindings.items()}
-        )
 
     # Matches
 
-    def _choose(self, block: ir.MatchBlock) -> tuple[ir.AnyBlock, ...]:
-        """Return the body to run next."""
-        owner = block.node_id or block.source_location.node_id
+    def _choose(self, block: ir.MatchBlock, frame: Frame, tolerated: bool) -> tuple[ir.AnyBlock, ...]:
+        """Return the body to run next. Raises BlockFailed."""
         if block.node_id is not None:
-            self._sink.emit(events.block_entered(block))
-            self._scope.keep_local(block.node_id, self._data_values(block))
+            self._sink.emit(events.block_entered(block, frame.iteration))
+            frame.keep_local(block.node_id, _data_values(block, frame))
         started = time.monotonic()
-        arm = self._first_arm(block, owner, self._scope.local_of(owner) if owner else {})
+        arm = first_arm(block, frame, lambda failure: self._fail(block, frame, failure, tolerated))
         if block.node_id is not None:
-            self._scope.mark_ran(block.node_id)
+            frame.mark_ran(block.node_id)
+            edge_id = arm.edge_id if arm else None
             self._sink.emit(
-                events.match_exited(block, arm.edge_id if arm else None, _milliseconds_since(started))
+                events.match_exited(block, frame.iteration, edge_id, _milliseconds_since(started))
             )
         return arm.body if arm else block.else_body
 
-    def _first_arm(
-        self, block: ir.MatchBlock, owner: str | None, local: Mapping[str, Value]
-    ) -> ir.MatchArm | None:
-        subject = _Subject(block.subject)
-        for arm in block.arms:
-            names = self._scope.names(local)
-            try:
-                value = evaluated(arm.condition, names)
-                holds = subject.equals(value, names) if arm.compares else truthy(value)
-            except BlockFailed as failure:
-                self._fail_match(block, owner, failure)
-                continue
-            if holds:
-                return arm
-        return None
+    # Failures
 
-    def _fail_match(self, block: ir.MatchBlock, owner: str | None, failure: BlockFailed) -> None:
-        self._fail(block.kind, owner, failure, handled=block.on_error == "continue")
+    def _fail(self, block: ir.AnyBlock, frame: Frame, failure: BlockFailed, tolerated: bool) -> None:
+        """Report an error; return when the block itself goes on, else raise it for the blocks around."""
+        goes_on = failure.handled or (isinstance(block, ir.MatchBlock) and block.on_error == "continue")
+        owner = block.node_id or block.source_location.node_id
         if owner is not None:
-            self._scope.nullify(owner)
-
-    def _fail(self, kind: str, node_id: str | None, failure: BlockFailed, *, handled: bool) -> None:
-        """Report an error; raise RunFailed unless it is handled."""
-        if node_id is not None:
             self._sink.emit(
                 events.block_failed(
-                    kind, node_id, code=failure.code, message=failure.message, handled=handled
+                    block,
+                    frame.iteration,
+                    code=failure.code,
+                    message=failure.message,
+                    handled=goes_on or tolerated,
                 )
             )
-        if not handled:
-            raise RunFailed(failure.code, failure.message, node_id) from failure
+        if not goes_on:
+            raise failure.at(owner)
 
 
-class _Subject:
-    """A match's subject, evaluated when the first arm asks for it, and not again."""
+def _data_values(block: ir.AnyBlock, frame: Frame) -> dict[str, Value]:
+    return local_names({port: frame.value_of(source) for port, source in block.data_bindings.items()})
 
-    def __init__(self, text: str | None) -> None:
-        self._text = text
-        self._value: tuple[Value] | None = None
 
-    def equals(self, other: Value, names: Mapping[str, Value]) -> bool:
-        """Compare. Raises BlockFailed when the subject cannot be evaluated, but only once: then nothing equals it."""
-        if self._text is not None:
-            text, self._text = self._text, None
-            self._value = (evaluated(text, names),)
-        return self._value is not None and equal(other, self._value[0])
+def _note(block: ir.AnyBlock, value: Value, frame: Frame) -> None:
+    """Remember that a block's node ran and what it yielded."""
+    if block.node_id is None:
+        return
+    if isinstance(block, ir.MatchBlock | ir.ParallelBlock):
+        frame.mark_ran(block.node_id)
+        return
+    declared = block.output_type if isinstance(block, ir.ModelBlock) else None
+    frame.record(Result(block.node_id, value, block.result_binding, tuple(declared or ())))
 
 
 def _milliseconds_since(started: float) -> int:

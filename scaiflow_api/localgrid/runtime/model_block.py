@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.types import Type, TypeSyntaxError, parse_type
 from scaiflow_api.expressions import Value, parse_duration, truthy
 from scaiflow_api.localgrid.runtime.evaluation import evaluated, rendered, rendered_text
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, Policy, parse_policy
+from scaiflow_api.localgrid.runtime.frame import Frame
 from scaiflow_api.localgrid.runtime.model_calls import ModelFailed, ModelRequest, Models
-from scaiflow_api.localgrid.runtime.scope import Scope, local_names
-from scaiflow_api.localgrid.runtime.types import (
-    Type,
-    TypeMismatch,
-    TypeSyntaxError,
-    coerce_fields,
-    parse_type,
-)
+from scaiflow_api.localgrid.runtime.names import local_names
+from scaiflow_api.localgrid.runtime.types import TypeMismatch, coerce_fields
 
 _POLICY_OF_GUARDED = frozenset({"VALIDATION_FAILED", "OUTPUT_INVALID", "GUARD_VIOLATION"})
 """What `on_validation_failure` is about."""
@@ -32,7 +28,7 @@ class ModelBlockRun:
     block: ir.GuardedBlock | ir.FlexibleBlock
     module: ir.Module
     run_input: Mapping[str, Value]
-    scope: Scope
+    frame: Frame
     models: Models
 
     async def execute(self, data: Mapping[str, Value]) -> Value:
@@ -89,14 +85,14 @@ class ModelBlockRun:
 
     async def _attempt(self, data: Mapping[str, Value], attempt: int) -> Value:
         block = self.block
-        names = self.scope.names(data)
+        names = self.frame.names(data)
         inputs = {name: rendered(value, names) for name, value in block.input_bindings.items()}
         context = {name: rendered(value, names) for name, value in block.context_bindings.items()}
         local = {**local_names({**inputs, **context}), **data}
         if block.node_id is not None:
-            self.scope.keep_local(block.node_id, local)
+            self.frame.keep_local(block.node_id, local)
         guard = block.guard if isinstance(block, ir.GuardedBlock) else None
-        if guard is not None and not truthy(evaluated(guard, self.scope.names(local))):
+        if guard is not None and not truthy(evaluated(guard, self.frame.names(local))):
             raise BlockFailed("GUARD_VIOLATION", f"the guard does not hold: {guard}")
         value = await self._ask(self._request(local, inputs, context, attempt))
         if isinstance(block, ir.GuardedBlock) and block.validate is not None:
@@ -106,7 +102,7 @@ class ModelBlockRun:
     def _validate(self, condition: str, local: Mapping[str, Value]) -> None:
         """Judge the result; one that the condition cannot be asked about is as invalid as one it denies."""
         try:
-            holds = truthy(evaluated(condition, self.scope.names(local)))
+            holds = truthy(evaluated(condition, self.frame.names(local)))
         except BlockFailed as failure:
             raise BlockFailed(
                 "VALIDATION_FAILED", f"the result cannot be validated: {failure.message}"
@@ -121,7 +117,7 @@ class ModelBlockRun:
         context: Mapping[str, Value],
         attempt: int,
     ) -> ModelRequest:
-        block, names = self.block, self.scope.names(local)
+        block, names = self.block, self.frame.names(local)
         examples: Value = []
         persona = None
         if isinstance(block, ir.FlexibleBlock):

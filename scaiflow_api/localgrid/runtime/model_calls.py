@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from scaiflow_api.compiler.types import Type
 from scaiflow_api.expressions import Value
-from scaiflow_api.localgrid.runtime.types import Type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

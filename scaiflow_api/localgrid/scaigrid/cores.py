@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from scaiflow_api.compiler import ManifestError, ir, read_manifest
+from scaiflow_api.compiler import ManifestError, ir
 from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.localgrid.core_table import Core, Cores, SlugTaken
 from scaiflow_api.localgrid.grid import Grid, GridDep
+from scaiflow_api.localgrid.journal import wire_time
+from scaiflow_api.localgrid.manifests import read_verified
 from scaiflow_api.localgrid.people import Principal
-from scaiflow_api.localgrid.runs import wire_time
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager, CoreViewer
 from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
@@ -150,12 +150,6 @@ async def stop_core(request: Request, core_id: str, caller: CoreManager, grid: G
 
     stopped = await change_core(grid, caller, core_id, stop)
     return ok(request, stopped.as_dict())
-
-
-@lru_cache(maxsize=16)
-def read_verified(manifest: str) -> ir.Module:
-    """Read a manifest as `read_manifest` does, the recently read ones from memory: modules are immutable."""
-    return read_manifest(manifest)
 
 
 async def _manifest(request: Request) -> tuple[str, ir.Module]:

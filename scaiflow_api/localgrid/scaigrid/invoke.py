@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from scaiflow_api.compiler import ManifestError, ir
 from scaiflow_api.localgrid.core_table import Core
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.runs import Invocation
+from scaiflow_api.localgrid.invocation import Invocation
+from scaiflow_api.localgrid.manifests import find_flow, flow_names, read_verified
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager
-from scaiflow_api.localgrid.scaigrid.cores import get_core, read_verified
+from scaiflow_api.localgrid.scaigrid.cores import get_core
 from scaiflow_api.localgrid.scaigrid.envelope import ok, read_json
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
 
@@ -61,10 +62,9 @@ async def _module(core: Core) -> ir.Module:
 
 
 def _flow(module: ir.Module, name: str | None) -> ir.Flow:
-    flow = next((flow for flow in module.flows if name in {None, flow.name}), None)
+    flow = find_flow(module, name)
     if flow is None:
-        names = ", ".join(flow.name for flow in module.flows)
-        raise invalid(f"the Core has no flow {name!r}; its flows are: {names}", "flow_name")
+        raise invalid(f"the Core has no flow {name!r}; its flows are: {flow_names(module)}", "flow_name")
     return flow
 
 
