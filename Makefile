@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format test-services bench openapi docs golden lock migration clean
+.PHONY: help run test lint format test-services fuzz bench openapi docs golden lock migration clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -33,7 +33,11 @@ test-services: $(VENV)/.dev ## Run the tests of storage, SQL and the API against
 	$(BIN)/python -m pytest tests/db tests/api --database postgres
 	$(BIN)/python -m pytest tests/db tests/api --database mariadb
 
-bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run
+fuzz: $(VENV)/.dev ## Draw 20,000 flows and compare what is compiled with what the graph says (an hour)
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/compiler/test_compiler_semantics.py tests/localgrid/test_localgrid_agrees_with_the_graph.py
+
+bench: $(VENV)/.dev ## Measure, as ratios to a peer or a floor in the same run
+	$(BIN)/python -m benchmarks.compiler
 	$(BIN)/python -m benchmarks
 
 openapi: $(VENV)/.run ## Print the OpenAPI document

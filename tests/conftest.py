@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from databases import scratch_database
+from hypothesis import settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from scaiflow_api.db import models
@@ -26,6 +27,12 @@ configure_logging("CRITICAL")
 for name in list(os.environ):
     if name.startswith(("SCAIFLOW_", "SCAIKEY_", "SCAIGRID_")) and not name.startswith("SCAIFLOW_TEST_"):
         del os.environ[name]
+
+
+# `HYPOTHESIS_PROFILE=fuzz`: tests that ask for the profile's number of examples run for minutes.
+settings.register_profile("fuzz", max_examples=20_000)
+if "HYPOTHESIS_PROFILE" in os.environ:
+    settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

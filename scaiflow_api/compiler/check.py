@@ -1,35 +1,93 @@
 """The one order in which a document is checked. All rules run; each skips the parts that are broken."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scaiflow_api.compiler.diagnostics import Sink
+from scaiflow_api.compiler.diagnostics import Diagnostic, Sink
 from scaiflow_api.compiler.flow import FlowNode, FlowView
-from scaiflow_api.compiler.rules import configuration, expressions, models, names, paths, shape, wiring
+from scaiflow_api.compiler.regions import Regions
+from scaiflow_api.compiler.rules import (
+    binding,
+    branches,
+    configuration,
+    declarations,
+    expressions,
+    fixtures,
+    models,
+    names,
+    paths,
+    plugins,
+    policy,
+    resources,
+    schedules,
+    shape,
+    structure,
+    types,
+    usage,
+    wiring,
+)
+from scaiflow_api.compiler.scope import Scope
 from scaiflow_api.flowgraph import FlowGraph, Limits, parse_document
 from scaiflow_api.kit.canonical_json import normalized
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The findings, and the flow as far as it is one."""
+    """A document after the rules that find errors; the findings so far, and the flow as far as it is one."""
 
     sink: Sink
-    view: FlowView | None
+    sound: "SoundShape | None" = None
+    """None where the document has not even the shape of a flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundShape:
+    """What the rules that only warn start from."""
+
+    view: FlowView
+    regions: Regions | None
+    """None where the graph has cycles."""
+    uses: Sequence[expressions.Use]
+    scope: Scope
 
 
 def check_document(document: object, limits: Limits) -> Checked:
-    """Check any JSON value. Raises FlowTooLarge alone."""
+    """Find all errors, and what else comes to light on the way. Takes any JSON value.
+
+    Raises FlowTooLarge alone.
+    """
     sink = Sink()
     graph = parse_document(document, limits=limits)
     if not isinstance(graph, FlowGraph):
         sink.found += [shape.diagnostic(problem) for problem in graph]
-        return Checked(sink, None)
+        return Checked(sink)
     nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
     edges = wiring.check(graph.edges, nodes, sink)
     configs = configuration.check(nodes, sink)
     view = FlowView(normalized(document), graph, nodes, edges, configs)
     paths.check(view, sink)
+    regions = structure.check(view, sink)
     uses = expressions.check(view, sink)
-    names.check(view, uses, sink)
+    scope = names.check(view, uses, sink, regions)
     models.check(view, sink)
-    return Checked(sink, view)
+    plugins.check(view, sink)
+    policy.check(view, sink)
+    return Checked(sink, SoundShape(view, regions, uses, scope))
+
+
+def advise(checked: Checked) -> list[Diagnostic]:
+    """Return all findings: those so far, and those of the rules that only warn, in the order of the document."""
+    sink = Sink(list(checked.sink.found))
+    sound = checked.sound
+    if sound is not None:
+        view, regions, uses, scope = sound.view, sound.regions, sound.uses, sound.scope
+        branches.check(view, uses, sink)
+        if regions is not None:
+            binding.check(view, regions, scope, uses, sink)
+            types.check(view, regions, scope, uses, sink)
+        declarations.check(view, sink)
+        usage.check(view, scope, uses, sink)
+        fixtures.check(view, sink)
+        schedules.check(view, sink)
+        resources.check(view, sink)
+    return sink.ordered()

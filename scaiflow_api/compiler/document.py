@@ -3,15 +3,36 @@
 A test compares the file with this text and runs every example.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from scaiflow_api.compiler.diagnostics import Rule
+from scaiflow_api.compiler.diagnostics import Diagnostic, Rule
+from scaiflow_api.compiler.importing import import_manifest
 from scaiflow_api.compiler.pipeline import validate_flow
-from scaiflow_api.compiler.rules import configuration, expressions, models, names, paths, shape, wiring
+from scaiflow_api.compiler.rules import (
+    binding,
+    branches,
+    configuration,
+    declarations,
+    expressions,
+    fixtures,
+    imports,
+    models,
+    names,
+    paths,
+    plugins,
+    policy,
+    resources,
+    schedules,
+    shape,
+    structure,
+    types,
+    usage,
+    wiring,
+)
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
@@ -19,10 +40,22 @@ RULES: tuple[Rule, ...] = tuple(
             *shape.RULES,
             *wiring.RULES,
             *paths.RULES,
+            *structure.RULES,
             *configuration.RULES,
             *expressions.RULES,
             *names.RULES,
+            *binding.RULES,
+            *branches.RULES,
+            *declarations.RULES,
+            *fixtures.RULES,
+            *schedules.RULES,
+            *types.RULES,
+            *usage.RULES,
             *models.RULES,
+            *plugins.RULES,
+            *resources.RULES,
+            *policy.RULES,
+            *imports.RULES,
         ),
         key=lambda rule: rule.code,
     )
@@ -66,7 +99,9 @@ FAMILIES = {
     "SF1": "The graph: edges, ports, entries, paths.",
     "SF2": "The configuration of nodes.",
     "SF3": "Expressions, templates and names.",
-    "SF5": "Models and plugins.",
+    "SF4": "Policy and secrets.",
+    "SF5": "Models, plugins, queues, sandboxes and people.",
+    "SF6": "Imported manifests. Warnings of `POST /api/v1/flows/import` and `scaiflow import`; each example is one.",
 }
 HEAD = """# Diagnostics
 
@@ -84,6 +119,13 @@ def example_document(rule: Rule) -> Any:
     return {**BASE, **rule.example} if isinstance(rule.example, Mapping) else rule.example
 
 
+def findings_of_example(rule: Rule) -> Sequence[Diagnostic]:
+    """Return all that is found in the example of a rule."""
+    if rule in imports.RULES:
+        return import_manifest(rule.example).diagnostics
+    return validate_flow(example_document(rule))
+
+
 def diagnostics_page() -> str:
     """Return the text of `docs/diagnostics.md`."""
     parts = [HEAD, _json(BASE)]
@@ -97,13 +139,17 @@ def diagnostics_page() -> str:
 
 
 def _section(rule: Rule) -> str:
-    found = next(item for item in validate_flow(example_document(rule)) if item.code == rule.code)
+    found = next(item for item in findings_of_example(rule) if item.code == rule.code)
     place = f" at `{found.path}`" if found.path else ""
     fix = f"\nFix: {found.fix}\n" if found.fix else ""
     return (
         f"### {rule.code} {rule.name} ({rule.severity})\n\n{rule.what}\n\n{rule.why}\n\n"
-        f"{_json(rule.example)}\n`{found.message}`{place}\n{fix}"
+        f"{_example(rule)}\n`{found.message}`{place}\n{fix}"
     )
+
+
+def _example(rule: Rule) -> str:
+    return f"```yaml\n{rule.example}```\n" if rule in imports.RULES else _json(rule.example)
 
 
 def _json(value: Any) -> str:

@@ -1,5 +1,6 @@
 """A flow document as the rules and the lowering see it: nodes with their kinds and ports, edges between them."""
 
+import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from scaiflow_api import flowgraph
-from scaiflow_api.compiler.kinds import KINDS, Kind
-from scaiflow_api.compiler.kinds.base import EntryKind, NodeConfig
+from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
+from scaiflow_api.compiler.kinds.base import NodeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class FlowNode:
 
     index: int
     source: flowgraph.Node
-    kind: Kind
+    kind: EntryKind | StepKind
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     """Port ids: its own, or those of its kind where it has none."""
@@ -37,8 +38,8 @@ class FlowNode:
     @classmethod
     def of(cls, index: int, node: flowgraph.Node) -> "FlowNode":
         kind = KINDS[node.type]
-        inputs = tuple(port.id for port in node.inputs) or kind.inputs
-        outputs = tuple(port.id for port in node.outputs) or kind.outputs
+        inputs = tuple(port.id for port in node.inputs or kind.inputs)
+        outputs = tuple(port.id for port in node.outputs or kind.outputs)
         return cls(index, node, kind, inputs, outputs)
 
 
@@ -82,7 +83,7 @@ class FlowView:
     edges: Sequence[FlowEdge] = ()
     """Those whose ends exist."""
     configs: Mapping[int, NodeConfig] = field(default_factory=dict)
-    """By place of the node; a node whose configuration is broken, or whose kind is pending, has none."""
+    """By place of the node; a node whose configuration is broken has none."""
 
     @cached_property
     def by_id(self) -> dict[str, FlowNode]:
@@ -103,6 +104,29 @@ class FlowView:
     @cached_property
     def data_in(self) -> dict[int, list[FlowEdge]]:
         return _grouped((edge.target, edge) for edge in self.edges if edge.type == "data")
+
+    @cached_property
+    def ranked(self) -> list[int]:
+        """The nodes in ascending rank; those on and behind a cycle are left out.
+
+        Again and again, among the nodes all of whose predecessors (control and data) are taken, the first in the
+        document.
+        """
+        waiting = [0] * len(self.nodes)
+        followers: list[list[int]] = [[] for _ in self.nodes]
+        for edge in self.edges:
+            waiting[edge.target] += 1
+            followers[edge.source].append(edge.target)
+        ready = [index for index, count in enumerate(waiting) if count == 0]
+        order = []
+        while ready:
+            node = heapq.heappop(ready)
+            order.append(node)
+            for target in followers[node]:
+                waiting[target] -= 1
+                if waiting[target] == 0:
+                    heapq.heappush(ready, target)
+        return order
 
     def exits(self, node: int) -> list[Exit]:
         """Return the ports that control edges leave by, in the order of their first edges."""

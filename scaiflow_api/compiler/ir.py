@@ -9,15 +9,20 @@ A runtime walks this tree and needs no graph:
 
 * A body runs block by block, in order. Joins, and paths that structure cannot express, are guarded by
   generated flags: ordinary variables whose names begin with `__`, set by `AssignStatement`s in blocks without
-  a `node_id`, tested by match blocks without one, and initialised by the first block of the flow that uses
-  them. Authors cannot use such names.
+  a `node_id`, tested by match blocks without one, and initialised by the first block of the body that their
+  node stands in (of a flow, a round, a branch). Authors cannot use such names.
+* A round of a loop and a branch of a parallel block have a frame of their own: they see the results of the frame
+  around them, and what they yield stays inside. See `ForeachBlock` and `ParallelBlock` for what outlives them.
+* Names, weakest first: input → variables → results → variables of the loops around (inner ones hide outer ones)
+  → a block's own bindings → its data values.
 * `__entry` (`ENTRY_NAME`) is the one such variable that the runtime itself sets, before the body: the
   `node_id` of the trigger that started the run, or of the flow's first trigger where none is known. The
   entry's node id and short id name the run's input, and a data binding may name an entry.
 * `Flow.outputs` decides what a run returns.
+* A block that fails, fails what contains it, up to the nearest `TryBlock`, else the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
@@ -72,7 +77,25 @@ class AssignStatement:
     value: JSON
 
 
-Statement: TypeAlias = ExpressionStatement | AssignStatement
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginCallStatement:
+    """Call a method of a plugin; `args` hold templates. The value is what the method answers.
+
+    Three plugins belong to the runtime: `http` (`request`), `scaiqueue` (`publish`, `consume`, `escalate`) and
+    `scaibunker` (`create`, `exec`, `write_file`, `read_file`, `destroy`).
+    """
+
+    kind: ClassVar[str] = "plugin_call"
+    alias: str
+    method: str
+    args: Mapping[str, JSON] = field(default_factory=dict)
+    binding: str | None = None
+    """The block's `result_binding`, repeated for runtimes that look at statements alone."""
+    timeout: str | None = None
+    """How long the call may take, as a duration; for the runtime's own plugins it stands in `args`."""
+
+
+Statement: TypeAlias = ExpressionStatement | AssignStatement | PluginCallStatement
 
 
 # Blocks
@@ -84,7 +107,6 @@ class RigidBlock(Block):
 
     kind: ClassVar[str] = "rigid"
     statements: tuple[Statement, ...]
-    on_error: str = "fail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +121,6 @@ class ModelBlock(Block):
     context_bindings: Mapping[str, JSON] = field(default_factory=dict)
     guidance: str | None = None
     constraints: JSON = None
-    on_error: str = "fail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +160,10 @@ class MatchBlock(Block):
     """The first arm whose condition holds runs, no other; else `else_body`. It yields no value.
 
     With a `node_id` it is a decision node, and that node has run once an arm is chosen. Without one,
-    `source_location.node_id` names the node whose outgoing edges the arms are: an entry, or the node whose
-    block comes right before this one (but for other such matches of the same node). The conditions then see
-    that node's local scope as it was when it ran: its bindings and its data values. Without either the match
-    tests flags.
+    `source_location.node_id` names the node whose outgoing edges the arms are: an entry, the loop whose round
+    begins with this block, or the node whose block comes right before this one (but for other such matches of
+    the same node). The conditions then see that node's local scope as it was when it ran: its bindings and its
+    data values. Without either the match tests flags.
 
     An error in a condition or in the subject is an error of that node: with `on_error` "continue" the node's
     value becomes null, the error is recorded, the arm is not taken and the next one is tried.
@@ -155,7 +176,185 @@ class MatchBlock(Block):
     on_error: str = "fail"
 
 
-AnyBlock: TypeAlias = RigidBlock | GuardedBlock | FlexibleBlock | MatchBlock
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputCandidate:
+    """A node whose value a run, or a round, may return: if it ran and none of its control successors did."""
+
+    node_id: str
+    successors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopBlock(Block):
+    """What the two kinds of loop share. A round sees the results of the frame around it; its own end with it.
+
+    Variables that a round assigns outlive it. A loop that would go on after `max_iterations` rounds fails.
+    The output of a round is the value of `collect`, evaluated at its end; without `collect`, that of the first
+    of `outputs` as in `Flow.outputs`, within the round.
+    """
+
+    max_iterations: int | None = None
+    collect: str | None = None
+    body: tuple["AnyBlock", ...] = ()
+    outputs: tuple[OutputCandidate, ...] = ()
+    """Empty where there is a `collect`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeachBlock(LoopBlock):
+    """A round for each of `items`, which must be a list. The result is the list of the rounds' outputs.
+
+    With `max_concurrent` above 1 so many rounds run at once, each on a copy of the variables; what each
+    assigned is merged in the order of the items, after all have ended.
+    """
+
+    kind: ClassVar[str] = "foreach"
+    items: str
+    item_var: str = "item"
+    index_var: str | None = None
+    max_concurrent: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhileBlock(LoopBlock):
+    """Rounds as long as the condition holds, which sees the results of the round before (in the first, none).
+
+    The result is the output of the last round, null without any.
+    """
+
+    kind: ClassVar[str] = "while"
+    condition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One of the ways that leave a parallel block."""
+
+    edge_id: str | None
+    body: tuple["AnyBlock", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelBlock(Block):
+    """Runs its branches at the same time, at most `max_concurrent` of them, each on a copy of frame and variables.
+
+    When all have ended, the results of their nodes join the frame around, in the order of `merge_order`; of
+    the variables, those that a branch assigned, in the order of the branches. It yields no value. When a
+    branch fails the block fails: with `fail_fast` at once, the others being cancelled, else after their end.
+    """
+
+    kind: ClassVar[str] = "parallel"
+    branches: tuple[Branch, ...]
+    max_concurrent: int | None = None
+    fail_fast: bool = True
+    merge_order: tuple[str, ...] = ()
+    """The nodes whose results join the frame around, in ascending rank."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitlTarget:
+    """The queue that asks a person, and the form that is shown."""
+
+    scope: str | None
+    queue: str
+    hitl_spec: Mapping[str, JSON]
+    """`{sections, timeout_s?}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointBlock(Block):
+    """Suspends the run until somebody resolves it. The result is the resolution.
+
+    A resolution is an object; a text `s` becomes `{decision: s}`, or `{<field>: s}` with the field of the
+    first section of type `decision`. Without a `node_id` it is a breakpoint: its type is `debug_breakpoint`,
+    and `source_location.node_id` names the node before whose block it stands.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    checkpoint_type: str
+    prompt: str | None = None
+    options: tuple[JSON, ...] = ()
+    sections: tuple[Mapping[str, JSON], ...] = ()
+    assignee: str | None = None
+    priority: str | None = None
+    timeout: str | None = None
+    on_timeout: str | None = None
+    """`fail`, `escalate`, `continue` or `resolve:<option>`."""
+    hitl_target: HitlTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreCallBlock(Block):
+    """Calls a flow of another Core. The result is its output; null when it is not waited for."""
+
+    kind: ClassVar[str] = "core_call"
+    target: str
+    """`core://{tenant_slug}/{slug}`."""
+    flow_name: str | None = None
+    input_bindings: Mapping[str, JSON] = field(default_factory=dict)
+    instance_key: str | None = None
+    version: str | None = None
+    timeout: str = "30s"
+    is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryBlock(Block):
+    """Runs `body`, one block; when that fails, its result is null, the error is recorded, and `catch` runs.
+
+    Synthetic: `on_error: continue` of the node whose block it holds.
+    """
+
+    kind: ClassVar[str] = "try"
+    body: tuple["AnyBlock", ...]
+    catch: tuple["AnyBlock", ...] = ()
+
+
+AnyBlock: TypeAlias = (
+    RigidBlock
+    | GuardedBlock
+    | FlexibleBlock
+    | MatchBlock
+    | ForeachBlock
+    | WhileBlock
+    | ParallelBlock
+    | CheckpointBlock
+    | CoreCallBlock
+    | TryBlock
+)
+
+
+def bodies(block: AnyBlock) -> tuple[tuple[AnyBlock, ...], ...]:
+    """Return the bodies that a block contains, in order."""
+    match block:
+        case MatchBlock():
+            return (*(arm.body for arm in block.arms), block.else_body)
+        case ForeachBlock() | WhileBlock():
+            return (block.body,)
+        case ParallelBlock():
+            return tuple(branch.body for branch in block.branches)
+        case TryBlock():
+            return (block.body, block.catch)
+        case _:
+            return ()
+
+
+def frame_nodes(body: tuple[AnyBlock, ...]) -> Iterator[str]:
+    """Yield the nodes of a body whose results are kept in its frame: all but those inside loops."""
+    for block in body:
+        if block.node_id is not None:
+            yield block.node_id
+        if not isinstance(block, ForeachBlock | WhileBlock):
+            for inner in bodies(block):
+                yield from frame_nodes(inner)
+
+
+def walk(body: tuple[AnyBlock, ...]) -> Iterator[AnyBlock]:
+    """Yield all blocks of a body, each before those that it contains."""
+    for block in body:
+        yield block
+        for inner in bodies(block):
+            yield from walk(inner)
 
 
 # The module
@@ -180,14 +379,6 @@ class Trigger:
     auth: JSON = None
     cron: str | None = None
     timezone: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputCandidate:
-    """A node whose value a run may return: if it ran and none of its control successors did."""
-
-    node_id: str
-    successors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.kinds.steps import read_outputs
 from scaiflow_api.compiler.manifest_text import load_manifest_text
 from scaiflow_api.compiler.section import ManifestError, Section
 from scaiflow_api.compiler.steps import StepReader
@@ -21,7 +22,12 @@ PRIMARY = "primary"
 
 def read_manifest(text: str) -> ir.Module:
     """Return the module of a manifest. Raises ManifestError with one sentence, and nothing else."""
-    root = Section(load_manifest_text(text), "The manifest")
+    return read_values(load_manifest_text(text))
+
+
+def read_values(values: object) -> ir.Module:
+    """Return the module of a manifest whose text is loaded already. Raises ManifestError alone."""
+    root = Section(values, "The manifest")
     if "core" not in root:
         raise ManifestError("The manifest has no 'core'.")
     core = Section(root.json("core"), "core")
@@ -98,13 +104,7 @@ def _flows(core: Section, steps: StepReader) -> tuple[tuple[ir.Flow, ...], tuple
 
 def _flow(section: Section, steps: StepReader) -> ir.Flow:
     body = steps.body(section, "steps")
-    if "outputs" in section:
-        outputs = tuple(
-            ir.OutputCandidate(node_id=item.text("node"), successors=item.text_items("unless"))
-            for item in section.sections("outputs")
-        )
-    else:
-        outputs = _last_first(body)
+    outputs = read_outputs(section, "outputs") if "outputs" in section else _last_first(body)
     return ir.Flow(name=section.text("name"), params=section.texts("params"), body=body, outputs=outputs)
 
 

@@ -33,20 +33,48 @@ def load_manifest_text(text: str) -> Any:
 
 
 def _check_events(text: str) -> None:
-    depth = aliases = 0
+    """Go through the text without building any value."""
+    counted = _Counted()
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            aliases += 1
-        elif isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if aliases > MAX_ALIASES:
+        counted.add(event)
+        if counted.aliases > MAX_ALIASES:
             raise ManifestError(f"The manifest has more than {MAX_ALIASES} aliases.")
-        if depth > MAX_DEPTH:
+        if counted.depth > MAX_DEPTH:
             raise ManifestError(f"The manifest is nested more than {MAX_DEPTH} levels deep.")
+        if counted.size > MAX_BYTES:
+            raise ManifestError("The manifest's aliases stand for more than a manifest may hold.")
         if getattr(event, "tag", None) is not None:
             raise ManifestError("The manifest has a tag, which is not allowed.")
+
+
+class _Counted:
+    """How deep a text nests, and how large its values are once each alias is what it stands for."""
+
+    def __init__(self) -> None:
+        self.depth = self.aliases = self.size = 0
+        self._open: list[tuple[str | None, int]] = []
+        """Anchor of each open collection, and the size before it."""
+        self._sizes: dict[str, int] = {}
+        """By anchor."""
+
+    def add(self, event: yaml.Event) -> None:
+        match event:
+            case yaml.ScalarEvent():
+                before, self.size = self.size, self.size + 1 + len(event.value)
+                if event.anchor is not None:
+                    self._sizes[event.anchor] = self.size - before
+            case yaml.AliasEvent():
+                self.aliases += 1
+                self.size += self._sizes.get(event.anchor or "", 0)
+            case yaml.CollectionStartEvent():
+                self.depth += 1
+                self._open.append((event.anchor, self.size))
+                self.size += 1
+            case yaml.CollectionEndEvent():
+                self.depth -= 1
+                anchor, before = self._open.pop()
+                if anchor is not None:
+                    self._sizes[anchor] = self.size - before
 
 
 def _check_keys(document: Any) -> None:

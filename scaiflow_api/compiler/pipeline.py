@@ -1,16 +1,18 @@
 """The compiler's public functions: validate, compile."""
 
-from dataclasses import dataclass
+from functools import cached_property
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.check import check_document
+from scaiflow_api.compiler.bundle import write_bundle
+from scaiflow_api.compiler.check import Checked, advise, check_document
 from scaiflow_api.compiler.diagnostics import Diagnostic
+from scaiflow_api.compiler.emit.scai import emit_scai
 from scaiflow_api.compiler.emit.yaml import emit_yaml
 from scaiflow_api.compiler.lower import lower
-from scaiflow_api.compiler.manifest_text import MAX_BYTES
-from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowTooLarge, Limits
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits
 
-FORMATS = ("yaml",)
+FORMATS = ("yaml", "ir", "scai")
+"""The manifest that is deployed, the SCIR bundle, and the text for people."""
 
 
 class CompileError(Exception):
@@ -21,15 +23,26 @@ class CompileError(Exception):
         super().__init__("; ".join(item.message for item in diagnostics if item.severity == "error"))
 
 
-@dataclass(frozen=True, slots=True)
 class Compiled:
     """The artefact of a document without errors."""
 
-    format: str
-    body: str
-    module: ir.Module
-    diagnostics: tuple[Diagnostic, ...]
-    """Warnings."""
+    def __init__(self, output_format: str, body: str | bytes, module: ir.Module, checked: Checked) -> None:
+        self.format = output_format
+        self.body = body
+        """Text; bytes for a bundle."""
+        self.module = module
+        self._checked = checked
+
+    @property
+    def text(self) -> str:
+        """The body of a format other than the bundle."""
+        assert isinstance(self.body, str), "a bundle is no text"
+        return self.body
+
+    @cached_property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """The warnings. Looked for when they are asked for: that takes about as long as compiling."""
+        return tuple(advise(self._checked))
 
 
 def validate_flow(document: object, *, limits: Limits = DEFAULT_LIMITS) -> list[Diagnostic]:
@@ -37,13 +50,13 @@ def validate_flow(document: object, *, limits: Limits = DEFAULT_LIMITS) -> list[
 
     Raises FlowTooLarge (413) alone.
     """
-    return check_document(document, limits).sink.ordered()
+    return advise(check_document(document, limits))
 
 
 def compile_flow(
     document: object, output_format: str = "yaml", *, limits: Limits = DEFAULT_LIMITS
 ) -> Compiled:
-    """Compile a document.
+    """Compile a document to one of `FORMATS`.
 
     Raises CompileError exactly when `validate_flow` finds an error, FlowTooLarge as it does and for an artefact
     that no runtime would read, and ValueError for a format that is none of `FORMATS`.
@@ -51,12 +64,18 @@ def compile_flow(
     if output_format not in FORMATS:
         raise ValueError(f"unknown output format {output_format!r}")
     checked = check_document(document, limits)
-    found = tuple(checked.sink.ordered())
-    if checked.sink.has_errors or checked.view is None:
-        raise CompileError(found)
-    module = lower(checked.view)
-    body = emit_yaml(module)
-    size = len(body.encode())
-    if size > MAX_BYTES:
-        raise FlowTooLarge(limit="manifest bytes", maximum=MAX_BYTES, actual=size)
-    return Compiled(output_format, body, module, found)
+    sound = checked.sound
+    if checked.sink.has_errors or sound is None or sound.regions is None:
+        raise CompileError(tuple(advise(checked)))
+    module = lower(sound.view, sound.regions)
+    return Compiled(output_format, _emit(module, output_format), module, checked)
+
+
+def _emit(module: ir.Module, output_format: str) -> str | bytes:
+    match output_format:
+        case "ir":
+            return write_bundle(module)
+        case "scai":
+            return emit_scai(module)
+        case _:
+            return emit_yaml(module)

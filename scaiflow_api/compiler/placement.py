@@ -8,19 +8,26 @@ least one edge to it was taken; conditions are tested right after their node. A 
   that the order of ranks survives;
 * else behind a flag, which every edge to it sets (`Guard`).
 
+The rounds of a loop and the branches of a parallel node are bodies of their own, placed by the same rules when
+the loop or parallel node is; an edge that leaves a branch sets the flag of its target like any other.
+
 Arms nest no deeper than `MAX_DEPTH`; what does not fit moves out, behind flags.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from scaiflow_api.compiler.dominators import DominatorTree
 from scaiflow_api.compiler.flow import Exit, FlowEdge, FlowView
+from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
+from scaiflow_api.compiler.regions import Region, Regions
 from scaiflow_api.expressions import unwrap
 
 MAX_DEPTH = 8
+LEAST_ROOM = 2
+"""What a body needs at least: a guard, and the arms of the node in it."""
 
 
 @dataclass(slots=True)
@@ -46,6 +53,8 @@ class Run:
     node: int
     choices: list[Choice] = field(default_factory=list)
     always: tuple[FlowEdge, ...] = ()
+    bodies: list["Placed"] = field(default_factory=list)
+    """The rounds of a loop, or the branches of a parallel node in the order of their edges."""
 
 
 @dataclass(slots=True)
@@ -68,15 +77,41 @@ Item: TypeAlias = Run | Guard | StartedBy
 
 @dataclass(slots=True)
 class Placed:
-    """The body of a flow, and the nodes that stand behind flags, in ascending rank."""
+    """The body of a flow, a round or a branch, and the nodes that stand behind flags in it, in ascending rank."""
 
     body: list[Item]
     flagged: list[int]
+    opening: Run | None = None
+    """For a round or a branch: what follows from the edges that lead into it. Its node is not in the body."""
+    due: frozenset[int] = frozenset()
+    """Nodes to which some edge is certainly taken once this body has run."""
 
 
-def place(view: FlowView, entries: Sequence[int], ranked: Iterable[int]) -> Placed:
-    """Return where the nodes of one flow stand. `ranked` are the nodes that its entries reach, by rank."""
-    return _Placer(view, entries, list(ranked)).place()
+def place(view: FlowView, regions: Regions, entries: Sequence[int], ranked: Iterable[int]) -> Placed:
+    """Return where the nodes of one flow stand.
+
+    `ranked` are the nodes that its entries reach and that stand in no region, by rank.
+    """
+    exits = {entry: view.exits(entry) for entry in entries}
+    return _Placer(view, regions, None, list(ranked), exits).place_flow(list(entries))
+
+
+def flagged_nodes(placed: Placed) -> Iterator[int]:
+    """Yield the nodes that stand behind flags, those inside rounds and branches as well."""
+    yield from placed.flagged
+    pending: list[Item] = [*([placed.opening] if placed.opening else []), *placed.body]
+    for item in pending:
+        match item:
+            case Guard():
+                pending += item.body
+            case StartedBy():
+                pending += [inner for body in item.bodies.values() for inner in body]
+            case Run():
+                for choice in item.choices:
+                    fall_through = choice.fall_through.body if choice.fall_through else []
+                    pending += [inner for arm in choice.arms for inner in arm.body] + fall_through
+                for inside in item.bodies:
+                    yield from flagged_nodes(inside)
 
 
 @dataclass(slots=True)
@@ -87,10 +122,20 @@ class _Body:
 
 
 class _Placer:
-    def __init__(self, view: FlowView, entries: Sequence[int], ranked: list[int]) -> None:
-        self._entries = entries
-        self._rank = {node: rank for rank, node in enumerate(ranked)}
-        self._exits = {node: view.exits(node) for node in (*entries, *ranked)}
+    """Places the nodes that stand directly in one region, or at the top of a flow."""
+
+    def __init__(
+        self,
+        view: FlowView,
+        regions: Regions,
+        region: Region | None,
+        ranked: list[int],
+        starts: dict[int, list[Exit]],
+    ) -> None:
+        self._view = view
+        self._regions = regions
+        self._level = () if region is None else (*regions.chains[region.owner], region)
+        self._exits = {**starts, **{node: _exits_at_level(view, node) for node in ranked}}
         self._pending = deque(ranked)
         self._due: list[set[int]] = []
         self._flagged: list[int] = []
@@ -98,18 +143,22 @@ class _Placer:
         self._vertex: dict[int, int] = {}
         self._branch: dict[int, int] = {}
         """By place of an edge that leaves a port with conditional edges: the vertex of its way out."""
-        self._grow_tree(view, ranked)
-
-    def _grow_tree(self, view: FlowView, ranked: list[int]) -> None:
-        for entry in self._entries:
-            self._add_vertex(entry, [DominatorTree.ROOT])
+        for start in starts:
+            self._add_vertex(start, [DominatorTree.ROOT])
         for node in ranked:
-            leading_here = [
-                self._branch.get(edge.index, self._vertex[edge.source])
-                for edge in view.control_in[node]
-                if edge.source in self._vertex
-            ]
-            self._add_vertex(node, leading_here)
+            self._add_vertex(node, self._leading_to(node))
+
+    def _leading_to(self, node: int) -> list[int]:
+        leading_here = []
+        for edge in self._view.control_in[node]:
+            source = edge.source
+            if source not in self._vertex:
+                inside = self._regions.representative(source, self._level)
+                if inside is None or inside not in self._vertex:
+                    continue
+                source = inside
+            leading_here.append(self._branch.get(edge.index, self._vertex[source]))
+        return leading_here
 
     def _add_vertex(self, node: int, leading_here: list[int]) -> None:
         vertex = self._vertex[node] = self._tree.add(leading_here)
@@ -121,20 +170,33 @@ class _Placer:
                     together = self._tree.add([vertex])
                     self._branch.update((edge.index, together) for edge in way_out.sequential)
 
-    def place(self) -> Placed:
+    def place_flow(self, entries: list[int]) -> Placed:
         top = _Body([], set())
         self._due.append(top.due)
-        if len(self._entries) == 1:
-            self._run(self._entries[0], top, self._pending, MAX_DEPTH)
+        if len(entries) == 1:
+            top.items.append(self._run(entries[0], top, self._pending, MAX_DEPTH))
         else:
-            self._start(top)
-        self._fill(top, self._pending, DominatorTree.ROOT, MAX_DEPTH)
-        assert not self._pending, "everything fits at the top"
-        return Placed(top.items, sorted(self._flagged, key=self._rank.__getitem__))
+            self._start(entries, top)
+        return self._finish(top, MAX_DEPTH)
 
-    def _start(self, body: _Body) -> None:
+    def place_region(self, owner: int, room: int) -> Placed:
+        """Place a round or a branch; `owner` is where the edges that lead into it begin."""
+        body = _Body([], set())
+        self._due.append(body.due)
+        opening = self._leave(Run(owner), body, self._pending, room)
+        placed = self._finish(body, room)
+        placed.opening = opening
+        return placed
+
+    def _finish(self, body: _Body, room: int) -> Placed:
+        self._fill(body, self._pending, DominatorTree.ROOT, room)
+        assert not self._pending, "everything fits at the outermost level of a body"
+        rank = self._regions.rank
+        return Placed(body.items, sorted(self._flagged, key=rank.__getitem__), due=frozenset(body.due))
+
+    def _start(self, entries: list[int], body: _Body) -> None:
         """Add what each of several entries does by itself; a run starts at exactly one of them."""
-        vertices = {self._vertex[entry]: entry for entry in self._entries}
+        vertices = {self._vertex[entry]: entry for entry in entries}
         shares = self._take_shares(self._pending, DominatorTree.ROOT, vertices, MAX_DEPTH - 1)
         bodies: dict[int, list[Item]] = {}
         left: list[int] = []
@@ -143,7 +205,7 @@ class _Placer:
             share = deque(shares.get(vertex, ()))
             own = _Body([], set())
             self._due.append(own.due)
-            self._run(entry, own, share, MAX_DEPTH - 1)
+            own.items.append(self._run(entry, own, share, MAX_DEPTH - 1))
             self._fill(own, share, vertex, MAX_DEPTH - 1)
             self._due.pop()
             bodies[entry] = own.items
@@ -153,16 +215,16 @@ class _Placer:
         body.due |= set.intersection(*due)
         body.items.append(StartedBy(bodies))
 
-    def _fill(self, body: _Body, pending: deque[int], region: int, room: int) -> None:
-        """Take nodes from the front as long as they lie in the region and fit into `room` further levels."""
-        while pending and self._tree.is_below(region, self._vertex[pending[0]]):
+    def _fill(self, body: _Body, pending: deque[int], within: int, room: int) -> None:
+        """Take nodes from the front as long as they lie below a vertex and fit into `room` further levels."""
+        while pending and self._tree.is_below(within, self._vertex[pending[0]]):
             node = pending[0]
             certain = any(node in due for due in self._due)
             if self._levels(node) + (not certain) > room:
                 return
             pending.popleft()
             if certain:
-                self._run(node, body, pending, room)
+                body.items.append(self._run(node, body, pending, room))
             else:
                 body.items.append(self._guard(node, pending, room))
 
@@ -174,24 +236,42 @@ class _Placer:
         self._flagged.append(node)
         inner = _Body([], {node})
         self._due.append(inner.due)
-        self._run(node, inner, pending, room - 1)
+        inner.items.append(self._run(node, inner, pending, room - 1))
         self._fill(inner, pending, self._vertex[node], room - 1)
         self._due.pop()
         return Guard(node, inner.items)
 
-    def _run(self, node: int, body: _Body, pending: deque[int], room: int) -> None:
-        exits = self._exits[node]
+    def _run(self, node: int, body: _Body, pending: deque[int], room: int) -> Run:
+        run = Run(node, bodies=[self._inside(region, room) for region in self._regions.of(node)])
+        for inside in run.bodies:
+            # All branches run; a loop's body leads nowhere else.
+            body.due |= inside.due
+        return self._leave(run, body, pending, room)
+
+    def _inside(self, region: Region, room: int) -> Placed:
+        if region.edge is None:
+            opening = [way_out for port, way_out in _ports(self._view, region.owner) if port == BODY_PORT]
+        else:
+            opening = [Exit((), (region.edge,))]
+        ranked = self._regions.levels.get(region, [])
+        inside = _Placer(self._view, self._regions, region, ranked, {region.owner: opening})
+        return inside.place_region(region.owner, max(room, LEAST_ROOM))
+
+    def _leave(self, run: Run, body: _Body, pending: deque[int], room: int) -> Run:
+        """Add what follows from a node's edges."""
+        exits = self._exits[run.node]
         choosing = [way_out for way_out in exits if way_out.conditional]
-        always = tuple(edge for way_out in exits if not way_out.conditional for edge in way_out.sequential)
-        body.due.update(edge.target for edge in always)
+        run.always = tuple(
+            edge for way_out in exits if not way_out.conditional for edge in way_out.sequential
+        )
+        body.due.update(edge.target for edge in run.always)
         # Only the last choice may hold nodes: the conditions of the others come right after the node as well.
-        choices = [
-            self._choice(
-                way_out, body, pending if way_out is choosing[-1] else deque(), self._vertex[node], room
-            )
+        vertex = self._vertex[run.node]
+        run.choices = [
+            self._choice(way_out, body, pending if way_out is choosing[-1] else deque(), vertex, room)
             for way_out in choosing
         ]
-        body.items.append(Run(node, choices, always))
+        return run
 
     def _choice(self, way_out: Exit, body: _Body, pending: deque[int], vertex: int, room: int) -> Choice:
         ways = [(edge,) for edge in way_out.conditional]
@@ -232,7 +312,23 @@ class _Placer:
         return shares
 
     def _give_back(self, left: list[int], pending: deque[int]) -> None:
-        pending.extendleft(sorted(left, key=self._rank.__getitem__, reverse=True))
+        pending.extendleft(sorted(left, key=self._regions.rank.__getitem__, reverse=True))
+
+
+def _exits_at_level(view: FlowView, node: int) -> list[Exit]:
+    """Return the ports whose edges end at the node's own level, or leave it."""
+    match view.nodes[node].source.type:
+        case "logic_parallel":
+            return []
+        case "logic_loop":
+            return [way_out for port, way_out in _ports(view, node) if port != BODY_PORT]
+        case _:
+            return view.exits(node)
+
+
+def _ports(view: FlowView, node: int) -> list[tuple[str, Exit]]:
+    ways_out = view.exits(node)
+    return [((way_out.conditional or way_out.sequential)[0].source_port, way_out) for way_out in ways_out]
 
 
 def is_always_true(condition: str | None) -> bool:

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from scaiflow_api.expressions import parse_duration
+
 JSON: TypeAlias = Any
 
 
@@ -55,6 +57,16 @@ class Section:
             raise self.fail(key, "one of " + ", ".join(options))
         return value
 
+    def optional_duration(self, key: str) -> str | None:
+        """Return the text of a duration, such as `30s`."""
+        text = self.optional_text(key)
+        if text is not None:
+            try:
+                parse_duration(text)
+            except ValueError as error:
+                raise self.fail(key, "a duration such as 30s") from error
+        return text
+
     def optional_expression(self, key: str) -> str | None:
         """Return the text of an expression; `true` and `3` written without quotes are expressions too."""
         value = self.values.get(key)
@@ -62,11 +74,20 @@ class Section:
             return orjson.dumps(value).decode()
         return self.optional_text(key)
 
-    def flag(self, key: str) -> bool:
+    def flag(self, key: str, *, default: bool = False) -> bool:
         value = self.values.get(key)
         if value is not None and not isinstance(value, bool):
             raise self.fail(key, "true or false")
-        return bool(value)
+        return default if value is None else value
+
+    def count(self, key: str) -> int | None:
+        """Return a whole number of at least 1."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.fail(key, "a whole number of at least 1")
+        return value
 
     def mapping(self, key: str) -> dict[str, JSON]:
         value = self.values.get(key)

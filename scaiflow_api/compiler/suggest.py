@@ -7,6 +7,7 @@ after that come without a suggestion.
 from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 MAX_LENGTH = 64
 MAX_EDITS = 2
@@ -33,7 +34,11 @@ class Suggestions:
         if not self._affords(word, candidates):
             return None
         best: tuple[int, str] | None = None
+        letters = _letters(word)
         for candidate in candidates:
+            # An edit changes two letters at most; most candidates differ in more.
+            if (letters ^ _letters(candidate)).bit_count() > 2 * MAX_EDITS:
+                continue
             limit = min(MAX_EDITS, (min(len(word), len(candidate)) - 1) // 2)
             edits = _edits(word, candidate, limit)
             if edits <= limit and (best is None or (edits, candidate) < best):
@@ -45,6 +50,15 @@ class Suggestions:
             return False
         self.budget -= len(word) * len(candidates)
         return self.budget >= 0
+
+
+@lru_cache(maxsize=16_384)
+def _letters(word: str) -> int:
+    """Return a bit for each letter that occurs; some letters share one."""
+    bits = 0
+    for letter in word:
+        bits |= 1 << (ord(letter) & 63)
+    return bits
 
 
 def _edits(left: str, right: str, limit: int) -> int:

@@ -1,34 +1,10 @@
-"""Orders of a flow's graph: the rank of nodes, what an entry reaches, cycles. Nothing here recurses."""
+"""What a flow's entries reach, and its cycles. Nothing here recurses."""
 
-import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
 from scaiflow_api.compiler.flow import FlowEdge, FlowView
 
 Successors = Mapping[int, Sequence[int]]
-
-
-def rank_order(view: FlowView) -> list[int]:
-    """Return the nodes in ascending rank; those on and behind a cycle are left out.
-
-    Again and again, among the nodes all of whose predecessors (control and data) are taken, the first in the
-    document.
-    """
-    waiting = [0] * len(view.nodes)
-    followers: list[list[int]] = [[] for _ in view.nodes]
-    for edge in view.edges:
-        waiting[edge.target] += 1
-        followers[edge.source].append(edge.target)
-    ready = [index for index, count in enumerate(waiting) if count == 0]
-    order = []
-    while ready:
-        node = heapq.heappop(ready)
-        order.append(node)
-        for target in followers[node]:
-            waiting[target] -= 1
-            if waiting[target] == 0:
-                heapq.heappush(ready, target)
-    return order
 
 
 def entry_groups(view: FlowView) -> list[tuple[list[int], set[int]]]:
@@ -70,6 +46,8 @@ def find_cycles(view: FlowView) -> list[list[int]]:
 
     A knot is a strongly connected part of the graph over control and data edges.
     """
+    if len(view.ranked) == len(view.nodes):
+        return []
     followers = _followers(len(view.nodes), view.edges)
     cycles = []
     for knot in _knots(followers):

@@ -50,6 +50,9 @@ _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_SMALL = 2**31
+_BOUNDED: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+"""What gives no number out of range from two small ones."""
 _NESTED = 16
 """How long a chain of left operands may be for its functions to call each other; longer ones go in a loop."""
 
@@ -144,6 +147,8 @@ class _Writer:
             return self._ordering(node, left, right)
         if symbol in {"==", "!="}:
             return self._equality(node, left, right)
+        if symbol in _BOUNDED:
+            return self._arithmetic(node, left, right)
 
         def binary(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
             return self._apply(node, left(scope, bound, meter), right(scope, bound, meter), meter)
@@ -160,6 +165,24 @@ class _Writer:
             return self._apply(node, one, other, meter)
 
         return ordering
+
+    def _arithmetic(self, node: Binary, left: Code, right: Code) -> Code:
+        calculate = _BOUNDED[node.operator]
+
+        def arithmetic(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
+            one: Any = left(scope, bound, meter)
+            other: Any = right(scope, bound, meter)
+            if (
+                type(one) in _NUMBERS
+                and type(other) in _NUMBERS
+                and -_SMALL < one < _SMALL
+                and -_SMALL < other < _SMALL
+            ):
+                number: Value = calculate(one, other)
+                return number
+            return self._apply(node, one, other, meter)
+
+        return arithmetic
 
     def _equality(self, node: Binary, left: Code, right: Code) -> Code:
         wanted = node.operator == "=="

@@ -6,19 +6,20 @@ from typing import Self
 class ExpressionSyntaxError(Exception):
     """The text is not an expression or template of the language.
 
-    `position` is the 0-based character offset in the text that was given to the parser.
+    `position` is the 0-based character offset in the text that was given to the parser. `message` is the whole
+    text; `problem` leaves out the position and `hint`, what the author may have meant, which may be empty.
     """
 
     def __init__(self, problem: str, position: int, hint: str = "") -> None:
-        self._problem = problem
-        self._hint = hint
+        self.problem = problem
+        self.hint = hint
         self.position = position
         self.message = f"{problem} at position {position}." + (f" {hint}" if hint else "")
         super().__init__(self.message)
 
     def moved(self, offset: int) -> Self:
         """Return the same error for a text in which the expression begins at `offset`."""
-        return type(self)(self._problem, self.position + offset, self._hint)
+        return type(self)(self.problem, self.position + offset, self.hint)
 
 
 class EvaluationError(Exception):

@@ -15,7 +15,7 @@ SCHEMA_ID = "https://scailabs.com/schemas/scaiflow/v2.json"
 SCHEMA_FILE = Path(__file__).with_name("v2.json")
 
 
-class _Plain(GenerateJsonSchema):
+class Untitled(GenerateJsonSchema):
     """Without the titles that only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -24,7 +24,7 @@ class _Plain(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """Return the schema, draft 2020-12."""
-    body = FlowGraph.model_json_schema(by_alias=True, schema_generator=_Plain)
+    body = FlowGraph.model_json_schema(by_alias=True, schema_generator=Untitled)
     return {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID, **body}
 
 

@@ -1,12 +1,14 @@
 """Golden cases: `cases/*.md`, each a document and what the compiler makes of it.
 
 A case has one block ```json document (or ```json file, with a path from the root of the checkout) and some of
-```yaml manifest (all of it), ```yaml flows (`core.flows` alone), ```text diagnostics. With `UPDATE_GOLDEN=1` in
+```yaml manifest (all of it), ```yaml flows (`core.flows` alone), ```scai text, ```hex bundle (size and digest of the
+SCIR bundle), ```text diagnostics. With `UPDATE_GOLDEN=1` in
 the environment the expected blocks are rewritten; the difference is reviewed like code:
 
     UPDATE_GOLDEN=1 python -m pytest tests/compiler/test_compiler_golden.py
 """
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 from compiler_documents import two_models
 
 from scaiflow_api.compiler import CompileError, compile_flow, read_manifest, validate_flow
-from scaiflow_api.compiler.kinds import COMPILED_KINDS
+from scaiflow_api.compiler.kinds import KINDS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -45,6 +47,12 @@ def actual(name: str, document: Any) -> str:
             fix = f" ({found.fix})" if found.fix else ""
             lines.append(f"{found.severity} {found.code} {found.path or 'flow'}: {found.message}{fix}\n")
         return "".join(lines)
+    if name == "text":
+        return str(compile_flow(document, "scai").body)
+    if name == "bundle":
+        bundle = compile_flow(document, "ir").body
+        assert isinstance(bundle, bytes)
+        return f"{len(bundle)} bytes, sha256 {hashlib.sha256(bundle).hexdigest()}\n"
     body = str(compile_flow(document).body)
     if name == "manifest":
         return body
@@ -81,4 +89,4 @@ def test_every_case_that_compiles_can_be_read_back(case: Path) -> None:
 
 
 def test_there_is_a_case_for_every_compiled_kind() -> None:
-    assert {kind for kind in COMPILED_KINDS if not (HERE / "cases" / f"kind_{kind}.md").exists()} == set()
+    assert {kind for kind in KINDS if not (HERE / "cases" / f"kind_{kind}.md").exists()} == set()

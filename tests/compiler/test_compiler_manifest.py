@@ -98,7 +98,8 @@ def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
         ),
         (
             "core: {name: x, flows: [{name: f, trigger: {type: api}, steps: [{shell: rm}]}]}",
-            "core.flows[0].steps[0] must have exactly one of the keys llm_turn, rigid, set, match.",
+            "core.flows[0].steps[0] must have exactly one of the keys llm_turn, rigid, set, plugin_call, "
+            + "checkpoint, core_call, match, foreach, while, parallel.",
         ),
         (
             "core: {name: x, flows: [{name: f, trigger: {type: api}, steps: [{set: []}]}]}",

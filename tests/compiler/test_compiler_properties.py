@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
-from compiler_documents import a_flow, a_node, a_text, an_entry, flows
+from compiler.compiler_random_flows import flows
+from compiler_documents import a_flow, a_node, a_text, an_entry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -9,14 +9,19 @@ from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.emit.yaml_text import write_yaml
-from scaiflow_api.compiler.kinds.steps import without_defaults
+from scaiflow_api.compiler.kinds.steps import without_defaults, write_outputs
+from scaiflow_api.compiler.manifest_text import MAX_BYTES
 from scaiflow_api.compiler.steps import StepWriter
+from scaiflow_api.flowgraph import FlowTooLarge
 
 CARRIED_BY_STEPS = ("id", "type", "label", "config")
 
 
 def emit_yaml(module: ir.Module) -> str:
-    """Return the manifest of a module; the same module gives the same text."""
+    """Return the manifest of a module; the same module gives the same text.
+
+    Raises FlowTooLarge where it would be larger than any reader allows.
+    """
     graph = module.metadata.graph or {}
     writer = StepWriter(graph.get("nodes", {}))
     core: dict[str, Any] = {
@@ -32,18 +37,21 @@ def emit_yaml(module: ir.Module) -> str:
         core["scaiqueue"] = module.scaiqueue
     core["flows"] = [_flow(flow, module.triggers, writer) for flow in module.flows]
     core["scaiflow_meta"] = _metadata(module)
-    return write_yaml({"core": core})
+    text = write_yaml({"core": core})
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise FlowTooLarge(limit="manifest bytes", maximum=MAX_BYTES, actual=size)
+    return text
 
 
 def _flow(flow: ir.Flow, triggers: Iterable[ir.Trigger], writer: StepWriter) -> dict[str, Any]:
     first, *others = (_trigger(trigger) for trigger in triggers if trigger.target_flow == flow.name)
-    outputs = [without_defaults({"node": item.node_id, "unless": item.successors}) for item in flow.outputs]
     return {
         "name": flow.name,
         "trigger": first,
         **without_defaults({"additional_triggers": others, "params": flow.params}),
         "steps": writer.body(flow.body),
-        "outputs": outputs,
+        "outputs": write_outputs(flow.outputs),
     }
 
 
@@ -79,7 +87,7 @@ def _metadata(module: ir.Module) -> dict[str, Any]:
 
 def _graph(graph: Mapping[str, Any], flows: Iterable[ir.Flow]) -> dict[str, Any]:
     """Return the graph without what the steps carry in their `meta`."""
-    carried = {node_id for flow in flows for node_id in _node_ids(flow.body)}
+    carried = {block.node_id for flow in flows for block in ir.walk(flow.body)}
     nodes = {
         node_id: (
             {key: value for key, value in node.items() if key not in CARRIED_BY_STEPS}
@@ -89,13 +97,3 @@ def _graph(graph: Mapping[str, Any], flows: Iterable[ir.Flow]) -> dict[str, Any]
         for node_id, node in graph["nodes"].items()
     }
     return {**graph, "nodes": nodes}
-
-
-def _node_ids(body: Iterable[ir.AnyBlock]) -> Iterable[str]:
-    for block in body:
-        if block.node_id is not None:
-            yield block.node_id
-        if isinstance(block, ir.MatchBlock):
-            for arm in block.arms:
-                yield from _node_ids(arm.body)
-            yield from _node_ids(block.else_body)

@@ -7,6 +7,7 @@ with both of the parsers that matter.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", 
 """What some version of YAML reads as another type, in any case of letters."""
 MAX_SIMPLE_KEY = 1000
 """In bytes; longer keys need the form with a question mark."""
+MAX_CACHED = 64
 UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\U0001fffe\U0001ffff]")
 
 
@@ -30,10 +32,12 @@ def write_yaml(value: Mapping[str, Any]) -> str:
 def _mapping(value: Mapping[str, Any], first: str, indent: str, lines: list[str]) -> None:
     """Write the entries; the first line begins with `first` (a dash, or the indent itself)."""
     for key, item in value.items():
-        name = _scalar(key)
-        if len(name.encode()) > MAX_SIMPLE_KEY:
+        name = _text(key)
+        if len(name) > MAX_SIMPLE_KEY // 4 and len(name.encode()) > MAX_SIMPLE_KEY:
             lines.append(f"{first}? {name}")
             _entry(f"{indent}:", item, indent, lines)
+        elif type(item) is str and "\n" not in item:
+            lines.append(f"{first}{name}: {_text(item)}")
         else:
             _entry(f"{first}{name}:", item, indent, lines)
         first = indent
@@ -87,7 +91,7 @@ def _is_printable(text: str) -> bool:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        return value if _is_plain(value) else _quoted(value)
+        return _text(value)
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, dict):
@@ -95,6 +99,18 @@ def _scalar(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[]"
     return orjson.dumps(value).decode()
+
+
+def _text(text: str) -> str:
+    return _short_text(text) if len(text) <= MAX_CACHED else _written_text(text)
+
+
+def _written_text(text: str) -> str:
+    return text if _is_plain(text) else _quoted(text)
+
+
+_short_text = lru_cache(maxsize=8192)(_written_text)
+"""Keys, ids and words come again and again."""
 
 
 def _is_plain(text: str) -> bool:

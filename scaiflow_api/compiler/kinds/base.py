@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -73,20 +73,61 @@ class Surroundings:
     """What a kind is told of the flow around its node."""
 
     common: Common
-    default_role: str
+    default_role: str = ""
     """The role of the first entry of the model registry."""
+    queue_scope: str | None = None
+    """The scope of the flow's queue topology."""
+    bunker: Mapping[str, JSON] = field(default_factory=dict)
+    """`config.bunker`, with the defaults of its `image` and `lifecycle`."""
+    sandbox: str | None = None
+    """The id of the nearest `compute_provision` upstream, for the kinds that need a sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
-class EntryKind:
-    """A kind that starts runs. It becomes a trigger, not a block."""
+class Category:
+    """A group of kinds on the palette."""
 
     name: str
-    trigger: str
-    """`api`, `webhook` or `schedule`."""
-    config: type["EntryConfig"]
-    outputs: tuple[str, ...]
-    inputs: tuple[str, ...] = ()
+    colour: str
+
+
+ENTRY = Category("Entry", "Green")
+LLM = Category("LLM", "Blue")
+LOGIC = Category("Logic", "Orange")
+TOOL = Category("Tool", "Purple")
+DATA = Category("Data", "Teal")
+CHECKPOINT = Category("Checkpoint", "Yellow")
+QUEUE = Category("Queue / HITL", "Amber")
+COMPUTE = Category("Compute", "Indigo")
+SUBFLOW = Category("Sub-flow", "Grey")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port that nodes of a kind have where they declare none themselves."""
+
+    id: str
+    label: str
+    type: str = "object"
+
+
+IN = Port("in", "in")
+OUT = Port("out", "result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What all kinds have."""
+
+    name: str
+    title: str
+    """What the palette calls it."""
+    description: str
+    """What its nodes do, in one sentence."""
+    category: Category
+    config: type[NodeConfig]
+    inputs: tuple[Port, ...] = (IN,)
+    outputs: tuple[Port, ...] = (OUT,)
 
 
 class EntryConfig(NodeConfig):
@@ -100,31 +141,30 @@ class EntryConfig(NodeConfig):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class StepKind:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryKind(Kind):
+    """A kind that starts runs. It becomes a trigger, not a block."""
+
+    trigger: str
+    """`api`, `webhook` or `schedule`."""
+    inputs: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepKind(Kind):
     """A kind that becomes a block."""
 
-    name: str
-    config: type[NodeConfig]
     lower: Callable[[Any, Surroundings], ir.AnyBlock]
-    """From the configuration; what the edges add, lowering adds."""
+    """From the configuration; what the edges add (arms, bodies, branches) lowering adds."""
+    config_of: Callable[[Any], dict[str, JSON]]
+    """The way back: the configuration that lowers to a block, without the keys that all kinds share.
+
+    Keys at their defaults are left out. Import compares what this makes of two blocks, so that a hand-edited
+    step becomes an edited configuration.
+    """
     expressions: tuple[str, ...] = ()
     """Fields that hold one expression."""
     templates: tuple[str, ...] = ()
     """Fields that hold templates, at any depth."""
     yields: bool = True
     """Whether it has a value."""
-    inputs: tuple[str, ...] = ("in",)
-    outputs: tuple[str, ...] = ("out",)
-
-
-@dataclass(frozen=True, slots=True)
-class PendingKind:
-    """A kind of the language that is not compiled yet. Its ports and names count, its configuration does not."""
-
-    name: str
-    inputs: tuple[str, ...] = ("in",)
-    outputs: tuple[str, ...] = ("out",)
-
-
-Kind: TypeAlias = EntryKind | StepKind | PendingKind

@@ -3,7 +3,7 @@
 from pydantic import model_validator
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, Config, FallibleConfig, StepKind, Surroundings, Text
+from scaiflow_api.compiler.kinds.base import DATA, JSON, Config, FallibleConfig, StepKind, Surroundings, Text
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon
 from scaiflow_api.compiler.section import ManifestError, Section
 
@@ -42,12 +42,21 @@ def lower(config: DataVariableSetConfig, around: Surroundings) -> ir.RigidBlock:
     statements = tuple(
         ir.AssignStatement(name=item.variable, value=item.value) for _, item in config.places()
     )
-    return ir.RigidBlock(**around.common, statements=statements, on_error=config.on_error)
+    return ir.RigidBlock(**around.common, statements=statements)
+
+
+def config_of(block: ir.RigidBlock) -> dict[str, JSON]:
+    pairs = _pairs(block.statements)
+    return pairs[0] if len(pairs) == 1 else {"assignments": pairs}
+
+
+def _pairs(statements: tuple[ir.Statement, ...]) -> list[dict[str, JSON]]:
+    assigned = (item for item in statements if isinstance(item, ir.AssignStatement))
+    return [{"variable": item.name, "value": item.value} for item in assigned]
 
 
 def write_step(statements: tuple[ir.Statement, ...]) -> Step:
-    assigned = (item for item in statements if isinstance(item, ir.AssignStatement))
-    return {STEP_KEY: [{"variable": item.name, "value": item.value} for item in assigned]}
+    return {STEP_KEY: _pairs(statements)}
 
 
 def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
@@ -61,5 +70,12 @@ def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
 
 
 DATA_VARIABLE_SET = StepKind(
-    "data_variable_set", DataVariableSetConfig, lower, templates=("value", "assignments")
+    name="data_variable_set",
+    title="Set Variable",
+    description="Assigns variables of the flow.",
+    category=DATA,
+    config=DataVariableSetConfig,
+    lower=lower,
+    config_of=config_of,
+    templates=("value", "assignments"),
 )

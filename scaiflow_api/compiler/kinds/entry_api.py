@@ -1,6 +1,6 @@
 """`entry_api`: a run starts when somebody invokes the agent."""
 
-from scaiflow_api.compiler.kinds.base import JSON, EntryConfig, EntryKind, Text
+from scaiflow_api.compiler.kinds.base import ENTRY, JSON, EntryConfig, EntryKind, Port, Text
 
 
 class EntryApiConfig(EntryConfig):
@@ -13,4 +13,12 @@ class EntryApiConfig(EntryConfig):
         return {"method": self.method, "path": self.path}
 
 
-ENTRY_API = EntryKind("entry_api", "api", EntryApiConfig, ("out_request",))
+ENTRY_API = EntryKind(
+    name="entry_api",
+    title="API Entry",
+    description="Starts a run when somebody invokes the agent.",
+    category=ENTRY,
+    config=EntryApiConfig,
+    trigger="api",
+    outputs=(Port("out_request", "request"),),
+)

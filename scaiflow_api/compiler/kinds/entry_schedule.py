@@ -1,27 +1,18 @@
 """`entry_schedule`: a run starts by the clock."""
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated
 
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
-from scaiflow_api.compiler.kinds.base import JSON, EntryConfig, EntryKind
+from scaiflow_api.compiler.cron import read_cron
+from scaiflow_api.compiler.kinds.base import ENTRY, JSON, EntryConfig, EntryKind, Port
 
-ANY_TIME = datetime(2020, 1, 1, tzinfo=UTC)
-"""The parser wants a time to start from; what it accepts does not depend on it."""
-CRON_FIELDS = 5
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 
 
 def _cron(text: str) -> str:
-    if len(text.split()) != CRON_FIELDS:
-        raise ValueError("not five fields")
-    try:
-        CronSim(text, ANY_TIME)
-    except CronSimError as error:
-        raise ValueError(str(error)) from error
+    read_cron(text)
     return text
 
 
@@ -42,4 +33,12 @@ class EntryScheduleConfig(EntryConfig):
         return {"cron": self.cron, "timezone": self.timezone}
 
 
-ENTRY_SCHEDULE = EntryKind("entry_schedule", "schedule", EntryScheduleConfig, ("out_tick",))
+ENTRY_SCHEDULE = EntryKind(
+    name="entry_schedule",
+    title="Schedule Entry",
+    description="Starts runs by the clock.",
+    category=ENTRY,
+    config=EntryScheduleConfig,
+    trigger="schedule",
+    outputs=(Port("out_tick", "tick"),),
+)

@@ -1,6 +1,6 @@
 """`entry_webhook`: a run starts when another system reports an event."""
 
-from scaiflow_api.compiler.kinds.base import JSON, EntryConfig, EntryKind, Text
+from scaiflow_api.compiler.kinds.base import ENTRY, JSON, EntryConfig, EntryKind, Port, Text
 
 
 class EntryWebhookConfig(EntryConfig):
@@ -14,4 +14,12 @@ class EntryWebhookConfig(EntryConfig):
         return {"method": self.method, "path": self.path, "auth": self.auth}
 
 
-ENTRY_WEBHOOK = EntryKind("entry_webhook", "webhook", EntryWebhookConfig, ("out_event",))
+ENTRY_WEBHOOK = EntryKind(
+    name="entry_webhook",
+    title="Webhook Entry",
+    description="Starts a run when another system reports an event.",
+    category=ENTRY,
+    config=EntryWebhookConfig,
+    trigger="webhook",
+    outputs=(Port("out_event", "event"),),
+)

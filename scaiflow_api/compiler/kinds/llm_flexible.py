@@ -5,7 +5,15 @@ from typing import Annotated
 from pydantic import Field
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, Config, Duration, FailurePolicy, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.base import (
+    JSON,
+    LLM,
+    Config,
+    Duration,
+    FailurePolicy,
+    StepKind,
+    Surroundings,
+)
 from scaiflow_api.compiler.kinds.model_call import (
     MODEL_TEMPLATES,
     ModelCallConfig,
@@ -51,20 +59,24 @@ def lower(config: LlmFlexibleConfig, around: Surroundings) -> ir.FlexibleBlock:
         on_failure=config.on_failure,
         budget=(config.budget.model_dump(mode="json", exclude_unset=True) or None) if config.budget else None,
         identity_ref=config.identity_ref,
-        on_error=config.on_error,
     )
 
 
-def write_step(block: ir.FlexibleBlock) -> Step:
-    step = {
-        **turn(block),
-        **turn_fields(block),
+def config_of(block: ir.FlexibleBlock) -> dict[str, JSON]:
+    return without_defaults({"goal": block.goal, **turn_fields(block), **_own_fields(block)})
+
+
+def _own_fields(block: ir.FlexibleBlock) -> dict[str, JSON]:
+    return {
         "identity_ref": block.identity_ref,
         "examples": list(block.examples),
         "on_failure": block.on_failure,
         "budget": block.budget,
     }
-    return without_defaults(step)
+
+
+def write_step(block: ir.FlexibleBlock) -> Step:
+    return {**turn(block), **without_defaults({**turn_fields(block), **_own_fields(block)})}
 
 
 def read_step(step: Section, common: StepCommon, default_role: str) -> ir.FlexibleBlock:
@@ -78,4 +90,13 @@ def read_step(step: Section, common: StepCommon, default_role: str) -> ir.Flexib
     )
 
 
-LLM_FLEXIBLE = StepKind("llm_flexible", LlmFlexibleConfig, lower, templates=(*MODEL_TEMPLATES, "examples"))
+LLM_FLEXIBLE = StepKind(
+    name="llm_flexible",
+    title="Flexible Prompt",
+    description="Calls a model with a goal.",
+    category=LLM,
+    config=LlmFlexibleConfig,
+    lower=lower,
+    config_of=config_of,
+    templates=(*MODEL_TEMPLATES, "examples"),
+)

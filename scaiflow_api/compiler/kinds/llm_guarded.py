@@ -6,7 +6,7 @@ Its step is `llm_turn` with `guarded: true`.
 from pydantic import Field
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import FailurePolicy, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.base import JSON, LLM, FailurePolicy, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.model_call import (
     MODEL_TEMPLATES,
     ModelCallConfig,
@@ -37,8 +37,16 @@ def lower(config: LlmGuardedConfig, around: Surroundings) -> ir.GuardedBlock:
         guard=unwrap(config.guard)[0] if config.guard is not None else None,
         validate=unwrap(config.validation)[0] if config.validation is not None else None,
         on_validation_failure=config.on_validation_failure,
-        on_error=config.on_error,
     )
+
+
+def config_of(block: ir.GuardedBlock) -> dict[str, JSON]:
+    own = {
+        "guard": block.guard,
+        "validate": block.validate,
+        "on_validation_failure": block.on_validation_failure,
+    }
+    return without_defaults({"goal": block.goal, **own, **turn_fields(block)})
 
 
 def write_step(block: ir.GuardedBlock) -> Step:
@@ -64,5 +72,13 @@ def read_step(step: Section, common: StepCommon, default_role: str) -> ir.Guarde
 
 
 LLM_GUARDED = StepKind(
-    "llm_guarded", LlmGuardedConfig, lower, expressions=("guard", "validate"), templates=MODEL_TEMPLATES
+    name="llm_guarded",
+    title="Guarded Prompt",
+    description="Calls a model, with a condition before the call and one on its answer.",
+    category=LLM,
+    config=LlmGuardedConfig,
+    lower=lower,
+    config_of=config_of,
+    expressions=("guard", "validate"),
+    templates=MODEL_TEMPLATES,
 )

@@ -1,7 +1,7 @@
 """`llm_rigid`: a text from a template, without a model. Its step is `rigid: "<template>"`."""
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import FallibleConfig, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.base import JSON, LLM, FallibleConfig, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon
 from scaiflow_api.compiler.section import Section
 
@@ -17,7 +17,13 @@ class LlmRigidConfig(FallibleConfig):
 
 def lower(config: LlmRigidConfig, around: Surroundings) -> ir.RigidBlock:
     statement = ir.ExpressionStatement(expression=config.template)
-    return ir.RigidBlock(**around.common, statements=(statement,), on_error=config.on_error)
+    return ir.RigidBlock(**around.common, statements=(statement,))
+
+
+def config_of(block: ir.RigidBlock) -> dict[str, JSON]:
+    (statement,) = block.statements
+    assert isinstance(statement, ir.ExpressionStatement)
+    return {"template": statement.expression}
 
 
 def write_step(statement: ir.ExpressionStatement) -> Step:
@@ -28,4 +34,13 @@ def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
     return ir.RigidBlock(**common, statements=(ir.ExpressionStatement(expression=step.json(STEP_KEY)),))
 
 
-LLM_RIGID = StepKind("llm_rigid", LlmRigidConfig, lower, templates=("template",))
+LLM_RIGID = StepKind(
+    name="llm_rigid",
+    title="Rigid Text",
+    description="Makes a text from a template, without a model.",
+    category=LLM,
+    config=LlmRigidConfig,
+    lower=lower,
+    config_of=config_of,
+    templates=("template",),
+)

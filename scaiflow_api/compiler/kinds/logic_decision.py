@@ -7,8 +7,8 @@ same step.
 from typing import Literal
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import FallibleConfig, StepKind, Surroundings
-from scaiflow_api.compiler.kinds.steps import ReadBody, Step, StepCommon, WriteBody
+from scaiflow_api.compiler.kinds.base import JSON, LOGIC, FallibleConfig, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.steps import ON_ERROR, ReadBody, Step, StepCommon, WriteBody
 from scaiflow_api.compiler.section import Section
 from scaiflow_api.expressions import ExpressionSyntaxError, parse, syntax, unwrap
 
@@ -28,6 +28,10 @@ def lower(config: LogicDecisionConfig, around: Surroundings) -> ir.MatchBlock:
     """Return the block without its arms: those are the node's edges, which lowering adds."""
     subject = unwrap(config.subject)[0] if config.style == "match" and config.subject is not None else None
     return ir.MatchBlock(**around.common, subject=subject, arms=(), on_error=config.on_error)
+
+
+def config_of(block: ir.MatchBlock) -> dict[str, JSON]:
+    return {} if block.subject is None else {"style": "match", "subject": block.subject}
 
 
 def compares(condition: str) -> bool:
@@ -82,7 +86,22 @@ def read_step(step: Section, common: StepCommon, read_body: ReadBody) -> ir.Matc
                 compares=subject is not None and compares(condition),
             )
         )
-    return ir.MatchBlock(**common, subject=subject, arms=tuple(arms), else_body=read_body(match, "else"))
+    return ir.MatchBlock(
+        **common,
+        subject=subject,
+        arms=tuple(arms),
+        else_body=read_body(match, "else"),
+        on_error=step.choice("on_error", ON_ERROR),
+    )
 
 
-LOGIC_DECISION = StepKind("logic_decision", LogicDecisionConfig, lower, yields=False)
+LOGIC_DECISION = StepKind(
+    name="logic_decision",
+    title="Decision",
+    description="Takes one of several ways, by the conditions on the edges.",
+    category=LOGIC,
+    config=LogicDecisionConfig,
+    lower=lower,
+    config_of=config_of,
+    yields=False,
+)

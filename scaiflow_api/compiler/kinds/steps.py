@@ -1,6 +1,6 @@
 """What the step forms of the manifest share. Each form lives with the kind that needs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from scaiflow_api.compiler import ir
@@ -15,10 +15,9 @@ ReadBody: TypeAlias = Callable[[Section, str], tuple[ir.AnyBlock, ...]]
 """From a section and the key of a list of steps in it."""
 
 
-class StepCommon(Common):
-    """What every step may carry."""
-
-    on_error: str
+StepCommon: TypeAlias = Common
+"""What every step may carry."""
+ON_ERROR = ("fail", "continue")
 
 
 def without_defaults(step: Step) -> Step:
@@ -26,3 +25,14 @@ def without_defaults(step: Step) -> Step:
     return {
         key: value for key, value in step.items() if value is not None and value not in (False, [], {}, ())
     }
+
+
+def write_outputs(outputs: Iterable[ir.OutputCandidate]) -> list[Step]:
+    return [without_defaults({"node": item.node_id, "unless": item.successors}) for item in outputs]
+
+
+def read_outputs(section: Section, key: str) -> tuple[ir.OutputCandidate, ...]:
+    return tuple(
+        ir.OutputCandidate(node_id=item.text("node"), successors=item.text_items("unless"))
+        for item in section.sections(key)
+    )

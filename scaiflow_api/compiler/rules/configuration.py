@@ -1,15 +1,17 @@
 """SF2xx: the configuration of each node, by its kind."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.flow import FlowNode
-from scaiflow_api.compiler.kinds import COMPILED_KINDS, PendingKind
 from scaiflow_api.compiler.kinds.base import NodeConfig
 from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig
+from scaiflow_api.compiler.kinds.logic_loop import LogicLoopConfig
 from scaiflow_api.compiler.suggest import Suggestions
 from scaiflow_api.flowgraph.problems import join_path
 
@@ -22,6 +24,9 @@ EXPECTED = {
     "int_type": "must be a whole number",
     "string_too_short": "must not be empty",
 }
+
+
+IDLE_KEYS = {"foreach": ("condition",), "while": ("items", "item_var", "index_var", "max_concurrent")}
 
 
 def _answer(kind: str, config: dict[str, object]) -> dict[str, object]:
@@ -68,24 +73,41 @@ NO_SUBJECT = Rule(
     why="Its edges' literal conditions would have nothing to be compared with.",
     example=_answer("logic_decision", {"style": "match"}),
 )
-UNSUPPORTED_KIND = Rule(
-    "SF290",
-    "unsupported-kind",
-    "kind '{kind}' is not supported yet",
-    what="The compiler does not know how to compile nodes of this kind yet.",
-    why="The flow can be stored and edited; compiling it would leave a step out.",
-    example=_answer("tool_plugin", {"plugin": "scaidrive", "method": "search"}),
+NO_ITEMS = Rule(
+    "SF211",
+    "foreach-without-items",
+    "node '{node}': a loop of style 'foreach' needs items",
+    what="A `logic_loop` of style `foreach` has no `items`.",
+    why="There is nothing to go through.",
+    example=_answer("logic_loop", {"style": "foreach"}),
 )
-UNSUPPORTED_BREAKPOINT = Rule(
-    "SF291",
-    "unsupported-breakpoint",
-    "node '{node}': breakpoints are not supported yet",
-    what="A node asks for a pause before it runs.",
-    why="The run would not stop where the author expects it.",
-    example=_answer("llm_rigid", {"template": "hello", "breakpoint": True}),
+NO_LOOP_CONDITION = Rule(
+    "SF212",
+    "while-without-condition",
+    "node '{node}': a loop of style 'while' needs a condition",
+    what="A `logic_loop` of style `while` has no `condition`.",
+    why="Nothing says when it ends.",
+    example=_answer("logic_loop", {"style": "while", "max_iterations": 10}),
+)
+NO_BOUND = Rule(
+    "SF213",
+    "while-without-bound",
+    "while loop missing max_iterations",
+    what="A `logic_loop` of style `while` has no `max_iterations`.",
+    why="A condition that never fails would repeat for ever.",
+    example=_answer("logic_loop", {"style": "while", "condition": "true"}),
+)
+IDLE_KEY = Rule(
+    "SF214",
+    "configuration-without-effect",
+    "node '{node}': {key} has no effect on a loop of style '{style}'",
+    severity=WARNING,
+    what="A key that belongs to one style of loop is given to the other.",
+    why="It is ignored; usually the style is wrong.",
+    example=_answer("logic_loop", {"items": "[1]", "condition": "true"}),
 )
 
-RULES = (MISSING_KEY, BAD_VALUE, UNKNOWN_KEY, NO_SUBJECT, UNSUPPORTED_KIND, UNSUPPORTED_BREAKPOINT)
+RULES = (MISSING_KEY, BAD_VALUE, UNKNOWN_KEY, NO_SUBJECT, NO_ITEMS, NO_LOOP_CONDITION, NO_BOUND, IDLE_KEY)
 
 
 def check(nodes: Sequence[FlowNode], sink: Sink) -> dict[int, NodeConfig]:
@@ -93,9 +115,6 @@ def check(nodes: Sequence[FlowNode], sink: Sink) -> dict[int, NodeConfig]:
     sound = {}
     suggestions = Suggestions()
     for node in nodes:
-        if isinstance(node.kind, PendingKind):
-            _report_pending(node, sink)
-            continue
         _check_unknown_keys(node, "config", node.kind.config, node.source.config, suggestions, sink)
         try:
             config = node.kind.config.model_validate(node.source.config)
@@ -106,14 +125,8 @@ def check(nodes: Sequence[FlowNode], sink: Sink) -> dict[int, NodeConfig]:
         sound[node.index] = config
         for where, part in _parts("config", config):
             _check_unknown_keys(node, where, type(part), part.model_extra or {}, suggestions, sink)
-        _check_support(node, config, sink)
+        _check_style(node, config, sink)
     return sound
-
-
-def _report_pending(node: FlowNode, sink: Sink) -> None:
-    fix = "use one of the supported kinds: " + ", ".join(COMPILED_KINDS)
-    path = f"{node.path}.type"
-    sink.report(UNSUPPORTED_KIND, path, node_id=node.id, fix=fix, kind=node.source.type)
 
 
 def _report(node: FlowNode, detail: ErrorDetails, sink: Sink) -> None:
@@ -149,7 +162,7 @@ def _check_unknown_keys(
     suggestions: Suggestions,
     sink: Sink,
 ) -> None:
-    known = {info.alias or name for name, info in model.model_fields.items()}
+    known = _known_keys(model)
     for key in given:
         if key not in known:
             fix = suggestions.did_you_mean(key, known)
@@ -159,7 +172,7 @@ def _check_unknown_keys(
 
 def _parts(where: str, model: BaseModel) -> Iterator[tuple[str, BaseModel]]:
     """Yield the typed parts of a configuration, each with its path."""
-    for name in type(model).model_fields:
+    for name in _fields(type(model)):
         value = getattr(model, name)
         for index, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(item, BaseModel):
@@ -168,10 +181,51 @@ def _parts(where: str, model: BaseModel) -> Iterator[tuple[str, BaseModel]]:
                 yield from _parts(path, item)
 
 
-def _check_support(node: FlowNode, config: NodeConfig, sink: Sink) -> None:
-    if config.breakpoint:
-        path = f"{node.path}.config.breakpoint"
-        sink.report(UNSUPPORTED_BREAKPOINT, path, node_id=node.id, fix="remove it", node=node.id)
-    if isinstance(config, LogicDecisionConfig) and config.style == "match" and not config.subject:
-        fix = "name what the conditions are compared with, or use style 'if'"
-        sink.report(NO_SUBJECT, f"{node.path}.config.subject", node_id=node.id, fix=fix, node=node.id)
+@cache
+def _fields(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the fields that can hold typed parts."""
+    return tuple(
+        name for name, field in model.model_fields.items() if any(map(_is_model, _types(field.annotation)))
+    )
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _types(inner)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+@cache
+def _known_keys(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
+def _check_style(node: FlowNode, config: NodeConfig, sink: Sink) -> None:
+    match config:
+        case LogicDecisionConfig(style="match") if not config.subject:
+            fix = "name what the conditions are compared with, or use style 'if'"
+            sink.report(NO_SUBJECT, f"{node.path}.config.subject", node_id=node.id, fix=fix, node=node.id)
+        case LogicLoopConfig():
+            _check_loop(node, config, sink)
+
+
+def _check_loop(node: FlowNode, config: LogicLoopConfig, sink: Sink) -> None:
+    path = f"{node.path}.config"
+    if config.style == "foreach" and config.items is None:
+        fix = "write the list as an expression, such as 'input.orders'"
+        sink.report(NO_ITEMS, f"{path}.items", node_id=node.id, fix=fix, node=node.id)
+    if config.style == "while" and config.condition is None:
+        fix = "write an expression that is false when the loop shall end"
+        sink.report(NO_LOOP_CONDITION, f"{path}.condition", node_id=node.id, fix=fix, node=node.id)
+    if config.style == "while" and config.max_iterations is None:
+        fix = "set max_iterations; 1000 is a start"
+        sink.report(NO_BOUND, f"{path}.max_iterations", node_id=node.id, fix=fix)
+    for key in IDLE_KEYS[config.style]:
+        if key in config.model_fields_set and getattr(config, key) is not None:
+            fix = "remove it, or change the style"
+            names = {"node": node.id, "key": f"config.{key}", "style": config.style}
+            sink.report(IDLE_KEY, f"{path}.{key}", node_id=node.id, fix=fix, **names)

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.flow import FlowEdge, FlowNode, FlowView
 from scaiflow_api.compiler.kinds import StepKind
 from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig
-from scaiflow_api.expressions import ExpressionSyntaxError, parse, parse_template, unwrap
+from scaiflow_api.expressions import (
+    Expression,
+    ExpressionSyntaxError,
+    Template,
+    parse,
+    parse_template,
+    unwrap,
+)
 from scaiflow_api.flowgraph.problems import join_path
 
 PLACE = {"position": {"x": 0, "y": 0}}
@@ -42,15 +49,49 @@ RULES = (BAD_EXPRESSION, WRAPPED_EXPRESSION)
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """One readable expression or template, and the root names that it asks its scope for."""
+class Place:
+    """A field of a node's configuration, or the condition of an edge."""
 
+    owner: FlowNode
+    """The node in whose scope the text is evaluated: that of the configuration, or the edge's source."""
     path: str
-    names: frozenset[str]
-    node: int
-    """The node in whose scope it is evaluated."""
-    edge_id: str | None = None
-    field: str = ""
+    field: str
+    edge: FlowEdge | None = None
+
+    @property
+    def node(self) -> int:
+        return self.owner.index
+
+    @property
+    def is_of_loop(self) -> bool:
+        return self.owner.source.type == "logic_loop"
+
+    def report(self, rule: Rule, sink: Sink, *, fix: str | None = None, **fields: str) -> None:
+        """Report a finding about this place; it fills the fields `owner` and `field` of the rule's template."""
+        if self.edge is None:
+            owner, ids = f"node '{self.owner.id}'", {"node_id": self.owner.id}
+        else:
+            owner, ids = f"edge '{self.edge.id}'", {"edge_id": self.edge.id}
+        sink.report(rule, self.path, fix=fix, **ids, owner=owner, field=self.field, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One readable expression or template, and the place where it stands."""
+
+    place: Place
+    read: Expression | Template
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The root names that it asks its scope for."""
+        return self.read.names
+
+    @property
+    def expressions(self) -> list[Expression]:
+        if isinstance(self.read, Expression):
+            return [self.read]
+        return [piece for piece in self.read.pieces if isinstance(piece, Expression)]
 
 
 def check(view: FlowView, sink: Sink) -> list[Use]:
@@ -61,33 +102,22 @@ def check(view: FlowView, sink: Sink) -> list[Use]:
             uses += _check_node(node, node.kind, view, sink)
     for edge in view.edges:
         if edge.type == "conditional" and edge.condition and edge.condition.strip():
-            place = _Place(f"edge '{edge.id}'", f"{edge.path}.condition", "condition", edge.source, edge.id)
+            place = Place(view.nodes[edge.source], f"{edge.path}.condition", "condition", edge)
             uses += _read_expression(edge.condition, place, sink)
     return uses
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    owner: str
-    path: str
-    field: str
-    node: int
-    edge_id: str | None = None
-    node_id: str | None = None
-
-
 def _check_node(node: FlowNode, kind: StepKind, view: FlowView, sink: Sink) -> Iterator[Use]:
     config = node.source.config
-    owner = f"node '{node.id}'"
     for field in _expression_fields(kind, view.configs.get(node.index)):
         text = config.get(field)
         if isinstance(text, str):
-            place = _Place(owner, f"{node.path}.config.{field}", field, node.index, node_id=node.id)
+            place = Place(node, f"{node.path}.config.{field}", field)
             yield from _read_expression(text, place, sink)
     for field in kind.templates:
         for parts, text in _texts(config.get(field)):
             name = join_path(field, *parts)
-            place = _Place(owner, f"{node.path}.config.{name}", name, node.index, node_id=node.id)
+            place = Place(node, f"{node.path}.config.{name}", name)
             yield from _read_template(text, place, sink)
 
 
@@ -111,7 +141,7 @@ def _texts(value: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
             pending.extend(((*parts, key), item[key]) for key in sorted(item, reverse=True))
 
 
-def _read_expression(text: str, place: _Place, sink: Sink) -> Iterator[Use]:
+def _read_expression(text: str, place: Place, sink: Sink) -> Iterator[Use]:
     bare, wrapped = unwrap(text)
     try:
         expression = parse(bare)
@@ -119,19 +149,11 @@ def _read_expression(text: str, place: _Place, sink: Sink) -> Iterator[Use]:
         _report(error, bare, place, sink)
         return
     if wrapped:
-        sink.report(
-            WRAPPED_EXPRESSION,
-            place.path,
-            node_id=place.node_id,
-            edge_id=place.edge_id,
-            fix=f"write {bare}",
-            owner=place.owner,
-            field=place.field,
-        )
-    yield Use(place.path, expression.names, place.node, place.edge_id, place.field)
+        place.report(WRAPPED_EXPRESSION, sink, fix=f"write {bare}")
+    yield Use(place, expression)
 
 
-def _read_template(text: str, place: _Place, sink: Sink) -> Iterator[Use]:
+def _read_template(text: str, place: Place, sink: Sink) -> Iterator[Use]:
     if "{{" not in text:
         return
     try:
@@ -139,22 +161,23 @@ def _read_template(text: str, place: _Place, sink: Sink) -> Iterator[Use]:
     except ExpressionSyntaxError as error:
         _report(error, text, place, sink)
         return
-    yield Use(place.path, template.names, place.node, place.edge_id, place.field)
+    yield Use(place, template)
 
 
-def _report(error: ExpressionSyntaxError, text: str, place: _Place, sink: Sink) -> None:
+def _report(error: ExpressionSyntaxError, text: str, place: Place, sink: Sink) -> None:
     near = (
         text[max(0, error.position - 20) : error.position]
         + "⟨here⟩"
         + text[error.position : error.position + 20]
     )
-    sink.report(
+    place.report(
         BAD_EXPRESSION,
-        place.path,
-        node_id=place.node_id,
-        edge_id=place.edge_id,
-        fix=f"look at {near.strip()!r}",
-        owner=place.owner,
-        field=place.field,
-        problem=error.message.rstrip("."),
+        sink,
+        fix=_as_fix(error.hint) or f"look at {near.strip()!r}",
+        problem=f"{error.problem} at position {error.position}",
     )
+
+
+def _as_fix(hint: str) -> str:
+    """Return a hint without the marks of a sentence, as fixes are written."""
+    return hint[:1].lower() + hint[1:].rstrip(".")

@@ -1,8 +1,11 @@
-"""SF50x: what nodes take from the flow's `config`: model roles, plugins."""
+"""SF501 to SF503, SF52x: what nodes take from the flow's `config`: model roles, plugins."""
 
-from scaiflow_api.compiler.diagnostics import Rule, Sink
-from scaiflow_api.compiler.flow import FlowView
+from collections.abc import Sequence
+
+from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
+from scaiflow_api.compiler.flow import FlowNode, FlowView
 from scaiflow_api.compiler.suggest import Suggestions
+from scaiflow_api.flowgraph.config import ModelEntry
 
 PLACE = {"position": {"x": 0, "y": 0}}
 MODEL_KINDS = ("llm_guarded", "llm_flexible")
@@ -19,6 +22,12 @@ def _flexible(config: dict[str, object]) -> list[dict[str, object]]:
             "config": {"goal": "Answer.", **config},
         },
     ]
+
+
+def _registry(settings: dict[str, object]) -> dict[str, object]:
+    """Return the `config` of a flow with one model."""
+    model = {"role": "primary", "ref": "scaigrid", "model": "openai/gpt-4o", **settings}
+    return {"core_identity": {"models": [model]}}
 
 
 UNDECLARED_ROLE = Rule(
@@ -46,27 +55,109 @@ NAMELESS_PLUGIN = Rule(
     example={"config": {"plugins": [{"endpoint": "plugin://scaidrive"}]}},
 )
 
-RULES = (UNDECLARED_ROLE, NO_MODEL, NAMELESS_PLUGIN)
+UNUSED_ROLE = Rule(
+    "SF520",
+    "unused-role",
+    "no node uses the model role '{role}'",
+    severity=WARNING,
+    what=(
+        "A role of `config.core_identity.models` is named by no node. The first one is not reported: it serves "
+        "nodes that name none."
+    ),
+    why="Usually a node that should use it uses the first model instead.",
+    example={"nodes": _flexible({})},
+)
+NO_STRUCTURED_OUTPUT = Rule(
+    "SF521",
+    "no-structured-output",
+    "node '{node}' needs structured output, and the model of role '{role}' does not offer it",
+    severity=WARNING,
+    what=(
+        "A node has an `output_schema`, and the `modalities` of its model do not name `structured_output`. A model "
+        "without `modalities` is not reported: what it then has differs between runtimes."
+    ),
+    why="The model may answer with text that has none of the fields.",
+    example={
+        "nodes": _flexible({"output_schema": {"intent": "string"}}),
+        "config": _registry({"modalities": ["text"]}),
+    },
+)
+TEXT_ONLY_SETTING = Rule(
+    "SF522",
+    "setting-without-text",
+    "{key} has no effect on the model of role '{role}': it works with {modalities} alone",
+    severity=WARNING,
+    what="A model that works with no text has a `temperature` or a `system_context`.",
+    why="Both are for models that write text.",
+    example={"config": _registry({"modalities": ["embedding"], "temperature": 0.2})},
+)
+
+RULES = (UNDECLARED_ROLE, NO_MODEL, NAMELESS_PLUGIN, UNUSED_ROLE, NO_STRUCTURED_OUTPUT, TEXT_ONLY_SETTING)
+
+WRITING = frozenset({"text", "structured_output", "vision"})
+"""Modalities of models that write text."""
 
 
 def check(view: FlowView, sink: Sink) -> None:
     identity = view.graph.config.core_identity
-    roles = {entry.role for entry in (identity.models or () if identity else ())}
-    suggestions = Suggestions()
-    for node in view.nodes:
-        if node.source.type not in MODEL_KINDS:
-            continue
-        config = node.source.config
-        key = "llm_role" if config.get("llm_role") is not None else "model"
-        role = config.get(key)
-        if isinstance(role, str) and role not in roles:
-            fix = suggestions.did_you_mean(role, roles) or "declare it in config.core_identity.models"
-            path = f"{node.path}.config.{key}"
-            sink.report(UNDECLARED_ROLE, path, node_id=node.id, fix=fix, node=node.id, role=role)
-        elif role is None and not roles:
-            fix = "declare a model in config.core_identity.models"
-            sink.report(NO_MODEL, node.path, node_id=node.id, fix=fix, node=node.id)
+    models = (identity.models or []) if identity else []
+    _check_nodes(view, models, sink)
+    _check_settings(models, sink)
     for index, plugin in enumerate(view.graph.config.plugins):
         alias = plugin.get("alias") if isinstance(plugin, dict) else plugin
         if not isinstance(alias, str) or not alias:
             sink.report(NAMELESS_PLUGIN, f"config.plugins[{index}]", index=str(index))
+
+
+def _check_nodes(view: FlowView, models: Sequence[ModelEntry], sink: Sink) -> None:
+    roles = {entry.role: entry for entry in models}
+    suggestions = Suggestions()
+    used: set[str] = set()
+    calls = [node for node in view.nodes if node.source.type in MODEL_KINDS]
+    for node in calls:
+        config = node.source.config
+        key = "llm_role" if config.get("llm_role") is not None else "model"
+        role = config.get(key)
+        path = f"{node.path}.config.{key}"
+        if isinstance(role, str):
+            used.add(role)
+        if isinstance(role, str) and role not in roles:
+            fix = suggestions.did_you_mean(role, roles) or "declare it in config.core_identity.models"
+            sink.report(UNDECLARED_ROLE, path, node_id=node.id, fix=fix, node=node.id, role=role)
+        elif role is None and not roles:
+            fix = "declare a model in config.core_identity.models"
+            sink.report(NO_MODEL, node.path, node_id=node.id, fix=fix, node=node.id)
+        elif roles and (role is None or isinstance(role, str)) and config.get("output_schema"):
+            _check_output(node, roles[role] if role else models[0], sink)
+    if calls and used <= roles.keys():
+        # A role that is none is probably one of the unused ones, mistyped.
+        _check_unused(models, used, sink)
+
+
+def _check_output(node: FlowNode, model: ModelEntry, sink: Sink) -> None:
+    if "modalities" in model.model_fields_set and "structured_output" not in model.modalities:
+        path = f"{node.path}.config.output_schema"
+        fix = (
+            f"choose another role, or add structured_output to the modalities of '{model.role}' if it has it"
+        )
+        sink.report(NO_STRUCTURED_OUTPUT, path, node_id=node.id, fix=fix, node=node.id, role=model.role)
+
+
+def _check_unused(models: Sequence[ModelEntry], used: set[str], sink: Sink) -> None:
+    for index, model in enumerate(models):
+        if index and model.role not in used:
+            fix = "name it in the llm_role of a node, or remove it"
+            path = f"config.core_identity.models[{index}]"
+            sink.report(UNUSED_ROLE, path, fix=fix, role=model.role)
+
+
+def _check_settings(models: Sequence[ModelEntry], sink: Sink) -> None:
+    for index, model in enumerate(models):
+        if "modalities" not in model.model_fields_set or not WRITING.isdisjoint(model.modalities):
+            continue
+        modalities = ", ".join(model.modalities) or "nothing"
+        for key in ("temperature", "system_context"):
+            if getattr(model, key) is not None:
+                path = f"config.core_identity.models[{index}].{key}"
+                names = {"key": key, "role": model.role, "modalities": modalities}
+                sink.report(TEXT_ONLY_SETTING, path, fix="remove it", **names)

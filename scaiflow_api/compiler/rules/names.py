@@ -1,27 +1,31 @@
-"""SF30x: the names that expressions ask for, and those that nodes offer."""
+"""SF30x: the names that expressions ask for, and those that the flow offers."""
 
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cache
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView, short_id
-from scaiflow_api.compiler.kinds.base import EntryConfig
-from scaiflow_api.compiler.kinds.data_variable_set import DataVariableSetConfig
+from scaiflow_api.compiler.flow import FlowView
+from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
+from scaiflow_api.compiler.regions import Chain, Regions
 from scaiflow_api.compiler.rules.expressions import Use
+from scaiflow_api.compiler.scope import Origin, Scope
 from scaiflow_api.compiler.suggest import Suggestions
 
 PLACE = {"position": {"x": 0, "y": 0}}
+ENTRY = {"id": "node_entry", "type": "entry_api", "label": "API", **PLACE}
 
 
 def _answer(kind: str, config: dict[str, object]) -> dict[str, object]:
-    entry = {"id": "node_entry", "type": "entry_api", "label": "API", **PLACE}
     return {
-        "nodes": [entry, {"id": "node_answer", "type": kind, "label": "Answer", **PLACE, "config": config}],
+        "nodes": [ENTRY, {"id": "node_answer", "type": kind, "label": "Answer", **PLACE, "config": config}],
         "variables": [{"name": "attempts", "type": "int", "default": 0}],
     }
+
+
+def _edge(edge_id: str, source: str, port: str, target: str) -> dict[str, object]:
+    ends = {"source": {"node": source, "port": port}, "target": {"node": target, "port": "in"}}
+    return {"id": edge_id, "type": "sequential", **ends}
 
 
 UNKNOWN_NAME = Rule(
@@ -54,124 +58,137 @@ RESERVED_NAME = Rule(
     example=_answer("data_variable_set", {"variable": "__attempts", "value": 1}),
 )
 
-RULES = (UNKNOWN_NAME, UNDECLARED_VARIABLE, RESERVED_NAME)
+NOT_VISIBLE = Rule(
+    "SF307",
+    "name-out-of-sight",
+    "{owner}: {field} uses '{name}', which cannot be seen here: {reason}",
+    severity=WARNING,
+    what=(
+        "An expression asks for a result from inside the body of a loop or another branch of a parallel node, or "
+        "for a variable of a loop outside its rounds."
+    ),
+    why="Rounds and branches have results of their own. Out here the name is unbound, and so null.",
+    example={
+        "nodes": [
+            ENTRY,
+            {
+                "id": "node_each",
+                "type": "logic_loop",
+                "label": "Each",
+                **PLACE,
+                "config": {"items": "input.orders"},
+            },
+            {
+                "id": "node_check",
+                "type": "llm_rigid",
+                "label": "Check",
+                **PLACE,
+                "config": {"template": "{{ item }}"},
+            },
+            {
+                "id": "node_answer",
+                "type": "llm_rigid",
+                "label": "Answer",
+                **PLACE,
+                "config": {"template": "{{ check }}"},
+            },
+        ],
+        "edges": [
+            _edge("edge_1", "node_entry", "out_request", "node_each"),
+            _edge("edge_2", "node_each", "body", "node_check"),
+            _edge("edge_3", "node_each", "out", "node_answer"),
+        ],
+    },
+)
 
-ALWAYS = frozenset({"input"})
-OWN_RESULT = frozenset({"result", "output"})
-"""Names of the node's own result, in `validate` alone."""
+RULES = (UNKNOWN_NAME, UNDECLARED_VARIABLE, RESERVED_NAME, NOT_VISIBLE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A name that the document brings into scope."""
-
-    path: str
-    name: str
-    node_id: str | None = None
-
-
-@dataclass(slots=True)
-class _Names:
-    everywhere: set[str] = field(default_factory=lambda: set(ALWAYS))
-    at_node: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Bindings and data values, which only their own node sees."""
-
-
-def check(view: FlowView, uses: list[Use], sink: Sink) -> None:
-    names = _Names()
-    for offer in _offers(view, names):
+def check(view: FlowView, uses: Sequence[Use], sink: Sink, regions: Regions | None = None) -> Scope:
+    """Report what is wrong with names; return all that the flow offers. No regions: the graph has cycles."""
+    scope = Scope(view, regions)
+    for offer in scope.offers:
         if offer.name.startswith(ir.RESERVED_PREFIX):
-            sink.report(RESERVED_NAME, offer.path, node_id=offer.node_id, fix="rename it", name=offer.name)
-    _check_assignments(view, sink)
-    _check_uses(view, uses, names, sink)
+            node_id = offer.node.id if offer.node and not offer.path.startswith("edges") else None
+            sink.report(RESERVED_NAME, offer.path, node_id=node_id, fix="rename it", name=offer.name)
+    _check_assignments(scope, sink)
+    _check_uses(view, uses, scope, sink)
+    return scope
 
 
-def _offers(view: FlowView, names: _Names) -> Iterator[_Offer]:
-    """Yield every name with its place, and sort them into `names`."""
-    for index, variable in enumerate(view.graph.variables):
-        names.everywhere.add(variable.name)
-        yield _Offer(f"variables[{index}].name", variable.name)
-    for fixture in view.graph.tests:
-        names.everywhere.update(fixture.input)
-    for node in view.nodes:
-        names.everywhere.update((node.id, short_id(node.id)))
-        yield _Offer(f"{node.path}.id", short_id(node.id), node.id)
-        yield from _offers_of_config(node, view, names)
-    for edge in view.edges:
-        if edge.type == "data":
-            names.at_node[edge.target].add(edge.target_port)
-            yield _Offer(f"{edge.path}.target.port", edge.target_port)
-
-
-def _offers_of_config(node: FlowNode, view: FlowView, names: _Names) -> Iterator[_Offer]:
-    raw = node.source.config
-    binding = raw.get("result_binding")
-    if isinstance(binding, str):
-        names.everywhere.add(binding)
-        yield _Offer(f"{node.path}.config.result_binding", binding, node.id)
-    for key, scope in (
-        ("output_schema", names.everywhere),
-        ("input_schema", names.everywhere),
-        ("input_bindings", names.at_node[node.index]),
-        ("context_bindings", names.at_node[node.index]),
-    ):
-        given = raw.get(key)
-        for name in sorted(given) if isinstance(given, dict) else ():
-            scope.add(name)
-            yield _Offer(f"{node.path}.config.{key}.{name}", name, node.id)
-    config = view.configs.get(node.index)
-    if isinstance(config, DataVariableSetConfig):
-        for path, item in config.places():
-            names.everywhere.add(item.variable)
-            yield _Offer(f"{node.path}.config.{path}", item.variable, node.id)
-
-
-def _check_assignments(view: FlowView, sink: Sink) -> None:
-    declared = {variable.name for variable in view.graph.variables}
+def _check_assignments(scope: Scope, sink: Sink) -> None:
     suggestions = Suggestions()
-    for node in view.nodes:
-        config = view.configs.get(node.index)
-        if not isinstance(config, DataVariableSetConfig):
+    for offer in scope.offers:
+        name = offer.name
+        if offer.origin is not Origin.ASSIGNMENT or offer.node is None or name in scope.variables:
             continue
-        for path, item in config.places():
-            name = item.variable
-            if name in declared or name == "output" or name.startswith(ir.RESERVED_PREFIX):
-                continue
-            near = suggestions.near_miss(name, [*declared, "output"])
-            fix = f"did you mean '{near}'?" if near else f"declare '{name}' in the flow's variables"
-            where = f"{node.path}.config.{path}"
-            sink.report(UNDECLARED_VARIABLE, where, node_id=node.id, fix=fix, node=node.id, name=name)
+        if name == "output" or name.startswith(ir.RESERVED_PREFIX):
+            continue
+        near = suggestions.near_miss(name, [*scope.variables, "output"])
+        fix = f"did you mean '{near}'?" if near else f"declare '{name}' in the flow's variables"
+        node_id = offer.node.id
+        sink.report(UNDECLARED_VARIABLE, offer.path, node_id=node_id, fix=fix, node=node_id, name=name)
 
 
-def _check_uses(view: FlowView, uses: list[Use], names: _Names, sink: Sink) -> None:
-    schemas = [view.configs.get(entry.index) for entry in view.entries]
-    closed = bool(schemas) and all(
-        isinstance(config, EntryConfig) and config.input_schema is not None for config in schemas
-    )
+def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -> None:
     suggestions = Suggestions(budget=1_000_000)
+    known = scope.known | {"output"}
+    enclosed = _enclosed(scope)
 
     @cache
-    def near_global(name: str) -> str | None:
-        return suggestions.near_miss(name, names.everywhere)
+    def near_known(name: str) -> str | None:
+        return suggestions.near_miss(name, scope.known)
 
     for use in uses:
-        local = names.at_node.get(use.node, set())
-        known = OWN_RESULT | local if use.field == "validate" else local
-        for name in sorted(use.names - names.everywhere - known):
-            if name == "output" or name.startswith(ir.RESERVED_PREFIX):
+        doubtful = [name for name in use.names if name not in known or name in enclosed]
+        if not doubtful:
+            continue
+        local = scope.own_names(use.place)
+        level = scope.level(use.place)
+        for name in sorted(doubtful):
+            if name in local or name.startswith(ir.RESERVED_PREFIX) or scope.is_of_round(name, level):
                 continue
-            near = suggestions.near_miss(name, known) or near_global(name)
-            if near is None and not closed:
+            if name in known or name in scope.loops:
+                _check_sight(use, name, level, view, scope, sink)
                 continue
-            node = view.nodes[use.node]
-            owner = f"edge '{use.edge_id}'" if use.edge_id else f"node '{node.id}'"
-            sink.report(
-                UNKNOWN_NAME,
-                use.path,
-                node_id=None if use.edge_id else node.id,
-                edge_id=use.edge_id,
-                fix=f"did you mean '{near}'?" if near else None,
-                owner=owner,
-                field=use.field,
-                name=name,
-            )
+            rounds = {item for item in scope.loops if scope.is_of_round(item, level)}
+            near = suggestions.near_miss(name, local | rounds) or near_known(name)
+            if near is not None:
+                scope.meant.add(near)
+            if near is not None or scope.input_schema is not None:
+                fix = f"did you mean '{near}'?" if near else None
+                use.place.report(UNKNOWN_NAME, sink, fix=fix, name=name)
+
+
+def _enclosed(scope: Scope) -> frozenset[str]:
+    """Return the names that come from inside loops and branches alone."""
+    if scope.regions is None:
+        return frozenset()
+    chains = scope.regions.chains
+    elsewhere = {*scope.given, *scope.variables, *scope.assigners}
+    return frozenset(
+        name
+        for name, nodes in scope.producers.items()
+        if name not in elsewhere and all(chains[node] for node in nodes)
+    )
+
+
+def _check_sight(use: Use, name: str, level: Chain, view: FlowView, scope: Scope, sink: Sink) -> None:
+    """Report a name that the flow has, if nobody who offers it can be seen from here."""
+    reason, fix = "", ""
+    for node in scope.producers.get(name, ()):
+        region = scope.hiding(node, level)
+        if region is None:
+            return
+        owner, producer = view.nodes[region.owner].id, view.nodes[node].id
+        if region.is_body:
+            reason = reason or f"node '{producer}' stands in the body of loop '{owner}'"
+            fix = fix or f"use the result of '{owner}'; its key 'collect' says what each round leaves"
+        else:
+            reason = reason or f"node '{producer}' stands in another branch of '{owner}'"
+            fix = fix or f"use it after the branches of '{owner}' have joined"
+    for loop in scope.loops.get(name, ()):
+        owner = view.nodes[loop].id
+        reason = reason or f"it is a variable of loop '{owner}'"
+        fix = fix or f"move this into the rounds: what port '{BODY_PORT}' of '{owner}' leads to"
+    use.place.report(NOT_VISIBLE, sink, fix=fix, name=name, reason=reason)

@@ -111,7 +111,7 @@ def _check_ports(view: FlowView, sink: Sink) -> None:
         if not connected:
             continue
         for place, port in enumerate(node.outputs):
-            if port not in connected and port not in node.kind.outputs:
+            if port not in connected and port not in {usual.id for usual in node.kind.outputs}:
                 path = f"{node.path}.outputs[{place}]"
                 fix = "connect it, or remove it"
                 sink.report(UNUSED_OUTPUT_PORT, path, node_id=node.id, fix=fix, node=node.id, port=port)

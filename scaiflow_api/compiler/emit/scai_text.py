@@ -1,0 +1,155 @@
+"""Writes names, values and blocks in the look of ScaiCore source.
+
+Texts may hold anything: a name that is no identifier is quoted, and what a terminal would not show as it is
+(control characters, marks that change the direction of writing) is escaped.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from scaiflow_api.expressions import ExpressionSyntaxError, parse, unwrap
+
+JSON: TypeAlias = Any
+
+WIDTH = 100
+"""A list or a map that would make its line longer is written over several lines."""
+STEP = "  "
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_ ,.<>\[\]?|-]*")
+"""Without braces and quotes; other types are quoted."""
+
+
+def quoted(text: str) -> str:
+    """Return a string literal on one line."""
+    literal = json.dumps(text, ensure_ascii=False)
+    if literal.isprintable():
+        return literal
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in literal)
+
+
+def name(text: str) -> str:
+    return text if IDENTIFIER.fullmatch(text) else quoted(text)
+
+
+def type_name(text: str) -> str:
+    return text if TYPE.fullmatch(text) else quoted(text)
+
+
+def expression(text: str) -> str:
+    """Return an expression as it is; quoted, if it would not stay on its line or cannot be read."""
+    return text if _is_expression(text) else quoted(text)
+
+
+def template(text: str) -> str:
+    """Return a template: the bare expression where it is exactly one, else a string literal."""
+    bare, wrapped = unwrap(text)
+    return bare if wrapped and _is_expression(bare) else quoted(text)
+
+
+def _is_expression(text: str) -> bool:
+    if not text.isprintable():
+        return False
+    try:
+        parse(text)
+    except ExpressionSyntaxError:
+        return False
+    return True
+
+
+def long_text(text: str, indent: str) -> str:
+    '''Return a string literal, over several lines where that reads well.
+
+    Between `"""` each line begins with `indent`, which is no part of the text; nor is the last line break.
+    '''
+    lines = text.split("\n")
+    if len(lines) == 1 or '"""' in text or "\\" in text:
+        return quoted(text)
+    if any(not line.isprintable() or line != line.rstrip() for line in lines):
+        return quoted(text)
+    return "\n".join(['"""', *(f"{indent}{line}" if line else "" for line in lines), f'{indent}"""'])
+
+
+def value(item: JSON, indent: str, text: Callable[[str], str] = quoted) -> str:
+    """Return a JSON value whose line is indented by `indent`. `text` writes the strings in it."""
+    if isinstance(item, str):
+        short = text(item)
+        return long_text(item, indent + STEP) if short == quoted(item) else short
+    short = _inline(item, text)
+    if len(indent) + len(short) <= WIDTH or not item or not isinstance(item, dict | list | tuple):
+        return short
+    deeper = indent + STEP
+    if isinstance(item, dict):
+        return _over_lines("{", _pairs(item, deeper, text), "}", indent)
+    return _over_lines("[", [value(inner, deeper, text) for inner in item], "]", indent)
+
+
+def arguments(args: Mapping[str, JSON], indent: str, text: Callable[[str], str] = quoted) -> str:
+    """Return the arguments of a call, parentheses included."""
+    short = ", ".join(f"{name(key)} = {_inline(inner, text)}" for key, inner in args.items())
+    if len(indent) + len(short) <= WIDTH:
+        return f"({short})"
+    return _over_lines("(", _pairs(args, indent + STEP, text), ")", indent)
+
+
+def _pairs(items: Mapping[str, JSON], indent: str, text: Callable[[str], str]) -> list[str]:
+    return [f"{name(key)} = {value(inner, indent, text)}" for key, inner in items.items()]
+
+
+def _over_lines(opening: str, lines: Iterable[str], closing: str, indent: str) -> str:
+    return "\n".join([opening, *(f"{indent}{STEP}{line}," for line in lines), f"{indent}{closing}"])
+
+
+def _inline(item: JSON, text: Callable[[str], str]) -> str:
+    match item:
+        case str():
+            return text(item)
+        case dict():
+            pairs = ", ".join(f"{name(key)} = {_inline(inner, text)}" for key, inner in item.items())
+            return f"{{ {pairs} }}" if pairs else "{}"
+        case list() | tuple():
+            return "[" + ", ".join(_inline(inner, text) for inner in item) + "]"
+        case _:
+            return json.dumps(item)
+
+
+class Page:
+    """The text as it grows, line by line."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self.indent = ""
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines) + "\n"
+
+    def line(self, text: str = "") -> None:
+        self._lines.append(f"{self.indent}{text}" if text else "")
+
+    @contextmanager
+    def block(self, head: str, comment: str = "") -> Iterator[None]:
+        """Write what is written meanwhile between braces, one step further in."""
+        note = f"  // {comment}" if comment else ""
+        self.line(f"{head} {{{note}")
+        start = len(self._lines)
+        self.indent += STEP
+        yield
+        self.indent = self.indent.removesuffix(STEP)
+        if len(self._lines) == start:
+            self._lines.pop()
+            self.line(f"{head} {{}}{note}")
+        else:
+            self.line("}")
+
+    def field(self, key: str, item: JSON, text: Callable[[str], str] = quoted) -> None:
+        """Write `key = value`; nothing for null and for what is empty."""
+        if item is not None and item not in ("", [], {}, ()):
+            self.line(f"{key} = {value(item, self.indent, text)}")
+
+    def types(self, head: str, fields: Mapping[str, str] | None) -> None:
+        """Write `head: { name: type, … }`."""
+        if fields:
+            pairs = ", ".join(f"{name(key)}: {type_name(kind)}" for key, kind in fields.items())
+            self.line(f"{head}: {{ {pairs} }}")

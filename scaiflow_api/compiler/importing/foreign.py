@@ -1,0 +1,168 @@
+"""What a manifest holds besides the steps of nodes: steps without a node, and keys that mean nothing in a flow.
+
+Works on the loaded text, before it is read: a runtime refuses steps of a form that it does not know, an import keeps
+them.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.importing.flags import is_flag
+from scaiflow_api.compiler.kinds import (
+    data_variable_set,
+    llm_rigid,
+    logic_decision,
+    logic_loop,
+    logic_parallel,
+    model_call,
+    pause,
+    plugin_call,
+    subflow_call,
+)
+from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
+
+JSON = Any
+Step = dict[str, JSON]
+
+TURN_KEYS = frozenset(
+    {
+        *("guarded", "guard", "validate", "on_validation_failure"),
+        *("llm_role", "output_schema", "input_bindings", "context_bindings", "guidance", "constraints"),
+        *("examples", "on_failure", "budget", "identity_ref"),
+    }
+)
+LOOP_KEYS = frozenset({"max_iterations", "collect", "steps", "outputs"})
+FORMS: Mapping[str, frozenset[str]] = {
+    model_call.STEP_KEY: TURN_KEYS,
+    llm_rigid.STEP_KEY: frozenset(),
+    data_variable_set.STEP_KEY: frozenset(),
+    plugin_call.STEP_KEY: frozenset({"alias", "method", "args"}),
+    pause.STEP_KEY: frozenset(
+        {
+            *("type", "scope", "queue", "prompt", "options", "sections"),
+            *("assignee", "timeout", "on_timeout", "priority"),
+        }
+    ),
+    subflow_call.STEP_KEY: frozenset(
+        {"target", "flow_name", "input_bindings", "instance_key", "version", "timeout", "is_async"}
+    ),
+    logic_decision.STEP_KEY: frozenset({"subject", "arms", "else"}),
+    logic_loop.FOREACH_KEY: LOOP_KEYS | {"items", "as", "index_as", "max_concurrent"},
+    logic_loop.WHILE_KEY: LOOP_KEYS | {"condition"},
+    logic_parallel.STEP_KEY: frozenset({"branches", "max_concurrent", "fail_fast", "merge_order"}),
+}
+"""The forms of steps, and the keys of each: those of a turn stand beside it, those of the others inside."""
+CONTAINERS = (
+    logic_decision.STEP_KEY,
+    logic_loop.FOREACH_KEY,
+    logic_loop.WHILE_KEY,
+    logic_parallel.STEP_KEY,
+)
+SHARED_KEYS = frozenset({"meta", "result_binding", "on_error", "data_bindings", "source"})
+
+
+@dataclass(slots=True)
+class Foreign:
+    """What was found."""
+
+    steps: list[tuple[str, str, Step]] = field(default_factory=list)
+    """Where each stood, why it has no node, and the step as it was."""
+    keys: list[tuple[str, list[str]]] = field(default_factory=list)
+    """Ids of nodes, and the keys of their steps that mean nothing."""
+    carried: dict[str, Step] = field(default_factory=dict)
+    """Node id → the `meta` of its step."""
+
+
+def take_foreign_steps(flows: object) -> Foreign:
+    """Take the steps that belong to no node out of `core.flows`; what is malformed stays for the reader.
+
+    A `match` without a node stays as well, after being noted: its conditions become those of the edges before it.
+    """
+    found = Foreign()
+    for place, flow in enumerate(flows if isinstance(flows, list) else ()):
+        if isinstance(flow, dict):
+            _take(flow, "steps", f"core.flows[{place}]", found)
+    return found
+
+
+def _take(holder: Step, key: str, path: str, found: Foreign) -> None:
+    steps = holder.get(key)
+    if isinstance(steps, list):
+        holder[key] = [
+            step
+            for place, step in enumerate(steps)
+            if not isinstance(step, dict) or _stays(step, f"{path}.{key}[{place}]", found)
+        ]
+
+
+def _stays(step: Step, path: str, found: Foreign) -> bool:
+    forms = [form for form in FORMS if step.get(form) is not None]
+    if len(forms) != 1:
+        found.steps.append((path, "it has none of the forms that flows know, or several", step))
+        return False
+    (form,) = forms
+    meta = step.get("meta")
+    if meta is None and not _is_synthetic(step, form):
+        if form != logic_decision.STEP_KEY:
+            found.steps.append((path, "it has no meta", step))
+            return False
+        # All that it contains is noted with it.
+        found.steps.append((path, "it has no meta", copy.deepcopy(step)))
+        inside = Foreign(carried=found.carried)
+        _take_inside(step, form, path, inside)
+        found.keys += inside.keys
+        return True
+    if isinstance(meta, dict) and isinstance(meta.get("node_id"), str):
+        found.carried[meta["node_id"]] = meta
+        unknown = sorted(_unknown_keys(step, form))
+        if unknown:
+            found.keys.append((meta["node_id"], unknown))
+    _take_inside(step, form, path, found)
+    return True
+
+
+def _take_inside(step: Step, form: str, path: str, found: Foreign) -> None:
+    if form in CONTAINERS and isinstance(step[form], dict):
+        for holder, key, where in _bodies(step[form], f"{path}.{form}"):
+            _take(holder, key, where, found)
+
+
+def _bodies(value: Step, path: str) -> Iterator[tuple[Step, str, str]]:
+    """Yield where the value of a form holds steps: a mapping, a key of it, and the place of the mapping."""
+    for key in ("arms", "branches"):
+        parts = value.get(key)
+        for place, part in enumerate(parts if isinstance(parts, list) else ()):
+            if isinstance(part, dict):
+                yield part, "steps", f"{path}.{key}[{place}]"
+    yield value, "else", path
+    yield value, "steps", path
+
+
+def _is_synthetic(step: Step, form: str) -> bool:
+    """Return whether a step is one that compiling makes: flags, the arms of a node's edges, breakpoints."""
+    value = step[form]
+    by_source = isinstance(step.get("source"), str)
+    if form == pause.STEP_KEY:
+        return by_source and isinstance(value, dict) and value.get("type") == BREAKPOINT
+    if form == data_variable_set.STEP_KEY:
+        return by_source or _are_flags(value, "variable")
+    if form != logic_decision.STEP_KEY or not isinstance(value, dict):
+        return False
+    return by_source or value.get("subject") == ir.ENTRY_NAME or _are_flags(value.get("arms"), "when")
+
+
+def _are_flags(items: JSON, key: str) -> bool:
+    entries = items if isinstance(items, list) else ()
+    names = [item.get(key) if isinstance(item, dict) else None for item in entries]
+    return bool(names) and all(isinstance(name, str) and is_flag(name) for name in names)
+
+
+def _unknown_keys(step: Step, form: str) -> set[str]:
+    beside = set(step) - SHARED_KEYS - {form}
+    if form == model_call.STEP_KEY:
+        return beside - TURN_KEYS
+    inside = set(step[form]) - FORMS[form] if isinstance(step[form], dict) and FORMS[form] else set()
+    return beside | inside

@@ -1,0 +1,93 @@
+"""A document from steps alone, for manifests and bundles that carry no graph."""
+
+from collections.abc import Mapping
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.diagnostics import Sink
+from scaiflow_api.compiler.importing.drawing import INDENT, Drawing, label_of
+from scaiflow_api.compiler.importing.header import Document, edit_sections
+from scaiflow_api.compiler.importing.ids import Ids, is_valid_id, is_version
+from scaiflow_api.compiler.importing.nodes import Edits, Meta, add_entry, add_step
+from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
+from scaiflow_api.compiler.importing.sound import view_of
+from scaiflow_api.compiler.importing.source import Source
+from scaiflow_api.compiler.importing.triggers import Start, starts_of
+from scaiflow_api.compiler.importing.ways import Walk, Way
+from scaiflow_api.compiler.manifest import DEFAULT_VERSION
+from scaiflow_api.compiler.slugs import slugify
+from scaiflow_api.flowgraph import Limits
+
+DONE = "node_done"
+"""Where an arm without steps leads, so that no other arm is taken in its place."""
+
+
+def document_from_steps(source: Source, limits: Limits, sink: Sink) -> Document:
+    """Return a document whose nodes stand one below the other, in the order of the steps.
+
+    Raises ManifestError where what the manifest says does not make a flow, and FlowTooLarge.
+    """
+    module, marks = source.module, marks_of(source.module)
+    starts = starts_of(module)
+    walk = walk_through(module, starts, limits)
+    drawing = _drawn(source, walk, starts, marks)
+    document = {**_identity(module), "nodes": drawing.nodes(), "edges": drawing.edges}
+    edit_sections(document, source)
+    _edit_carried(document, source, walk, drawing, Edits(Lowered(view_of(document, limits)), marks, sink))
+    return document
+
+
+def walk_through(module: ir.Module, starts: list[Start], limits: Limits) -> Walk:
+    walk = Walk(limits)
+    for flow in module.flows:
+        entries = [start.name for start in starts if start.trigger.target_flow == flow.name]
+        walk.flow(flow.body, entries)
+    return walk
+
+
+def _identity(module: ir.Module) -> Document:
+    metadata = module.metadata
+    name = module.identity.persona or module.name
+    flow_id = metadata.source_id or ""
+    if not is_valid_id(flow_id):
+        flow_id = Ids().claim(f"flow_{slugify(module.name) or 'imported'}")
+    version = metadata.source_version or ""
+    if not is_version(version):
+        version = DEFAULT_VERSION
+    return {"id": flow_id, "name": name, "version": version, "scaicore_target": module.runtime_version}
+
+
+def _drawn(source: Source, walk: Walk, starts: list[Start], marks: Marks) -> Drawing:
+    drawing = Drawing()
+    drawing.name_nodes(start.name for start in starts if start.trigger.node_id is not None)
+    drawing.name_nodes(walk.steps)
+    params = {flow.name: flow.params for flow in source.module.flows}
+    for start in starts:
+        schema = params.get(start.trigger.target_flow, {})
+        add_entry(drawing, start.name, start.trigger, schema, marks)
+    for step in walk.steps.values():
+        add_step(drawing, step, _meta(source, step.node_id), marks)
+    ways = list(walk.ways)
+    for number, loose in enumerate(walk.without_target()):
+        name = f"\0{DONE}{number}"
+        drawing.add_node(name, "logic_decision", label_of(DONE), x=INDENT, like=DONE)
+        ways.append(Way(loose, name))
+    drawing.add_edges(ways)
+    earlier = {start.name for start in starts}
+    for step in walk.steps.values():
+        drawing.add_data_edges(step, earlier)
+        earlier.add(step.node_id)
+    return drawing
+
+
+def _meta(source: Source, node_id: str) -> Meta:
+    return source.foreign.carried.get(node_id, {})
+
+
+def _edit_carried(document: Document, source: Source, walk: Walk, drawing: Drawing, edits: Edits) -> None:
+    """Take over what steps say otherwise than the configuration that they carry."""
+    places = {node["id"]: place for place, node in enumerate(document["nodes"])}
+    for step in walk.steps.values():
+        meta: Mapping[str, object] = _meta(source, step.node_id)
+        if isinstance(meta.get("node_config"), dict):
+            node = drawing.by_id[drawing.names[step.node_id]]
+            edits.step(node, step, places[node["id"]])

@@ -1,0 +1,28 @@
+"""What an import answers is always a document, or the reason why it cannot be one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scaiflow_api.compiler.diagnostics import Sink
+from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.rules import wiring
+from scaiflow_api.compiler.section import ManifestError
+from scaiflow_api.flowgraph import FlowGraph, Limits, parse_document
+
+JSON = Any
+
+
+def sound(document: Mapping[str, JSON], limits: Limits) -> FlowGraph:
+    """Return the flow of a document. Raises ManifestError, with the first of its faults, and FlowTooLarge."""
+    graph = parse_document(dict(document), limits=limits)
+    if isinstance(graph, FlowGraph):
+        return graph
+    place = f" ({graph[0].path})" if graph[0].path else ""
+    raise ManifestError(f"The manifest does not make a flow: {graph[0].message}{place}.")
+
+
+def view_of(document: Mapping[str, JSON], limits: Limits) -> FlowView:
+    """Return the flow of a document with its nodes and edges resolved. Raises as `sound` does."""
+    graph = sound(document, limits)
+    nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
+    return FlowView(document, graph, nodes, wiring.check(graph.edges, nodes, Sink()))

@@ -1,0 +1,133 @@
+"""Reads what an import is given: the text of a manifest, or a bundle."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.block_codec import write_body
+from scaiflow_api.compiler.bundle import MAGIC, read_bundle
+from scaiflow_api.compiler.importing.flags import are_flags, is_flag
+from scaiflow_api.compiler.importing.foreign import Foreign, take_foreign_steps
+from scaiflow_api.compiler.importing.recognition import kind_of
+from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
+from scaiflow_api.compiler.lower import IDENTITY_PROVIDER, MODE
+from scaiflow_api.compiler.manifest import TRIGGER_KINDS, read_values
+from scaiflow_api.compiler.manifest_text import load_manifest_text
+from scaiflow_api.compiler.section import ManifestError
+
+JSON = Any
+CORE_KEYS = frozenset(
+    {
+        *("name", "mode", "runtime_version", "identity", "model", "plugins", "capabilities", "scaiqueue"),
+        *("flows", "scaiflow_meta"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A module, and what a module cannot hold."""
+
+    module: ir.Module
+    foreign: Foreign
+    unknown_core: Mapping[str, JSON]
+    """What `core` says that no flow can."""
+    model: str | None = None
+    """`core.model`, which a runtime ignores where the manifest has a registry besides."""
+
+
+def read_source(source: str | bytes) -> Source:
+    """Read a manifest or, where the bytes begin with `SCIR`, a bundle. Raises ManifestError alone."""
+    if isinstance(source, bytes) and source.startswith(MAGIC):
+        read = _from_bundle(read_bundle(source))
+    else:
+        read = _from_text(source if isinstance(source, str) else _decoded(source))
+    _check_names(read.module)
+    return read
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ManifestError("The manifest is neither UTF-8 text nor a SCIR bundle.") from error
+
+
+def _check_names(module: ir.Module) -> None:
+    seen = set()
+    blocks = (block.node_id for flow in module.flows for block in ir.walk(flow.body))
+    for trigger in module.triggers:
+        if trigger.kind not in TRIGGER_KINDS:
+            raise ManifestError(f"The trigger '{trigger.name}' must be one of {', '.join(TRIGGER_KINDS)}.")
+    for node_id in (*(trigger.node_id for trigger in module.triggers), *blocks):
+        if node_id in seen:
+            raise ManifestError(f"The node_id '{node_id}' occurs twice among triggers and steps.")
+        if node_id is not None:
+            seen.add(node_id)
+
+
+def _from_text(text: str) -> Source:
+    values = load_manifest_text(text)
+    core = values.get("core") if isinstance(values, dict) else None
+    if not isinstance(core, dict):
+        core = {}
+    foreign = take_foreign_steps(core.get("flows"))
+    module = read_values(values)
+    unknown = {key: core[key] for key in core if key not in CORE_KEYS}
+    model = core.get("model")
+    return Source(module, foreign, unknown | _unlike_ours(module), model if isinstance(model, str) else None)
+
+
+def _from_bundle(module: ir.Module) -> Source:
+    foreign = Foreign()
+    for flow in module.flows:
+        for block in foreign_blocks(flow.body):
+            reason = (
+                "a block has no node_id"
+                if block.node_id is None
+                else "no kind of node becomes one of its blocks"
+            )
+            foreign.steps.append((f"flow '{flow.name}'", reason, write_body((block,))[0]))
+    more = {"entity_key": module.entity_key, "types": module.types}
+    unknown = {key: value for key, value in more.items() if value}
+    return Source(module, foreign, unknown | _unlike_ours(module))
+
+
+def _unlike_ours(module: ir.Module) -> dict[str, JSON]:
+    """Return the mode and the identity provider, where they are not those of every flow."""
+    mode = {} if module.mode == MODE else {"mode": module.mode}
+    provider = module.identity.provider
+    return mode | ({} if provider == IDENTITY_PROVIDER else {"identity": {"provider": provider}})
+
+
+def foreign_blocks(body: tuple[ir.AnyBlock, ...]) -> Iterator[ir.AnyBlock]:
+    """Yield the outermost blocks that come from no node and that compiling a flow does not make."""
+    for block in body:
+        if _is_ours(block):
+            for inner in ir.bodies(block):
+                yield from foreign_blocks(inner)
+        else:
+            yield block
+
+
+def _is_ours(block: ir.AnyBlock) -> bool:
+    if isinstance(block, ir.TryBlock):
+        return True
+    return is_synthetic(block) if block.node_id is None else kind_of(block) is not None
+
+
+def is_synthetic(block: ir.AnyBlock) -> bool:
+    """Return whether a block without a node is one that compiling makes."""
+    source = block.source_location.node_id
+    match block:
+        case ir.RigidBlock():
+            names = [item.name for item in block.statements if isinstance(item, ir.AssignStatement)]
+            flags = len(names) == len(block.statements) and all(is_flag(name) for name in names)
+            return source is not None or flags
+        case ir.MatchBlock():
+            return source is not None or block.subject == ir.ENTRY_NAME or are_flags(block)
+        case ir.CheckpointBlock():
+            return source is not None and block.checkpoint_type == BREAKPOINT
+        case _:
+            return False

@@ -1,0 +1,288 @@
+"""From the order and nesting of blocks to edges: the way back from structure to graph.
+
+The walk goes through a body with the exits that are open, the ends of edges that lack a target; the next node takes
+them all. Flags lead exits past what structure could not express, to the node behind the flag.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.importing.flags import are_flags, flag_counts, flags_set_by
+from scaiflow_api.compiler.importing.recognition import kind_of
+from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
+from scaiflow_api.flowgraph import FlowTooLarge, Limits
+
+OUT = "out"
+"""Stands for the first output of a node, whatever that is called."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exit:
+    """One end of an edge."""
+
+    node: str
+    port: str
+    place: int
+    """Exits of one port are tried in this order."""
+    condition: str | None = None
+    edge_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An edge between the nodes of two blocks."""
+
+    exit: Exit
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A block that comes from a node, where the walk meets it."""
+
+    node_id: str
+    block: ir.AnyBlock
+    handled: bool
+    """Whether its failure is caught."""
+    depth: int
+
+
+Exits = list[Exit]
+
+
+class Walk:
+    """Goes through the bodies of a module. Raises FlowTooLarge where far more edges come up than a flow may have."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.steps: dict[str, Step] = {}
+        """By id of the node, in the order of the bodies."""
+        self.ways: list[Way] = []
+        self._entries: set[str] = set()
+        self._flags: dict[str, Exits] = {}
+        self._flag_counts: Counter[str] = Counter()
+        """How often each flag is set in the flow."""
+        self._made: Exits = []
+        self._ports: dict[str, int] = {}
+        self._branching: set[tuple[str, str]] = set()
+        """Nodes and those of their ports that have arms already."""
+        self._limits = limits
+        self._work = 0
+
+    def flow(self, body: tuple[ir.AnyBlock, ...], entries: Iterable[str]) -> None:
+        """Go through the body of a flow that starts at these entries."""
+        self._flag_counts = flag_counts(body)
+        starts = list(entries)
+        self._entries.update(starts)
+        self._body(body, [self._exit(entry) for entry in starts], 0)
+
+    def without_target(self) -> Exits:
+        """Return the conditional exits that lead nowhere although later ones of their port lead on.
+
+        Without an edge for such an exit, one of the later ones would be taken in its place.
+        """
+        used = {id(way.exit) for way in self.ways}
+        last: dict[tuple[str, str], int] = {}
+        for way in self.ways:
+            port = way.exit.node, way.exit.port
+            last[port] = max(last.get(port, -1), way.exit.place)
+        return [
+            item
+            for item in self._made
+            if item.condition is not None
+            and id(item) not in used
+            and last.get((item.node, item.port), -1) > item.place
+        ]
+
+    def _exit(
+        self, node: str, port: str = OUT, condition: str | None = None, edge_id: str | None = None
+    ) -> Exit:
+        self._count(1)
+        made = Exit(node, port, len(self._made), condition, edge_id)
+        self._made.append(made)
+        return made
+
+    def _count(self, work: int) -> None:
+        self._work += work
+        most = self._limits.max_edges
+        if self._work > 10 * most:
+            raise FlowTooLarge(limit="edges", maximum=most, actual="more")
+
+    def _connect(self, exits: Exits, target: str) -> None:
+        self._count(len(exits))
+        self.ways += [Way(item, target) for item in exits]
+
+    def _body(self, body: tuple[ir.AnyBlock, ...], exits: Exits, depth: int) -> Exits:
+        before: ir.AnyBlock | None = None
+        for block in body:
+            source = self._decided_by(before)
+            if isinstance(block, ir.RigidBlock) and block.node_id is None and source is not None:
+                self._set_besides(block, source)
+            else:
+                exits = self._block(block, exits, depth)
+            before = block
+        return exits
+
+    def _decided_by(self, block: ir.AnyBlock | None) -> str | None:
+        """Return the node whose edges a match tests; None for any other block."""
+        if not isinstance(block, ir.MatchBlock):
+            return None
+        source = block.node_id or block.source_location.node_id
+        return source if source in self.steps or source in self._entries else None
+
+    def _block(self, block: ir.AnyBlock, exits: Exits, depth: int, *, handled: bool = False) -> Exits:
+        if isinstance(block, ir.TryBlock):
+            for inner in block.body:
+                exits = self._block(inner, exits, depth, handled=True)
+            return exits
+        if block.node_id is not None:
+            return self._node(block, block.node_id, exits, depth, handled=handled)
+        match block:
+            case ir.RigidBlock():
+                return self._set(block, exits)
+            case ir.MatchBlock():
+                return self._choice(block, exits, depth)
+            case _:
+                return exits
+
+    def _node(self, block: ir.AnyBlock, node_id: str, exits: Exits, depth: int, *, handled: bool) -> Exits:
+        if kind_of(block) is None:
+            return exits
+        handled = handled or (isinstance(block, ir.MatchBlock) and block.on_error == "continue")
+        self.steps[node_id] = Step(node_id, block, handled, depth)
+        self._connect(exits, node_id)
+        match block:
+            case ir.MatchBlock():
+                return self._arms(block, node_id, OUT, depth)
+            case ir.ForeachBlock() | ir.WhileBlock():
+                self._body(block.body, [self._exit(node_id, BODY_PORT)], depth + 1)
+            case ir.ParallelBlock():
+                return self._branches(block, node_id, exits, depth)
+        return [self._exit(node_id)]
+
+    def _branches(self, block: ir.ParallelBlock, node_id: str, exits: Exits, depth: int) -> Exits:
+        """Return the ends of the branches. A single one joins nowhere: what comes next is beside it."""
+        tails: Exits = []
+        for branch in block.branches:
+            start = self._exit(node_id, edge_id=branch.edge_id)
+            tails += self._body(branch.body, [start], depth + 1)
+        joins_elsewhere = len(block.branches) < 2 or self._joins_behind_a_flag(block)
+        if joins_elsewhere and all(item.condition is None for item in exits):
+            return exits
+        return tails or [self._exit(node_id)]
+
+    def _joins_behind_a_flag(self, block: ir.ParallelBlock) -> bool:
+        """Return whether two branches, and nothing but branches, lead to the node behind some flag."""
+        inside = [flag_counts(branch.body) for branch in block.branches]
+        branches = Counter(name for counts in inside for name in counts)
+        return any(
+            number > 1 and sum(counts[name] for counts in inside) == self._flag_counts[name]
+            for name, number in branches.items()
+        )
+
+    def _arms(self, match: ir.MatchBlock, node_id: str, port: str, depth: int) -> Exits:
+        self._branching.add((node_id, port))
+        tails: Exits = []
+        covered = True
+        for arm in match.arms:
+            start = self._exit(node_id, port, arm.condition, arm.edge_id)
+            left = self._body(arm.body, [start], depth + 1)
+            if left and not _is_one_branch(arm.body):
+                tails += left
+            else:
+                covered = False
+        tails += self._body(match.else_body, [self._exit(node_id, port)], depth + 1)
+        return tails if covered else [*tails, self._exit(node_id, self._new_port(node_id))]
+
+    def _new_port(self, node_id: str) -> str:
+        self._ports[node_id] = self._ports.get(node_id, 1) + 1
+        return f"{OUT}_{self._ports[node_id]}"
+
+    def _set(self, block: ir.RigidBlock, exits: Exits) -> Exits:
+        """Lead the exits to the nodes behind the flags that are set; what is conditional goes nowhere else."""
+        flags = flags_set_by(block)
+        for name in flags:
+            self._count(len(exits))
+            self._flags.setdefault(name, []).extend(exits)
+        return [item for item in exits if item.condition is None] if flags else exits
+
+    def _set_besides(self, block: ir.RigidBlock, source: str) -> None:
+        """Lead a port of its own to the flags that are set after the arms of a node, whichever was taken."""
+        flags = flags_set_by(block)
+        if flags:
+            besides = self._exit(source, self._new_port(source))
+            for name in flags:
+                self._flags.setdefault(name, []).append(besides)
+
+    def _choice(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
+        """Go through a match without a node: of flags, of entries, or of the edges of a node before it."""
+        self._count(len(exits))
+        source = match.source_location.node_id
+        if match.subject == ir.ENTRY_NAME:
+            return self._started_by(match, exits, depth)
+        if source is not None and (source in self.steps or source in self._entries):
+            return self._edges_of(source, match, exits, depth)
+        if are_flags(match):
+            return exits + self._behind_flags(match, exits, depth)
+        return self._conditions(match, exits, depth)
+
+    def _edges_of(self, source: str, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
+        """Go through the arms of a port: the one that is open, else another one."""
+        own = [item for item in exits if item.node == source and item.condition is None]
+        port = own[0].port if own else ""
+        if not own or (source, port) in self._branching:
+            return exits + self._arms(match, source, self._new_port(source), depth)
+        return [item for item in exits if item.node != source] + self._arms(match, source, port, depth)
+
+    def _behind_flags(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
+        """Go through what flags lead to. Return what is conditional at its end: whatever comes next runs anyway."""
+        tails: Exits = []
+        for arm in match.arms:
+            tails += self._body(arm.body, self._flags.pop(arm.condition, exits), depth)
+        before = set(map(id, exits))
+        return [item for item in tails if item.condition is not None and id(item) not in before]
+
+    def _started_by(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
+        for arm in match.arms:
+            entry = _text(arm.condition)
+            own = [item for item in exits if item.node == entry]
+            exits = [item for item in exits if item.node != entry] + self._body(arm.body, own, depth)
+            self._count(len(exits))
+        return exits
+
+    def _conditions(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
+        """Go through a match that was written by hand: its conditions are those of whatever comes before it."""
+        arms = list(match.arms)
+        while arms and not arms[-1].body and not match.else_body:
+            arms.pop()
+        tails: Exits = []
+        for arm in arms:
+            starts = [
+                self._exit(item.node, item.port, _both(item.condition, arm.condition), arm.edge_id)
+                for item in exits
+            ]
+            tails += self._body(arm.body, starts, depth + 1)
+        return tails + self._body(match.else_body, exits, depth + 1)
+
+
+def _is_one_branch(body: tuple[ir.AnyBlock, ...]) -> bool:
+    """Return whether a body is a parallel block of one branch or none, whose end joins nothing."""
+    match body:
+        case (ir.ParallelBlock(branches=branches),):
+            return len(branches) < 2
+        case _:
+            return False
+
+
+def _both(first: str | None, second: str) -> str:
+    return second if first is None else f"({first}) && ({second})"
+
+
+def _text(literal: str) -> object:
+    try:
+        return orjson.loads(literal)
+    except orjson.JSONDecodeError:
+        return None

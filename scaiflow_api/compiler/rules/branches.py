@@ -1,0 +1,87 @@
+"""SF114: conditions that leave nothing to the edges behind them."""
+
+from collections.abc import Iterator, Sequence
+
+from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
+from scaiflow_api.compiler.flow import Exit, FlowEdge, FlowView
+from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig, compares
+from scaiflow_api.compiler.rules.expressions import Use
+from scaiflow_api.expressions import truthy
+from scaiflow_api.expressions.syntax import Literal
+
+
+def _edge(edge_id: str, source: str, port: str, target: str, **more: str) -> dict[str, object]:
+    ends = {"source": {"node": source, "port": port}, "target": {"node": target, "port": "in"}}
+    return {"id": edge_id, "type": "conditional" if more else "sequential", **ends, **more}
+
+
+DEAD_BRANCH = Rule(
+    "SF114",
+    "dead-branch",
+    "edge '{edge}' is never taken: {reason}",
+    severity=WARNING,
+    what=(
+        "An edge stands behind a conditional edge of the same port whose condition always holds, has the same "
+        "condition as one before it, or has a condition that never holds."
+    ),
+    why="Of the conditional edges of a port the first whose condition holds is taken, and no other.",
+    example={
+        "edges": [
+            _edge("edge_1", "node_entry", "out_request", "node_answer", condition="true"),
+            _edge("edge_2", "node_entry", "out_request", "node_answer", condition="input.urgent"),
+        ]
+    },
+)
+
+RULES = (DEAD_BRANCH,)
+
+
+def check(view: FlowView, uses: Sequence[Use], sink: Sink) -> None:
+    conditions = {use.place.edge.index: use for use in uses if use.place.edge is not None}
+    for node in dict.fromkeys(use.place.node for use in conditions.values()):
+        if view.nodes[node].source.type == "logic_parallel":
+            continue
+        config = view.configs.get(node)
+        matches = isinstance(config, LogicDecisionConfig) and config.style == "match"
+        for way in view.exits(node):
+            for edge, reason, fix in _dead(way, conditions, matches=matches):
+                sink.report(DEAD_BRANCH, edge.path, edge_id=edge.id, fix=fix, edge=edge.id, reason=reason)
+
+
+def _dead(way: Exit, conditions: dict[int, Use], *, matches: bool) -> Iterator[tuple[FlowEdge, str, str]]:
+    """Yield the edges of a port that are never taken, each with the reason and what to do."""
+    seen: dict[str, FlowEdge] = {}
+    catch_all: FlowEdge | None = None
+    for edge in way.conditional:
+        use = conditions.get(edge.index)
+        if catch_all is not None:
+            yield edge, _behind(catch_all), f"move it before '{catch_all.id}', or remove it"
+        elif use is not None:
+            text = use.read.source.strip()
+            same = seen.setdefault(text, edge)
+            holds = _always(use, matches=matches)
+            if same is not edge:
+                yield (
+                    edge,
+                    f"edge '{same.id}' before it has the same condition",
+                    "change the condition, or remove it",
+                )
+            elif holds is False:
+                yield edge, "its condition never holds", "change the condition, or remove it"
+            elif holds:
+                catch_all = edge
+    if catch_all is not None:
+        for edge in way.sequential:
+            yield edge, _behind(catch_all), f"remove it, or the condition of '{catch_all.id}'"
+
+
+def _behind(catch_all: FlowEdge) -> str:
+    return f"the condition of edge '{catch_all.id}' before it always holds"
+
+
+def _always(use: Use, *, matches: bool) -> bool | None:
+    """Return what a condition always is; None where that depends on the run."""
+    (expression,) = use.expressions
+    if not isinstance(expression.root, Literal) or (matches and compares(expression.source)):
+        return None
+    return truthy(expression.root.value)

@@ -1,0 +1,139 @@
+"""SF308, SF309: what is declared and read by nobody."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
+from scaiflow_api.compiler.flow import FlowNode, FlowView, short_id
+from scaiflow_api.compiler.kinds.model_call import ModelCallConfig
+from scaiflow_api.compiler.occurrences import occurrences
+from scaiflow_api.compiler.rules.expressions import BAD_EXPRESSION, Use
+from scaiflow_api.compiler.scope import OWN_RESULT, Scope
+
+PLACE = {"position": {"x": 0, "y": 0}}
+
+UNUSED_VARIABLE = Rule(
+    "SF308",
+    "unused-variable",
+    "variable '{name}' {problem}",
+    severity=WARNING,
+    what=(
+        "A declared variable is read by no expression, or is read although it has no default and nothing assigns "
+        "it. `output` is read by whoever started the run."
+    ),
+    why="Usually its name is mistyped elsewhere, or it is left over.",
+    example={"variables": [{"name": "attempts", "type": "int", "default": 0}]},
+)
+UNUSED_RESULT = Rule(
+    "SF309",
+    "unused-result",
+    "node '{node}': nothing reads {what}",
+    severity=WARNING,
+    what=(
+        "A `result_binding` that no expression uses; or a field of an `output_schema` that no expression reads, of "
+        "a node whose result is never read as a whole and never the output of the flow."
+    ),
+    why="Usually the name is mistyped elsewhere. A model spends time and tokens on fields that nobody needs.",
+    example={
+        "nodes": [
+            {"id": "node_entry", "type": "entry_api", "label": "API", **PLACE},
+            {
+                "id": "node_answer",
+                "type": "llm_rigid",
+                "label": "Answer",
+                **PLACE,
+                "config": {"template": "hello", "result_binding": "greeting"},
+            },
+        ]
+    },
+)
+
+RULES = (UNUSED_VARIABLE, UNUSED_RESULT)
+
+
+def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None:
+    if any(found.code == BAD_EXPRESSION.code for found in sink.found):
+        # What cannot be read may use anything.
+        return
+    read = frozenset(scope.meant).union(*(use.names for use in uses))
+    _check_variables(view, scope, read, sink)
+    reads = _Reads(view, uses)
+    for node in view.nodes:
+        binding = node.source.config.get("result_binding")
+        if isinstance(binding, str) and binding not in read and binding != short_id(node.id):
+            path, what = f"{node.path}.config.result_binding", f"its result binding '{binding}'"
+            fix = f"use it, or remove it: '{short_id(node.id)}' names the result too"
+            sink.report(UNUSED_RESULT, path, node_id=node.id, fix=fix, node=node.id, what=what)
+        for name in reads.unread_fields(node, read):
+            path, what = f"{node.path}.config.output_schema.{name}", f"the field '{name}' of its answer"
+            fix = "remove it from the output_schema, or use it"
+            sink.report(UNUSED_RESULT, path, node_id=node.id, fix=fix, node=node.id, what=what)
+
+
+def _check_variables(view: FlowView, scope: Scope, read: frozenset[str], sink: Sink) -> None:
+    for index, variable in enumerate(view.graph.variables):
+        name, assigned = variable.name, variable.name in scope.assigners
+        if name == "output":
+            continue
+        if name not in read:
+            problem = "is assigned, and nothing reads it" if assigned else "is never used"
+            sink.report(UNUSED_VARIABLE, f"variables[{index}]", fix="remove it", name=name, problem=problem)
+        elif not assigned and "default" not in variable.model_fields_set:
+            problem = "is always null: it has no default, and nothing assigns it"
+            fix = "give it a default, or assign it with a data_variable_set node"
+            sink.report(UNUSED_VARIABLE, f"variables[{index}]", fix=fix, name=name, problem=problem)
+
+
+@dataclass(slots=True)
+class _Reads:
+    """What is read of the results with declared fields."""
+
+    view: FlowView
+    uses: Sequence[Use]
+    fields: dict[str, set[str | None]] = field(default_factory=dict)
+    """Root name → the fields read of it; None stands for the whole value."""
+    own_fields: dict[int, set[str | None]] = field(default_factory=dict)
+    """By node: what its own `validate` reads of `result` and `output`."""
+    handed_on: frozenset[int] = field(init=False)
+    """The nodes that data edges leave."""
+
+    def __post_init__(self) -> None:
+        self.handed_on = frozenset(edge.source for edge in self.view.edges if edge.type == "data")
+        wanted = {name for node in self.view.nodes for name in self._names(node)}
+        for use in self.uses:
+            own = use.place.field == "validate" and use.place.edge is None
+            mine = wanted | OWN_RESULT if own else wanted
+            if use.names.isdisjoint(mine):
+                continue
+            for expression in use.expressions:
+                for seen in occurrences(expression.root):
+                    if own and seen.name in OWN_RESULT:
+                        self.own_fields.setdefault(use.place.node, set()).add(seen.field)
+                    elif seen.name in wanted:
+                        self.fields.setdefault(seen.name, set()).add(seen.field)
+
+    def unread_fields(self, node: FlowNode, read: frozenset[str]) -> Iterator[str]:
+        """Yield the declared fields of a node that nobody can see; none where its value is used as a whole."""
+        names = self._names(node)
+        if not names or node.index in self.handed_on or not self._always_goes_on(node):
+            return
+        seen = self.own_fields.get(node.index, set()).union(*(self.fields.get(name, set()) for name in names))
+        if None in seen:
+            return
+        config = self.view.configs[node.index]
+        assert isinstance(config, ModelCallConfig)
+        for name in sorted(config.output_schema or ()):
+            if name not in seen and name not in read:
+                yield name
+
+    def _names(self, node: FlowNode) -> tuple[str, ...]:
+        """Return the names of a result with declared fields."""
+        config = self.view.configs.get(node.index)
+        if not isinstance(config, ModelCallConfig) or not config.output_schema:
+            return ()
+        binding = (config.result_binding,) if config.result_binding else ()
+        return (node.id, short_id(node.id), *binding)
+
+    def _always_goes_on(self, node: FlowNode) -> bool:
+        """Return whether another node always runs after it, so that its result is not the output."""
+        return any(way.sequential and not way.conditional for way in self.view.exits(node.index))
