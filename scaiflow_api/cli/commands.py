@@ -1,92 +1,103 @@
-"""`scaiflow`: the command line. Commands import what they need when they run, so that each starts fast."""
+"""`scaiflow`: the command line. Commands import what they need when they run, so that each starts fast.
 
-from typing import Annotated
+The parser is the standard library's: anything larger takes longer to load than most commands take to run.
+"""
 
-import typer
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 
 from scaiflow_api import __version__
 from scaiflow_api.cli.failure import explained
-
-app = typer.Typer(
-    name="scaiflow",
-    help="The backend of ScaiFlow: keeps, compiles, deploys and tests flows of AI agents.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+from scaiflow_api.cli.flows import commands as flow_commands
+from scaiflow_api.cli.register import Commands, Run
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"scaiflow {__version__}")
-        raise typer.Exit
+def main() -> None:
+    """Run the command of this process, and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding lacks is shown as an escape and fails nothing.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    explained(lambda: run(sys.argv[1:]))
 
 
-@app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
-        ),
-    ] = False,
-) -> None:
-    """Take the options that stand before a command."""
+def run(arguments: Sequence[str]) -> int | None:
+    """Run one command. Exits with 2, having said how it is used, for what is none."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command: Run | None = options.run
+    if command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    return command(options)
 
 
-@app.command()
-def dev() -> None:
-    """Serve the API and the local grid on this machine, with everything embedded, until Ctrl-C."""
-    from scaiflow_api.cli.dev import run
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="scaiflow",
+        description="The backend of ScaiFlow: keeps, compiles, deploys and tests flows of AI agents.",
+        epilog="'scaiflow COMMAND --help' tells more about one command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"scaiflow {__version__}")
+    parser.set_defaults(run=None)
+    commands = Commands(parser)
+    flow_commands.register(commands)
+    _register(commands)
+    return parser
 
-    run()
+
+def _register(commands: Commands) -> None:
+    commands.add(
+        "dev",
+        _dev,
+        "Serve the API and the local grid on this machine, with everything embedded, until Ctrl-C.",
+    )
+    commands.add("serve", _serve, "Serve the API with the settings of the environment.")
+    commands.add("grid", _grid, "Serve the local grid: a small ScaiKey and ScaiGrid for development.")
+    migrate = commands.add("migrate", _migrate, "Change the database's schema to a revision.")
+    migrate.add_argument("revision", nargs="?", default="head", help="'head' (default), 'base' or a revision")
+    migrate.add_argument("--down", action="store_true", help="go back to the revision instead of forward")
+    token = commands.add(
+        "token",
+        _token,
+        "Sign in at the local grid as a demo person and print the bearer token, and nothing else.",
+    )
+    token.add_argument("who", help="alice, bob, carol, dave, root or ci")
+    commands.add("openapi", _openapi, "Print the OpenAPI document.")
 
 
-@app.command()
-def serve() -> None:
-    """Serve the API with the settings of the environment."""
+def _dev(_: Namespace) -> None:
+    from scaiflow_api.cli.dev import run as run_both
+
+    run_both()
+
+
+def _serve(_: Namespace) -> None:
     from scaiflow_api.cli.serve import serve_api
 
     serve_api()
 
 
-@app.command()
-def grid() -> None:
-    """Serve the local grid: a small ScaiKey and ScaiGrid for development."""
+def _grid(_: Namespace) -> None:
     from scaiflow_api.cli.serve import serve_grid
 
     serve_grid()
 
 
-@app.command()
-def migrate(
-    revision: Annotated[str, typer.Argument(help="`head`, `base` or a revision.")] = "head",
-    down: Annotated[bool, typer.Option("--down", help="Go back to the revision instead of forward.")] = False,
-) -> None:
-    """Change the database's schema to a revision."""
+def _migrate(options: Namespace) -> None:
     from scaiflow_api.cli.serve import migrate_database
 
-    migrate_database(revision, down=down)
+    migrate_database(options.revision, down=options.down)
 
 
-@app.command()
-def token(
-    who: Annotated[str, typer.Argument(help="alice, bob, carol, dave, root or ci")],
-) -> None:
-    """Sign in at the local grid as a demo person and print the bearer token, and nothing else."""
+def _token(options: Namespace) -> None:
     from scaiflow_api.cli.token import sign_in
 
-    typer.echo(sign_in(who))
+    print(sign_in(options.who))
 
 
-@app.command()
-def openapi() -> None:
-    """Print the OpenAPI document."""
+def _openapi(_: Namespace) -> None:
     from scaiflow_api.cli.serve import openapi_document
 
-    typer.echo(openapi_document())
-
-
-def main() -> None:
-    """Run a command."""
-    explained(app)
+    print(openapi_document())

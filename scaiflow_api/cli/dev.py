@@ -11,8 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import typer
-
 from scaiflow_api.cli.environment import embed
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.cli.ports import require_free_port
@@ -53,11 +51,11 @@ def run() -> None:
         for host, port in places:
             _await_port(host, port, children)
         api, grid = (f"http://{host}:{port}" for host, port in places)
-        typer.echo(_WELCOME.format(api=api, grid=grid, data=data))
+        print(_WELCOME.format(api=api, grid=grid, data=data), flush=True)
         sys.stdout.flush()
         _watch(children)
     except KeyboardInterrupt:
-        typer.echo("stopping", err=True)
+        print("stopping", file=sys.stderr)
     finally:
         _stop(children)
 

@@ -1,16 +1,40 @@
 """How a command says that it cannot go on."""
 
+import os
 import sys
 from collections.abc import Callable
+from typing import ClassVar
+
+from scaiflow_api.cli.terminal import visible
+
+_INTERRUPTED = 130
+"""What shells say of a command that Ctrl-C ended."""
 
 
 class CommandFailed(Exception):
     """One clear sentence for the person at the terminal."""
 
+    exit_code: ClassVar[int] = 1
 
-def explained(run: Callable[[], None]) -> None:
-    """Run a command; a failure is one sentence on standard error and exit code 1."""
+
+class Unusable(CommandFailed):
+    """What the command was given cannot be read or used, which is not a finding about it."""
+
+    exit_code = 2
+
+
+def explained(run: Callable[[], int | None]) -> None:
+    """Run a command and leave with its exit code; a failure is one sentence on standard error."""
     try:
-        run()
+        code = run()
+        sys.stdout.flush()
     except CommandFailed as failure:
-        sys.exit(f"scaiflow: {failure}")
+        print(f"scaiflow: {visible(str(failure))}", file=sys.stderr)
+        code = failure.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is left must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    sys.exit(code)

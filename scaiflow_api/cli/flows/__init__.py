@@ -1,0 +1,1 @@
+"""Commands for flow files. They need no server, no settings and no environment."""

@@ -1,0 +1,68 @@
+"""Reading a flow file: its JSON, and nothing that two readers would understand differently."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+from scaiflow_api.cli.failure import Unusable
+from scaiflow_api.cli.flows.files import decode, read_bytes, shown_name
+
+JSON: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFile:
+    """What a command was given: its name, its bytes, their text and the JSON value in it."""
+
+    name: str
+    data: bytes
+    text: str
+    document: JSON
+
+    @property
+    def shown_name(self) -> str:
+        return shown_name(self.name)
+
+
+def read_flow(name: str) -> FlowFile:
+    """Read a flow from a file, or from standard input for `-`. Any JSON value will do.
+
+    Raises Unusable for what is no file, no UTF-8 or no JSON, and for an object that has a key twice.
+    """
+    data = read_bytes(name)
+    text = decode(name, data)
+    try:
+        document = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
+    except _Double as double:
+        raise Unusable(_double_sentence(shown_name(name), text, str(double))) from None
+    except json.JSONDecodeError as error:
+        raise Unusable(f"{shown_name(name)}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise Unusable(f"{shown_name(name)}: not JSON that anybody wrote: it is nested too deeply") from None
+    except ValueError as error:
+        raise Unusable(f"{shown_name(name)}: not JSON: {error}") from None
+    return FlowFile(name, data, text, document)
+
+
+class _Double(Exception):
+    """A key that its object has already."""
+
+
+def _without_doubles(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Double(next(key for index, key in enumerate(keys) if key in keys[:index]))
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _double_sentence(name: str, text: str, key: str) -> str:
+    from scaiflow_api.cli.flows.places import first_double
+
+    place = first_double(text)
+    where, line = (f" at {place[0]}", f":{place[1]}") if place else ("", "")
+    return f"{name}{line}: the key '{key}' stands twice in one object{where}; readers disagree on which one counts"

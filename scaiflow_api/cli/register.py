@@ -1,0 +1,21 @@
+"""Where commands are listed."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import TypeAlias
+
+Run: TypeAlias = Callable[[Namespace], int | None]
+"""Runs a command with its options; returns the exit code, or None for 0."""
+
+
+class Commands:
+    """The commands of one parser."""
+
+    def __init__(self, parser: ArgumentParser) -> None:
+        self._parsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(self, name: str, run: Run, summary: str) -> ArgumentParser:
+        """List a command and return its parser, for its options."""
+        parser = self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        parser.set_defaults(run=run)
+        return parser

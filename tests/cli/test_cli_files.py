@@ -1,0 +1,136 @@
+"""What cannot be read or written is one sentence, never a traceback; what is written is there whole or not at all."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS_THAT_READ = [("validate",), ("compile", "--out", "-"), ("publish",), ("fmt",), ("diff", "-")]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"\xff{}", "<stdin>:1: the text is not UTF-8"),
+        (b"{}\n\xff", "<stdin>:2: the text is not UTF-8"),
+        (b"", "<stdin>:1:1: not JSON: Expecting value"),
+        (b'{"a": 1,\n "b" 2}', "<stdin>:2:6: not JSON"),
+        (b'{"a": 1}{', "not JSON: Extra data"),
+        (b'{"a": NaN}', "NaN is no JSON number"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (
+            b'{"a": [1,\n {"b": 1, "c": {},\n "b": 2}]}',
+            "<stdin>:3: the key 'b' stands twice in one object at a[1].b",
+        ),
+        (b'{"a.b": 1, "a": {"b": 1}, "\\u0061": 2} trailing', "the key 'a' stands twice in one object at a;"),
+    ],
+)
+@pytest.mark.parametrize("command", COMMANDS_THAT_READ, ids=lambda command: command[0])
+def test_what_is_no_json_is_one_sentence(scaiflow, echo, command, data, sentence):
+    done = scaiflow(*command, *(["echo.flow.json"] if command[0] == "diff" else ["-"]), stdin=data)
+
+    assert (done.code, done.output) == (2, b"")
+    assert sentence in done.errors
+    assert done.errors.startswith("scaiflow: ")
+    assert done.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["missing.flow.json", ".", "a\nb", "x" * 5_000, "a\0b"])
+@pytest.mark.parametrize("command", ["validate", "compile", "import", "publish", "fmt"])
+def test_a_file_that_cannot_be_read_is_one_sentence(scaiflow, command, name):
+    done = scaiflow(command, name)
+
+    assert (done.code, done.output) == (2, b"")
+    assert done.errors.startswith("scaiflow: cannot read ")
+    assert done.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["frobnicate"], ["validate"], ["compile", "a", "--format", "exe"], ["diff", "a"]]
+)
+def test_wrong_use_says_how_it_is_used(scaiflow, arguments):
+    done = scaiflow(*arguments)
+
+    assert (done.code, done.output) == (2, b"")
+    assert done.errors.startswith("usage: scaiflow")
+
+
+def test_a_byte_order_mark_is_no_fault(scaiflow, echo):
+    assert scaiflow("validate", "-", stdin=b"\xef\xbb\xbf" + echo.read_bytes()).code == 0
+
+
+@pytest.mark.parametrize("target", ["no/such/folder/x", ".", "loop"])
+def test_a_target_that_cannot_be_written_is_one_sentence(scaiflow, echo, tmp_path, target):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    done = scaiflow("compile", echo, "--out", target)
+
+    assert done.code == 1
+    assert done.errors.startswith(f"scaiflow: cannot write {target}: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["echo.flow.json", "loop"]
+
+
+def test_the_flow_is_never_its_own_target(scaiflow, echo, tmp_path):
+    before = echo.read_bytes()
+    (tmp_path / "link").symlink_to(echo)
+
+    for target in ("echo.flow.json", "link"):
+        done = scaiflow("compile", echo, "--out", target)
+        assert done.code == 1
+        assert "would be lost" in done.errors
+
+    assert echo.read_bytes() == before
+
+
+def test_a_written_file_keeps_its_mode_and_its_links(scaiflow, echo, tmp_path):
+    real, link = tmp_path / "real.yaml", tmp_path / "link.yaml"
+    real.write_text("old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+
+    assert scaiflow("compile", echo, "--out", link).code == 0
+
+    assert link.is_symlink()
+    assert real.read_text().startswith("core:")
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_a_device_is_written_in_place(scaiflow, echo):
+    assert scaiflow("compile", echo, "--out", os.devnull).code == 0
+
+
+def test_a_reader_that_leaves_early_is_no_failure_to_tell(echo, changed):
+    flow = changed(lambda document: document["nodes"].extend([{"id": 1}] * 3_000))
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "scaiflow_api.cli", "validate", str(flow)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert writer.stdout is not None
+    assert writer.stderr is not None
+    writer.stdout.readline()
+    writer.stdout.close()
+
+    told = writer.stderr.read()
+    writer.stderr.close()
+
+    assert writer.wait(60) == 1
+    assert b"Traceback" not in told
+    assert b"Exception" not in told
+
+
+def test_commands_for_flows_need_neither_environment_nor_server_nor_its_libraries(echo):
+    script = (
+        "import sys; from scaiflow_api.cli.commands import run; code = run(['validate', sys.argv[1]]);"
+        "heavy = {'typer', 'click', 'rich', 'fastapi', 'sqlalchemy', 'httpx', 'asyncio', 'boto3'};"
+        "print(code, sorted(heavy & set(sys.modules)))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(echo)], env={}, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "0 []\n"

@@ -1,0 +1,133 @@
+"""`scaiflow validate`: findings that an editor can follow, and exit codes that a script can."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scaiflow_api.compiler import validate_flow
+from scaiflow_api.flowgraph import DEFAULT_LIMITS
+
+
+def _misspell_port(document):
+    document["edges"][0]["source"]["port"] = "out_typo"
+
+
+def _misspell_key(document):
+    document["nodes"][1]["config"]["gaol"] = "x"
+
+
+def test_a_good_flow_has_no_finding(scaiflow, echo):
+    done = scaiflow("validate", echo)
+
+    assert (done.code, done.lines) == (0, [])
+    assert done.errors == f"{echo}: ok\n"
+
+
+def test_a_finding_is_one_line_with_file_line_path_code_message_and_fix(scaiflow, changed):
+    path = changed(_misspell_port)
+    number = path.read_text().splitlines().index('      "id": "edge_1",')
+
+    done = scaiflow("validate", path)
+
+    assert done.code == 1
+    (line,) = [line for line in done.lines if "out_typo" in line]
+    sentence = "edge 'edge_1': source node 'node_entry' has no output port 'out_typo'"
+    assert re.fullmatch(
+        rf"{re.escape(str(path))}:{number}: edges\[0\]: SF1\d\d error: {sentence} \(fix: .+\)", line
+    )
+
+
+def test_a_warning_is_no_error(scaiflow, changed):
+    done = scaiflow("validate", changed(_misspell_key))
+
+    assert done.code == 0
+    assert ["SF204 warning" in line for line in done.lines] == [True]
+    assert "ok, 1 warning" in done.errors
+
+
+def test_lines_are_those_of_the_values_named(scaiflow, changed):
+    path = changed(_misspell_key)
+    number = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if '"gaol"' in line)
+
+    assert scaiflow("validate", path).lines[0].startswith(f"{path}:{number}: nodes[1].config.gaol: SF204 ")
+
+
+def test_what_is_missing_is_on_the_line_of_what_should_hold_it(scaiflow, changed):
+    path = changed(lambda document: document["nodes"][1].pop("label"))
+    number = path.read_text().splitlines().index('      "id": "node_echo",')
+
+    assert scaiflow("validate", path).lines == [
+        f"{path}:{number}: nodes[1].label: SF002 error: label is required"
+    ]
+
+
+def test_json_holds_all_findings_as_the_api_sends_them(scaiflow, changed):
+    path = changed(lambda document: (_misspell_port(document), _misspell_key(document)))
+    found = [item.as_dict() for item in validate_flow(json.loads(path.read_text()))]
+
+    done = scaiflow("validate", path, "--json")
+
+    assert done.code == 1
+    assert done.json == {
+        "ok": False,
+        "errors": [item for item in found if item["severity"] == "error"],
+        "warnings": [item for item in found if item["severity"] == "warning"],
+    }
+    assert done.json["errors"]
+    assert done.json["warnings"]
+    assert done.errors == ""
+
+
+def test_standard_input_is_a_flow_too(scaiflow, echo):
+    assert scaiflow("validate", "-", stdin=echo.read_bytes()).code == 0
+    assert scaiflow("validate", "-", stdin="[]").lines[0].startswith("<stdin>:1: SF001 error: ")
+
+
+def test_a_flow_beyond_a_limit_is_a_finding(scaiflow, changed):
+    path = changed(lambda document: document.update(nodes=[{}] * (DEFAULT_LIMITS.max_nodes + 1)))
+
+    done = scaiflow("validate", path)
+
+    assert done.code == 1
+    assert "flow_too_large error" in done.lines[0]
+    assert scaiflow("validate", path, "--json").json["errors"][0]["code"] == "flow_too_large"
+
+
+def test_what_others_wrote_cannot_steer_the_terminal(scaiflow, changed):
+    path = changed(lambda document: document["nodes"][0].update(type="\x1b[2J\nentry"))
+
+    done = scaiflow("validate", path)
+
+    assert len(done.lines) == 1
+    assert b"\x1b" not in done.output
+
+
+def _on_a_terminal(path: Path, **environment: str) -> bytes:
+    terminal, screen = pty.openpty()
+    names = {"PATH": os.environ["PATH"], "TERM": "xterm", **environment}
+    subprocess.run(
+        [sys.executable, "-m", "scaiflow_api.cli", "validate", str(path)],
+        stdout=screen,
+        stderr=subprocess.DEVNULL,
+        env=names,
+        check=False,
+    )
+    os.close(screen)
+    try:
+        return os.read(terminal, 10_000)
+    finally:
+        os.close(terminal)
+
+
+@pytest.mark.parametrize(("environment", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_is_for_terminals_of_people_who_want_it(changed, environment, is_coloured):
+    shown = _on_a_terminal(changed(_misspell_key), **environment)
+
+    assert b"SF204" in shown
+    assert (b"\x1b[" in shown) is is_coloured
