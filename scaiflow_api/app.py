@@ -16,6 +16,7 @@ from scaiflow_api.domains.home.router import router as home
 from scaiflow_api.domains.lookups.router import router as lookups
 from scaiflow_api.domains.preview.router import router as flows_preview
 from scaiflow_api.domains.runs.router import router as runs
+from scaiflow_api.domains.schema.router import router as schema
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
 from scaiflow_api.domains.testruns.router import router as testruns
@@ -74,14 +75,14 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             "Idempotency-Key",
             "X-Request-Id",
         ],
-        expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+        expose_headers=["Content-Disposition", "ETag", "Retry-After", "X-Request-Id"],
         max_age=600,
     )
     app.add_middleware(RequestContext)
 
     # The busiest come first: the application looks through its routes in this order. Fixed paths come before
     # those with parameters.
-    for router in (flows_preview, flows, deploy, testruns, runs, lookups, session):
+    for router in (flows_preview, flows, deploy, testruns, runs, lookups, session, schema):
         app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)
     # The closed list of what needs no token; a test compares.
     app.include_router(sign_in, prefix=API)

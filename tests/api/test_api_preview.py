@@ -59,31 +59,3 @@ async def test_any_object_can_be_validated(api: httpx.AsyncClient, people: Peopl
     assert answer.status_code == 200
     assert answer.json()["valid"] is False
     assert {item["code"][:3] for item in answer.json()["diagnostics"]} == {"SF0"}
-
-
-async def test_a_kind_that_does_not_compile_yet_is_named(
-    api: httpx.AsyncClient, people: People, echo: Json
-) -> None:
-    http = {"id": "node_http", "type": "tool_http", "label": "Call", "position": {"x": 0, "y": 0}}
-
-    answer = await api.post(
-        "/flows/compile",
-        json={"content": {**echo, "nodes": [*echo["nodes"], http]}},
-        headers=people.bob.headers,
-    )
-
-    errors = [item for item in answer.json()["diagnostics"] if item["severity"] == "error"]
-    assert [(item["node_id"], "not supported yet" in item["message"]) for item in errors] == [
-        ("node_http", True)
-    ]
-
-
-@pytest.mark.parametrize("wanted", ["ir", "scai", "exe"])
-async def test_a_format_that_there_is_not_is_refused(
-    api: httpx.AsyncClient, people: People, echo: Json, wanted: str
-) -> None:
-    answer = await api.post(
-        "/flows/compile", json={"content": echo, "format": wanted}, headers=people.bob.headers
-    )
-
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request")

@@ -99,7 +99,7 @@ class DeployFlow:
         try:
             compiled = await self._compile(document)
             _still_ours(lease, flow)
-            core = await rollout.place(compiled.body.encode(), flow_id=flow.id, core_id=known_core)
+            core = await rollout.place(compiled.text.encode(), flow_id=flow.id, core_id=known_core)
             await self._note_core(deployment, core.id)
             _still_ours(lease, flow)
             await rollout.start(core)

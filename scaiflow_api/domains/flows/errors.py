@@ -39,6 +39,21 @@ class InvalidFlow(AppError):
     fix = "Each entry of 'diagnostics' names a place and what is wrong there."
 
 
+class InvalidManifest(AppError):
+    """The message says what is wrong, and where."""
+
+    status, error = 422, "invalid_manifest"
+    template = "{message}"
+
+
+class DoesNotCompile(AppError):
+    """Nothing can be made of the flow as it is; `diagnostics` names all that was found."""
+
+    status, error = 400, "compile_error"
+    template = "The flow does not compile."
+    fix = "Each entry of 'diagnostics' names a place and what is wrong there."
+
+
 class InvalidCursor(AppError):
     status, error = 400, "invalid_cursor"
     template = "The cursor is not one of ours."

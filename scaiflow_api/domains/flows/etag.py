@@ -1,6 +1,7 @@
 """ETags of flows: the version and the revision of the row, so that a rename changes it too."""
 
 from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.web.etag import names
 
 
 def etag_of(flow: Flow) -> str:
@@ -10,5 +11,4 @@ def etag_of(flow: Flow) -> str:
 
 def matches(header: str, flow: Flow) -> bool:
     """Tell whether an `If-Match` or `If-None-Match` header names the flow as it is."""
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return "*" in tags or etag_of(flow) in tags
+    return names(header, etag_of(flow))

@@ -1,34 +1,43 @@
-"""`/v1/flows`: list, create, read, change, delete, and the versions."""
+"""`/v1/flows`: list, create, read, change, delete, the versions, and flows as files."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Body, Depends, Header, Query, Response
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.flows.errors import (
+    DoesNotCompile,
     FlowNotFound,
     InsufficientAcl,
     InvalidCursor,
     InvalidFlow,
+    InvalidManifest,
     SaveContention,
     VersionConflict,
     VersionNotFound,
 )
 from scaiflow_api.domains.flows.etag import etag_of, matches
+from scaiflow_api.domains.flows.exporting import MEDIA_TYPES, ExportFormat, export_document
+from scaiflow_api.domains.flows.importing import read_import
 from scaiflow_api.domains.flows.repository import Position
 from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.domains.flows.schemas import (
     FlowCreate,
     FlowDetail,
+    FlowImport,
     FlowPage,
     FlowSummary,
     FlowUpdate,
     FlowVersionItem,
+    ImportedContent,
+    ImportedFlow,
 )
 from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.preview.schemas import DiagnosticItem
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.paging import decode_cursor, encode_cursor
 from scaiflow_api.storage import StoreUnavailable
@@ -54,6 +63,22 @@ IfNoneMatch = Annotated[
 ]
 
 _SUMMARY = tuple(FlowSummary.model_fields)
+_MANIFEST = """core:
+  name: echo-agent
+  mode: stateless
+  flows:
+    - name: echo-agent
+      trigger: {type: api, method: POST, path: /}
+      steps:
+        - rigid: "You said: {{ message }}"
+"""
+_IMPORTS: dict[str, Any] = {
+    "manifest": {"summary": "A manifest, to look at", "value": {"content": _MANIFEST}},
+    "bundle": {
+        "summary": "A SCIR bundle, to keep",
+        "value": {"format": "ir", "content": "U0NJUgEAAACD…", "name": "Echo Agent", "save": True},
+    },
+}
 
 
 @router.get("", response_model=FlowPage, responses=documented(InvalidCursor))
@@ -86,6 +111,30 @@ async def create_flow(body: FlowCreate, caller: Manager, writer: FlowWriterDep) 
     """Create a flow; you become its owner. The server writes `id`, `name` and `version` into the content."""
     flow, document = await writer.create(caller, body)
     return _detail(flow, document, status=201)
+
+
+@router.post(
+    "/import",
+    response_model=ImportedContent,
+    responses={
+        201: {"model": ImportedFlow, "description": "the flow that was created"},
+        **documented(InvalidManifest, InvalidFlow, FlowTooLarge, StoreUnavailable),
+    },
+)
+async def import_flow(
+    body: Annotated[FlowImport, Body(openapi_examples=_IMPORTS)],
+    caller: Manager,
+    writer: FlowWriterDep,
+    resources: ResourcesDep,
+) -> Response:
+    """Make a flow of a manifest, a SCIR bundle or a document. With `save` it is created, as by `POST /v1/flows`."""
+    content, found = await asyncio.to_thread(read_import, body, resources.limits)
+    diagnostics = [DiagnosticItem.of(item).model_dump() for item in found]
+    if body.save:
+        flow, document = await writer.create(caller, FlowCreate(name=body.name, content=content))
+        return _detail(flow, document, status=201, diagnostics=diagnostics)
+    answer = orjson.dumps({"content": content, "diagnostics": diagnostics})
+    return Response(answer, media_type="application/json")
 
 
 @router.get(
@@ -181,8 +230,49 @@ async def read_version(flow_id: str, version: str, caller: Viewer, flows: FlowSe
     return _detail(flow, document, version=version)
 
 
+@router.get(
+    "/{flow_id}/export",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "the file; its name is in `Content-Disposition`",
+            "content": {media_type: {} for media_type in MEDIA_TYPES.values()},
+        },
+        **documented(FlowNotFound, VersionNotFound, DoesNotCompile, FlowTooLarge, StoreUnavailable),
+    },
+    openapi_extra=acl(Level.VIEW),
+)
+async def export_flow(
+    flow_id: str,
+    caller: Viewer,
+    flows: FlowServiceDep,
+    resources: ResourcesDep,
+    wanted: Annotated[
+        ExportFormat,
+        Query(
+            alias="format",
+            description="`json` the document, `yaml` the manifest, `ir` a SCIR bundle, `scai` a text to read",
+        ),
+    ] = "json",
+    version: Annotated[
+        str | None, Query(max_length=64, description="an older version than the current one")
+    ] = None,
+) -> Response:
+    """Download the flow as a file. Only `json` can be had of a flow with errors."""
+    flow = await flows.open(caller, flow_id, Level.VIEW)
+    document = await flows.document(flow, version)
+    file = await asyncio.to_thread(export_document, document, wanted, resources.limits)
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.body, headers=headers, media_type=file.media_type)
+
+
 def _detail(
-    flow: Flow, document: dict[str, Any], *, status: int = 200, version: str | None = None
+    flow: Flow,
+    document: dict[str, Any],
+    *,
+    status: int = 200,
+    version: str | None = None,
+    **beside: Any,
 ) -> Response:
     """Answer with a FlowDetail, built without a model: the content was checked when it was stored."""
     summary = {field: getattr(flow, field) for field in _SUMMARY}
@@ -190,7 +280,7 @@ def _detail(
     if version is not None and version != flow.version:
         summary["version"] = version
         headers = {}
-    body = orjson.dumps({**summary, "content": document}, option=orjson.OPT_UTC_Z)
+    body = orjson.dumps({**summary, "content": document, **beside}, option=orjson.OPT_UTC_Z)
     return Response(body, status, headers=headers, media_type="application/json")
 
 

@@ -177,7 +177,7 @@ class FlowWriter:
         """Return what is stored for a content: checked, with the server's id, name and version in it."""
         document = {**content, "id": flow_id, "name": name, "version": version}
         # A large document takes a tenth of a second to check; the others should not wait for it.
-        return document, await asyncio.to_thread(_checked, document, self._limits)
+        return document, await asyncio.to_thread(checked, document, self._limits)
 
     def _version_row(
         self, flow_id: str, version: str, caller: Caller, message: str, stored: bytes
@@ -193,7 +193,8 @@ class FlowWriter:
         )
 
 
-def _checked(document: dict[str, Any], limits: Limits) -> bytes:
+def checked(document: dict[str, Any], limits: Limits) -> bytes:
+    """Return the bytes of a document that may be stored, however unfinished. Raises InvalidFlow, FlowTooLarge."""
     found = parse_document(document, limits=limits)
     if isinstance(found, list):
         raise InvalidFlow(diagnostics=[diagnostic(problem).as_dict() for problem in found])

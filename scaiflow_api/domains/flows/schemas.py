@@ -1,17 +1,17 @@
 """Flows over the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
+from scaiflow_api.domains.preview.schemas import Content, DiagnosticItem
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
 FlowName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")
 ]
 Prose = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
-Content = Annotated[dict[str, Any], Field(description="A flow document (v2).")]
 
 
 class FlowCreate(ApiModel):
@@ -49,6 +49,31 @@ class FlowDetail(FlowSummary):
     """A flow with its content."""
 
     content: dict[str, Any]
+
+
+class FlowImport(ApiModel):
+    """A file to make a flow of. Without a `name` the flow takes the one in the file."""
+
+    content: str
+    """The text of the file; of a bundle (`ir`), its bytes in Base64."""
+    format: Literal["yaml", "ir", "json"] = "yaml"
+    """`yaml` is a manifest, `ir` a SCIR bundle, `json` a flow document."""
+    name: FlowName | None = None
+    save: bool = False
+    """Create the flow, instead of only answering with its content."""
+
+
+class ImportedContent(AnswerModel):
+    """A flow document that was not saved, and what was found while reading it."""
+
+    content: dict[str, Any]
+    diagnostics: list[DiagnosticItem]
+
+
+class ImportedFlow(FlowDetail):
+    """The flow that was created, and what was found while reading its file."""
+
+    diagnostics: list[DiagnosticItem]
 
 
 class FlowPage(AnswerModel):
