@@ -1,0 +1,119 @@
+"""Measures the compiler, the expression language and the command line: `python -m benchmarks.compiler`.
+
+Every number is a ratio to a peer or a floor in the same run: the best of several repetitions of each.
+"""
+
+import gc
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from simpleeval import SimpleEval
+
+from benchmarks.documents import flow_of
+from scaiflow_api.compiler import compile_flow, read_manifest, validate_flow
+from scaiflow_api.expressions import evaluate, parse
+from scaiflow_api.flowgraph import FlowGraph
+
+SIZES = (50, 500, 5_000)
+ECHO = Path(__file__).parents[1] / "examples" / "echo-agent.flow.json"
+
+
+def main() -> None:
+    measure_compiler()
+    measure_expressions()
+    measure_command_line()
+
+
+def best(work: Callable[[], Any], *, seconds: float = 2.0, most: int = 50) -> float:
+    """Return the shortest time of one repetition, in seconds."""
+    shortest, spent, done = float("inf"), 0.0, 0
+    while done < 3 or (spent < seconds and done < most):
+        gc.collect()
+        started = time.perf_counter()
+        work()
+        elapsed = time.perf_counter() - started
+        shortest, spent, done = min(shortest, elapsed), spent + elapsed, done + 1
+    return shortest
+
+
+def measure_compiler() -> None:
+    print("the compiler, in ms (ratio to parsing the JSON into the models)")
+    times: dict[str, dict[int, float]] = {}
+    for size in SIZES:
+        document = flow_of(size)
+        text = orjson.dumps(document)
+        work: dict[str, Callable[[], Any]] = {
+            "parse into the models": lambda text=text: FlowGraph.model_validate_json(text),
+            "validate": lambda document=document: validate_flow(document),
+            "compile to SCIR": lambda document=document: compile_flow(document, "ir"),
+            "compile to YAML": lambda document=document: compile_flow(document, "yaml"),
+        }
+        for name, step in work.items():
+            times.setdefault(name, {})[size] = best(step)
+    floor = times["parse into the models"]
+    for name, by_size in times.items():
+        cells = [f"{by_size[size] * 1e3:9.1f} ({by_size[size] / floor[size]:4.1f}x)" for size in SIZES]
+        growth = by_size[SIZES[2]] / by_size[SIZES[1]]
+        print(f"  {name:24}", *cells, f"  {SIZES[1]} to {SIZES[2]}: {growth:.1f}x")
+    measure_yaml(times["compile to YAML"][SIZES[1]])
+
+
+def measure_yaml(compiled: float) -> None:
+    body = str(compile_flow(flow_of(SIZES[1])).body)
+    mapping = yaml.load(body, Loader=yaml.CSafeLoader)
+    dumped = best(lambda: yaml.dump(mapping, Dumper=yaml.CSafeDumper, sort_keys=False))
+    read = best(lambda: read_manifest(body))
+    print(f"  PyYAML (C) dumps the same manifest of {SIZES[1]} nodes in {dumped * 1e3:.1f} ms;", end=" ")
+    print(f"compiling it is {compiled / dumped:.2f} of that. Reading it back: {read * 1e3:.1f} ms")
+
+
+def measure_expressions() -> None:
+    scope = {"confidence": 0.9, "intent": "refund", "kb_results": [1, 2, 3]}
+    pairs = {
+        "confidence > 0.7 && intent == 'refund'": (
+            lambda names: names["confidence"] > 0.7 and names["intent"] == "refund",
+            "confidence > 0.7 and intent == 'refund'",
+        ),
+        "confidence > 0.7 ? confidence * 2 : 0": (
+            lambda names: names["confidence"] * 2 if names["confidence"] > 0.7 else 0,
+            "confidence * 2 if confidence > 0.7 else 0",
+        ),
+    }
+    print("\nexpressions, 100,000 evaluations")
+    for text, (by_hand, python) in pairs.items():
+        expression = parse(text)
+        peer = SimpleEval(names=scope)
+        parsed = peer.parse(python)
+        ours = best(lambda expression=expression: repeat(evaluate, expression, scope))
+        hand = best(lambda by_hand=by_hand: repeat(by_hand, scope))
+        simple = best(lambda peer=peer, parsed=parsed: repeat(peer.eval, "", parsed))
+        print(f"  {text:42} {ours * 10:6.2f} us: {ours / hand:5.1f}x Python by hand,", end=" ")
+        print(f"{ours / simple:.2f}x simpleeval")
+
+
+def repeat(function: Callable[..., Any], *arguments: Any) -> None:
+    for _ in range(100_000):
+        function(*arguments)
+
+
+def measure_command_line() -> None:
+    command = shutil.which("scaiflow", path=str(Path(sys.executable).parent)) or "scaiflow"
+    floor = best(lambda: run([sys.executable, "-c", "import pydantic, yaml"]), seconds=5)
+    ours = best(lambda: run([command, "validate", str(ECHO)]), seconds=5)
+    print(f"\n`scaiflow validate` on the echo agent: {ours:.3f} s,", end=" ")
+    print(f"{ours / floor:.2f}x `python -c 'import pydantic, yaml'` ({floor:.3f} s)")
+
+
+def run(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
