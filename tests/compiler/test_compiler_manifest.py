@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import ManifestError, compile_flow, ir, read_manifest
+from scaiflow_api.compiler.steps import StepReader
 
 BY_HAND = """
 core:
@@ -98,8 +99,7 @@ def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
         ),
         (
             "core: {name: x, flows: [{name: f, trigger: {type: api}, steps: [{shell: rm}]}]}",
-            "core.flows[0].steps[0] must have exactly one of the keys llm_turn, rigid, set, plugin_call, "
-            + "checkpoint, core_call, match, foreach, while, parallel.",
+            f"core.flows[0].steps[0] must have exactly one of the keys {', '.join(StepReader('').forms)}.",
         ),
         (
             "core: {name: x, flows: [{name: f, trigger: {type: api}, steps: [{set: []}]}]}",
