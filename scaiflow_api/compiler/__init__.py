@@ -1,10 +1,21 @@
-"""Flow document → intermediate representation → deployable text, and back. Pure: no I/O, clock or chance."""
+"""Flow document → intermediate representation → deployable text, and back. Pure: no I/O, clock or chance.
 
-from scaiflow_api.compiler.diagnostics import Diagnostic
-from scaiflow_api.compiler.importing import Imported, import_manifest
-from scaiflow_api.compiler.manifest import read_manifest
-from scaiflow_api.compiler.pipeline import FORMATS, Compiled, CompileError, compile_flow, validate_flow
-from scaiflow_api.compiler.section import ManifestError
+    from scaiflow_api.compiler import compile_flow, import_manifest, validate_flow
+
+Names are loaded when they are first asked for: who only validates, as the command line does on every save, does
+not wait for the formats.
+"""
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scaiflow_api.compiler.check import validate_flow
+    from scaiflow_api.compiler.diagnostics import Diagnostic
+    from scaiflow_api.compiler.importing import Imported, import_manifest
+    from scaiflow_api.compiler.manifest import read_manifest
+    from scaiflow_api.compiler.pipeline import FORMATS, Compiled, CompileError, compile_flow
+    from scaiflow_api.compiler.section import ManifestError
 
 __all__ = [
     "FORMATS",
@@ -18,3 +29,36 @@ __all__ = [
     "read_manifest",
     "validate_flow",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home: ModuleType
+    match name:
+        case "validate_flow":
+            from scaiflow_api.compiler import check
+
+            home = check
+        case "Diagnostic":
+            from scaiflow_api.compiler import diagnostics
+
+            home = diagnostics
+        case "Imported" | "import_manifest":
+            from scaiflow_api.compiler import importing
+
+            home = importing
+        case "read_manifest":
+            from scaiflow_api.compiler import manifest
+
+            home = manifest
+        case "ManifestError":
+            from scaiflow_api.compiler import section
+
+            home = section
+        case "FORMATS" | "CompileError" | "Compiled" | "compile_flow":
+            from scaiflow_api.compiler import pipeline
+
+            home = pipeline
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(home, name)
+    return value

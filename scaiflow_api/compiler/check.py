@@ -27,7 +27,7 @@ from scaiflow_api.compiler.rules import (
     wiring,
 )
 from scaiflow_api.compiler.scope import Scope
-from scaiflow_api.flowgraph import FlowGraph, Limits, parse_document
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowGraph, Limits, parse_document
 from scaiflow_api.kit.canonical_json import normalized
 
 
@@ -48,7 +48,6 @@ class SoundShape:
     regions: Regions | None
     """None where the graph has cycles."""
     uses: Sequence[expressions.Use]
-    scope: Scope
 
 
 def check_document(document: object, limits: Limits) -> Checked:
@@ -68,11 +67,11 @@ def check_document(document: object, limits: Limits) -> Checked:
     paths.check(view, sink)
     regions = structure.check(view, sink)
     uses = expressions.check(view, sink)
-    scope = names.check(view, uses, sink, regions)
+    names.check_reserved(view, sink)
     models.check(view, sink)
     plugins.check(view, sink)
     policy.check(view, sink)
-    return Checked(sink, SoundShape(view, regions, uses, scope))
+    return Checked(sink, SoundShape(view, regions, uses))
 
 
 def advise(checked: Checked) -> list[Diagnostic]:
@@ -80,7 +79,9 @@ def advise(checked: Checked) -> list[Diagnostic]:
     sink = Sink(list(checked.sink.found))
     sound = checked.sound
     if sound is not None:
-        view, regions, uses, scope = sound.view, sound.regions, sound.uses, sound.scope
+        view, regions, uses = sound.view, sound.regions, sound.uses
+        scope = Scope(view, regions)
+        names.check(view, scope, uses, sink)
         branches.check(view, uses, sink)
         if regions is not None:
             binding.check(view, regions, scope, uses, sink)
@@ -90,4 +91,13 @@ def advise(checked: Checked) -> list[Diagnostic]:
         fixtures.check(view, sink)
         schedules.check(view, sink)
         resources.check(view, sink)
+        policy.check_secrets(view, sink)
     return sink.ordered()
+
+
+def validate_flow(document: object, *, limits: Limits = DEFAULT_LIMITS) -> list[Diagnostic]:
+    """Return all that is wrong with any JSON value, in the order of the document.
+
+    Raises FlowTooLarge (413) alone.
+    """
+    return advise(check_document(document, limits))

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
+from scaiflow_api.compiler.check import validate_flow
 from scaiflow_api.compiler.diagnostics import Diagnostic, Rule
 from scaiflow_api.compiler.importing import import_manifest
-from scaiflow_api.compiler.pipeline import validate_flow
 from scaiflow_api.compiler.rules import (
     binding,
     branches,

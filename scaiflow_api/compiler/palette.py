@@ -7,7 +7,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
 from scaiflow_api.compiler.kinds.base import NodeConfig, Port
-from scaiflow_api.flowgraph.schema import Untitled
+from scaiflow_api.flowgraph.schema import Documented
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +57,5 @@ def _entry(kind: EntryKind | StepKind) -> PaletteEntry:
 def _config_schema(config: type[NodeConfig]) -> dict[str, Any]:
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
-        **config.model_json_schema(schema_generator=Untitled),
+        **config.model_json_schema(schema_generator=Documented),
     }

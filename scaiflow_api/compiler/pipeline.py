@@ -1,4 +1,4 @@
-"""The compiler's public functions: validate, compile."""
+"""From a document to one of the formats."""
 
 from functools import cached_property
 
@@ -43,14 +43,6 @@ class Compiled:
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """The warnings. Looked for when they are asked for: that takes about as long as compiling."""
         return tuple(advise(self._checked))
-
-
-def validate_flow(document: object, *, limits: Limits = DEFAULT_LIMITS) -> list[Diagnostic]:
-    """Return all that is wrong with any JSON value, in the order of the document.
-
-    Raises FlowTooLarge (413) alone.
-    """
-    return advise(check_document(document, limits))
 
 
 def compile_flow(

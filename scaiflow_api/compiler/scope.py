@@ -54,7 +54,7 @@ class Scope:
 
     def __init__(self, view: FlowView, regions: Regions | None) -> None:
         self.regions = regions
-        self.offers = list(_offers(view))
+        self.offers = list(offers(view))
         self.given: set[str] = {"input"}
         """Names that the input may bring, as far as the document says so."""
         self.variables: dict[str, Variable] = {item.name: item for item in view.graph.variables}
@@ -141,7 +141,8 @@ class Scope:
         )
 
 
-def _offers(view: FlowView) -> Iterator[Offer]:
+def offers(view: FlowView) -> Iterator[Offer]:
+    """Yield every name that the document brings into scope."""
     for index, variable in enumerate(view.graph.variables):
         yield Offer(f"variables[{index}].name", variable.name, Origin.VARIABLE)
     for node in view.nodes:

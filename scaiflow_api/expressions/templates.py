@@ -5,6 +5,7 @@ The end of an expression is found by its tokens, so that braces of maps and brac
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from scaiflow_api.expressions.errors import ExpressionSyntaxError
@@ -41,6 +42,10 @@ class Template:
 
 def parse_template(text: str) -> Template:
     """Read a template. Raises ExpressionSyntaxError, positions counting from the start of `text`."""
+    return _parse_short(text) if len(text) <= _SHORT else _parse(text)
+
+
+def _parse(text: str) -> Template:
     pieces: list[str | Expression] = []
     literal: list[str] = []
     position = 0
@@ -59,6 +64,10 @@ def parse_template(text: str) -> Template:
     pieces.extend(filter(None, ["".join(literal)]))
     names = frozenset[str]().union(*(piece.names for piece in pieces if isinstance(piece, Expression)))
     return Template(text, tuple(pieces), names)
+
+
+_SHORT = 200
+_parse_short = lru_cache(maxsize=4096)(_parse)
 
 
 def template_names(value: Any) -> frozenset[str]:

@@ -8,9 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Part(BaseModel):
     """What all parts of a document share: exact types, and unknown keys are kept."""
 
-    model_config = ConfigDict(
-        strict=True, extra="allow", populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(strict=True, extra="allow", populate_by_name=True, defer_build=True)
 
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_]*$"

@@ -16,6 +16,7 @@ from scaiflow_api.compiler.kinds import KINDS, StepKind, pause, plugin_call, sub
 from scaiflow_api.compiler.kinds.base import Common, FallibleConfig, Surroundings
 from scaiflow_api.compiler.manifest_text import load_manifest_text
 from scaiflow_api.compiler.section import Section
+from scaiflow_api.flowgraph.schema import Documented
 
 JSON = dict[str, Any]
 COMMON = Common(
@@ -239,7 +240,7 @@ def test_the_order_of_keys_changes_no_byte_of_the_step(drawn: tuple[str, JSON], 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_key_of_a_kind_is_described(name: str) -> None:
-    properties = kind_of(name).config.model_json_schema()["properties"]
+    properties = kind_of(name).config.model_json_schema(schema_generator=Documented)["properties"]
 
     assert [key for key, schema in properties.items() if not schema.get("description")] == []
     assert set(properties) - set(FallibleConfig.model_fields) == set().union(*CONFIGS[name]) | {

@@ -49,6 +49,7 @@ def found(kind: str, settings: dict[str, Any], **more: Any) -> list[Diagnostic]:
     assert view is not None
     sink = Sink()
     policy.check(view, sink)
+    policy.check_secrets(view, sink)
     return sink.ordered()
 
 

@@ -29,6 +29,7 @@ def view_of(document: Any) -> FlowView:
 def found(document: Any) -> list[Diagnostic]:
     view = view_of(document)
     sink = Sink()
+    policy.check_secrets(view, sink)
     for module in MODULES:
         module.check(view, sink)
     return sink.ordered()

@@ -17,7 +17,7 @@ class Config(BaseModel):
     """A part of a node's `config`. Unknown keys are kept; they give a warning."""
 
     model_config = ConfigDict(
-        strict=True, extra="allow", frozen=True, use_attribute_docstrings=True, populate_by_name=True
+        strict=True, extra="allow", frozen=True, populate_by_name=True, defer_build=True
     )
 
 

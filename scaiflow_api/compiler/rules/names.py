@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from functools import cache
 
+import orjson
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.flow import FlowView
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
-from scaiflow_api.compiler.regions import Chain, Regions
+from scaiflow_api.compiler.regions import Chain
 from scaiflow_api.compiler.rules.expressions import Use
-from scaiflow_api.compiler.scope import Origin, Scope
+from scaiflow_api.compiler.scope import Origin, Scope, offers
 from scaiflow_api.compiler.suggest import Suggestions
 
 PLACE = {"position": {"x": 0, "y": 0}}
@@ -101,19 +103,27 @@ NOT_VISIBLE = Rule(
     },
 )
 
+RESERVED_BEGINNINGS = tuple(f'"{node}{ir.RESERVED_PREFIX}'.encode() for node in ("", "node_"))
+"""One of these is in the text of every document with a reserved name."""
+
 RULES = (UNKNOWN_NAME, UNDECLARED_VARIABLE, RESERVED_NAME, NOT_VISIBLE)
 
 
-def check(view: FlowView, uses: Sequence[Use], sink: Sink, regions: Regions | None = None) -> Scope:
-    """Report what is wrong with names; return all that the flow offers. No regions: the graph has cycles."""
-    scope = Scope(view, regions)
-    for offer in scope.offers:
+def check_reserved(view: FlowView, sink: Sink) -> None:
+    """Report names that would hide the compiler's own."""
+    text = orjson.dumps(view.document)
+    if not any(beginning in text for beginning in RESERVED_BEGINNINGS):
+        return
+    for offer in offers(view):
         if offer.name.startswith(ir.RESERVED_PREFIX):
             node_id = offer.node.id if offer.node and not offer.path.startswith("edges") else None
             sink.report(RESERVED_NAME, offer.path, node_id=node_id, fix="rename it", name=offer.name)
+
+
+def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None:
+    """Report names that are probably mistyped."""
     _check_assignments(scope, sink)
     _check_uses(view, uses, scope, sink)
-    return scope
 
 
 def _check_assignments(scope: Scope, sink: Sink) -> None:
