@@ -47,10 +47,11 @@ PERMISSIONS = """# Who may call what
 
 A route needs a token unless it is public, then a permission of ScaiCore (held through ScaiGrid, or implied by the
 roles `tenant_admin` and `super_admin`), then a level on the flow that its path names: `view` < `edit` < `deploy` <
-`admin`. The owner, the tenant's admins and super admins hold `admin`. A flow that one may not view answers 404.
+`admin`. The owner, the tenant's admins and super admins hold `admin`. A flow that one may not view answers 404. Where
+a role is named, it or a higher one is needed.
 
-| method | path | permission | level on the flow |
-|---|---|---|---|
+| method | path | permission | role | level on the flow |
+|---|---|---|---|---|
 """
 
 CONFIGURATION = """# Configuration
@@ -70,7 +71,7 @@ def permissions_page() -> str:
         NOTICE
         + PERMISSIONS
         + rows(
-            (rule.method, f"`{rule.path}`", permission_of(rule), f"`{rule.acl}`" if rule.acl else "")
+            (rule.method, f"`{rule.path}`", permission_of(rule), word(rule.role), word(rule.acl))
             for rule in rules(create_app(Settings()))
         )
     )
@@ -80,6 +81,10 @@ def permission_of(rule: RouteRule) -> str:
     if rule.public:
         return "public"
     return f"`{rule.permission}`" if rule.permission else "any signed-in caller"
+
+
+def word(text: str | None) -> str:
+    return f"`{text}`" if text else ""
 
 
 def settings() -> Iterator[tuple[str, list[tuple[str, str, str]]]]:

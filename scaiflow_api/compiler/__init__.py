@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from scaiflow_api.compiler.check import validate_flow
     from scaiflow_api.compiler.diagnostics import Diagnostic
     from scaiflow_api.compiler.importing import Imported, import_manifest
-    from scaiflow_api.compiler.manifest import read_manifest
+    from scaiflow_api.compiler.manifest.reader import read_manifest
+    from scaiflow_api.compiler.manifest.section import ManifestError
     from scaiflow_api.compiler.pipeline import FORMATS, Compiled, CompileError, compile_flow
-    from scaiflow_api.compiler.section import ManifestError
 
 __all__ = [
     "FORMATS",
@@ -47,11 +47,11 @@ def __getattr__(name: str) -> Any:
 
             home = importing
         case "read_manifest":
-            from scaiflow_api.compiler import manifest
+            from scaiflow_api.compiler.manifest import reader
 
-            home = manifest
+            home = reader
         case "ManifestError":
-            from scaiflow_api.compiler import section
+            from scaiflow_api.compiler.manifest import section
 
             home = section
         case "FORMATS" | "CompileError" | "Compiled" | "compile_flow":

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scaiflow_api.compiler.analysis.scope import Scope
 from scaiflow_api.compiler.diagnostics import Diagnostic, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView
-from scaiflow_api.compiler.regions import Regions
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.regions import Regions
 from scaiflow_api.compiler.rules import (
     binding,
     branches,
@@ -26,7 +27,6 @@ from scaiflow_api.compiler.rules import (
     usage,
     wiring,
 )
-from scaiflow_api.compiler.scope import Scope
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowGraph, Limits, parse_document
 from scaiflow_api.kit.canonical_json import normalized
 

@@ -3,12 +3,12 @@
 from functools import cached_property
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.bundle import write_bundle
+from scaiflow_api.compiler.bundle.framing import write_bundle
 from scaiflow_api.compiler.check import Checked, advise, check_document
 from scaiflow_api.compiler.diagnostics import Diagnostic
-from scaiflow_api.compiler.emit.scai import emit_scai
-from scaiflow_api.compiler.emit.yaml import emit_yaml
-from scaiflow_api.compiler.lower import lower
+from scaiflow_api.compiler.lowering.lower import lower
+from scaiflow_api.compiler.manifest.writer import emit_yaml
+from scaiflow_api.compiler.scai.text import emit_scai
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits
 
 FORMATS = ("yaml", "ir", "scai")

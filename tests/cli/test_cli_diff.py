@@ -2,7 +2,7 @@
 
 import json
 
-from scaiflow_api.compiler.interface import compare_interfaces
+from scaiflow_api.compiler.interface.compare import compare_interfaces
 from scaiflow_api.flowgraph.diff import diff_flows
 
 

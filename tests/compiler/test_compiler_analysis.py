@@ -9,13 +9,13 @@ from compiler_documents import JSON, a_decision, a_node, a_text, an_entry
 from compiler_ways import a_flow_of_ways
 
 from scaiflow_api.compiler import validate_flow
-from scaiflow_api.compiler.cron import read_cron
-from scaiflow_api.compiler.inference import Inference
-from scaiflow_api.compiler.occurrences import occurrences
-from scaiflow_api.compiler.shapes import Shape, misfit
+from scaiflow_api.compiler.analysis.inference import Inference
+from scaiflow_api.compiler.analysis.occurrences import occurrences
+from scaiflow_api.compiler.analysis.shapes import Shape, misfit
+from scaiflow_api.compiler.analysis.types import parse_type
+from scaiflow_api.compiler.knowledge.cron import read_cron
+from scaiflow_api.compiler.knowledge.time_zones import TIME_ZONES
 from scaiflow_api.compiler.suggest import Suggestions
-from scaiflow_api.compiler.time_zones import TIME_ZONES
-from scaiflow_api.compiler.types import parse_type
 from scaiflow_api.expressions import parse
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import compile_flow, ir
-from scaiflow_api.compiler.bundle import (
+from scaiflow_api.compiler.bundle.framing import (
     HEADER,
     MAX_BYTES,
     MAX_CONTAINERS,
@@ -20,7 +20,7 @@ from scaiflow_api.compiler.bundle import (
     read_bundle,
     write_bundle,
 )
-from scaiflow_api.compiler.ir_codec import write_module
+from scaiflow_api.compiler.bundle.modules import write_module
 from scaiflow_api.flowgraph import FlowTooLarge
 
 SLOW = [HealthCheck.too_slow]

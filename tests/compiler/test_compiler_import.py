@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import Imported, compile_flow, import_manifest, validate_flow
-from scaiflow_api.compiler.bundle import write_bundle
+from scaiflow_api.compiler.bundle.framing import write_bundle
 from scaiflow_api.compiler.importing.foreign import FORMS
-from scaiflow_api.compiler.manifest import read_values
+from scaiflow_api.compiler.manifest.reader import read_values
+from scaiflow_api.compiler.manifest.steps import StepReader
 from scaiflow_api.compiler.rules.imports import RULES
-from scaiflow_api.compiler.steps import StepReader
 from scaiflow_api.kit.canonical_json import canonical_json
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))

@@ -10,7 +10,7 @@ import ryaml
 from compiler.compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
 
 from scaiflow_api.compiler import Imported, compile_flow, import_manifest
-from scaiflow_api.compiler.bundle import write_bundle
+from scaiflow_api.compiler.bundle.framing import write_bundle
 
 JSON = dict[str, Any]
 Edit = Callable[[JSON], object]

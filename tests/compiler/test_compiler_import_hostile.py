@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import CompileError, ManifestError, compile_flow, import_manifest, validate_flow
-from scaiflow_api.compiler.bundle import HEADER
+from scaiflow_api.compiler.bundle.framing import HEADER
 from scaiflow_api.flowgraph import FlowGraph, FlowTooLarge, Limits, parse_document
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))

@@ -9,7 +9,7 @@ from compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
 from compiler_random_flows import flows
 from hypothesis import given, settings
 
-from scaiflow_api.compiler.interface import compare_interfaces
+from scaiflow_api.compiler.interface.compare import compare_interfaces
 
 JSON = Any
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from scaiflow_api.compiler import ManifestError, ir
-from scaiflow_api.compiler.emit.yaml_text import write_yaml
 from scaiflow_api.compiler.kinds import KINDS, StepKind, pause, plugin_call, subflow_call
 from scaiflow_api.compiler.kinds.base import Common, FallibleConfig, Surroundings
-from scaiflow_api.compiler.manifest_text import load_manifest_text
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
+from scaiflow_api.compiler.manifest.text import load_manifest_text
+from scaiflow_api.compiler.manifest.yaml_text import write_yaml
 from scaiflow_api.flowgraph.schema import Documented
 
 JSON = dict[str, Any]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import ManifestError, compile_flow, ir, read_manifest
-from scaiflow_api.compiler.steps import StepReader
+from scaiflow_api.compiler.manifest.steps import StepReader
 
 BY_HAND = """
 core:

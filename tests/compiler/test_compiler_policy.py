@@ -9,9 +9,9 @@ from compiler_documents import a_flow, a_node, an_entry
 
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Diagnostic, Sink
+from scaiflow_api.compiler.knowledge.secret_patterns import looks_like_secret, names_secret
 from scaiflow_api.compiler.rules import policy
 from scaiflow_api.compiler.rules.policy import find_literal_secrets
-from scaiflow_api.compiler.secret_patterns import looks_like_secret, names_secret
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 
 SECRETS = [

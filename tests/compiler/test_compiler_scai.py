@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import compile_flow, ir
-from scaiflow_api.compiler.bundle import read_bundle, write_bundle
-from scaiflow_api.compiler.emit.scai import emit_scai
-from scaiflow_api.compiler.emit.scai_text import expression, long_text, name, quoted, template, value
+from scaiflow_api.compiler.bundle.framing import read_bundle, write_bundle
+from scaiflow_api.compiler.scai.lines import expression, long_text, name, quoted, template, value
+from scaiflow_api.compiler.scai.text import emit_scai
 
 SLOW = [HealthCheck.too_slow]
 TOKEN = re.compile(

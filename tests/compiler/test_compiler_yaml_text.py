@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaiflow_api.compiler.emit.yaml_text import write_yaml
+from scaiflow_api.compiler.manifest.yaml_text import write_yaml
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",))) | st.text(
     alphabet="ab \n\t:#-'\"{}[]|>&*!%@,0"

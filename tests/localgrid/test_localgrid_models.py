@@ -8,7 +8,7 @@ import httpx
 import pytest
 from localgrid_ir import ScriptedModels
 
-from scaiflow_api.compiler.types import parse_type
+from scaiflow_api.compiler.analysis.types import parse_type
 from scaiflow_api.localgrid.models.offline import OfflineModel
 from scaiflow_api.localgrid.models.openai import OpenAIModel
 from scaiflow_api.localgrid.models.registry import RoleRegistry

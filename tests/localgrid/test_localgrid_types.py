@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scaiflow_api.compiler.types import Type, TypeSyntaxError, parse_type
+from scaiflow_api.compiler.analysis.types import Type, TypeSyntaxError, parse_type
 from scaiflow_api.localgrid.runtime.types import (
     TypeMismatch,
     coerce,

@@ -10,7 +10,7 @@ from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.files import STANDARD, print_json
 from scaiflow_api.cli.flows.findings import show, too_large
 from scaiflow_api.cli.terminal import BOLD, GREEN, RED, YELLOW, Paint, visible
-from scaiflow_api.compiler.interface import Verdict, compare_interfaces
+from scaiflow_api.compiler.interface.compare import Verdict, compare_interfaces
 from scaiflow_api.compiler.rules.shape import diagnostic
 from scaiflow_api.flowgraph import FlowGraph, FlowTooLarge, parse_document
 from scaiflow_api.flowgraph.changes import Change

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from typing import Any
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.flow import short_id
+from scaiflow_api.compiler.graph.flow import short_id
 from scaiflow_api.compiler.importing.ids import Ids, is_valid_id
 from scaiflow_api.compiler.importing.ways import OUT, Exit, Step, Way
 from scaiflow_api.compiler.kinds import KINDS

@@ -3,6 +3,7 @@
 from typing import Any
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.bundle.modules import write_module
 from scaiflow_api.compiler.check import Checked, check_document
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.importing.drawing import Drawing, label_of
@@ -17,11 +18,10 @@ from scaiflow_api.compiler.importing.sound import sound, view_of
 from scaiflow_api.compiler.importing.source import Source
 from scaiflow_api.compiler.importing.triggers import Start, shared_out, starts_of
 from scaiflow_api.compiler.importing.ways import Step, Walk
-from scaiflow_api.compiler.ir_codec import write_module
 from scaiflow_api.compiler.kinds import KINDS
-from scaiflow_api.compiler.lower import lower
+from scaiflow_api.compiler.lowering.lower import lower
+from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.compiler.rules.imports import EDITED, REARRANGED
-from scaiflow_api.compiler.section import Section
 from scaiflow_api.flowgraph import Limits
 
 JSON = Any

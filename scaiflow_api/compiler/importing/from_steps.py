@@ -13,7 +13,7 @@ from scaiflow_api.compiler.importing.sound import view_of
 from scaiflow_api.compiler.importing.source import Source
 from scaiflow_api.compiler.importing.triggers import Start, starts_of
 from scaiflow_api.compiler.importing.ways import Walk, Way
-from scaiflow_api.compiler.manifest import DEFAULT_VERSION
+from scaiflow_api.compiler.manifest.reader import DEFAULT_VERSION
 from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.flowgraph import Limits
 

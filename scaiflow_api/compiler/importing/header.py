@@ -9,8 +9,8 @@ from scaiflow_api.compiler.importing.settings import same
 from scaiflow_api.compiler.importing.source import Source
 from scaiflow_api.compiler.kinds import KINDS
 from scaiflow_api.compiler.kinds.base import COMPUTE
+from scaiflow_api.compiler.lowering.surroundings import bunker_of
 from scaiflow_api.compiler.slugs import slugify
-from scaiflow_api.compiler.surroundings import bunker_of
 from scaiflow_api.flowgraph import FlowGraph
 
 JSON = Any

@@ -8,12 +8,12 @@ import orjson
 from pydantic import ValidationError
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.flow import FlowView
+from scaiflow_api.compiler.graph.flow import FlowView
 from scaiflow_api.compiler.importing.ways import Step
 from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
 from scaiflow_api.compiler.kinds.base import Common, EntryConfig, FallibleConfig
 from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
-from scaiflow_api.compiler.surroundings import FlowSurroundings
+from scaiflow_api.compiler.lowering.surroundings import FlowSurroundings
 
 JSON = Any
 Config = dict[str, JSON]

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaiflow_api.compiler.diagnostics import Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
+from scaiflow_api.compiler.manifest.section import ManifestError
 from scaiflow_api.compiler.rules import wiring
-from scaiflow_api.compiler.section import ManifestError
 from scaiflow_api.flowgraph import FlowGraph, Limits, parse_document
 
 JSON = Any

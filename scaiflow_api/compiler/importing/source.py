@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.block_codec import write_body
-from scaiflow_api.compiler.bundle import MAGIC, read_bundle
+from scaiflow_api.compiler.bundle.blocks import write_body
+from scaiflow_api.compiler.bundle.framing import MAGIC, read_bundle
 from scaiflow_api.compiler.importing.flags import are_flags, is_flag
 from scaiflow_api.compiler.importing.foreign import Foreign, take_foreign_steps
 from scaiflow_api.compiler.importing.recognition import kind_of
 from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
-from scaiflow_api.compiler.lower import IDENTITY_PROVIDER, MODE
-from scaiflow_api.compiler.manifest import TRIGGER_KINDS, read_values
-from scaiflow_api.compiler.manifest_text import load_manifest_text
-from scaiflow_api.compiler.section import ManifestError
+from scaiflow_api.compiler.lowering.lower import IDENTITY_PROVIDER, MODE
+from scaiflow_api.compiler.manifest.reader import TRIGGER_KINDS, read_values
+from scaiflow_api.compiler.manifest.section import ManifestError
+from scaiflow_api.compiler.manifest.text import load_manifest_text
 
 JSON = Any
 CORE_KEYS = frozenset(

@@ -5,7 +5,7 @@ from pydantic import model_validator
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import DATA, JSON, Config, FallibleConfig, StepKind, Surroundings, Text
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon
-from scaiflow_api.compiler.section import ManifestError, Section
+from scaiflow_api.compiler.manifest.section import ManifestError, Section
 
 STEP_KEY = "set"
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from scaiflow_api.compiler.cron import read_cron
 from scaiflow_api.compiler.kinds.base import ENTRY, JSON, EntryConfig, EntryKind, Port
+from scaiflow_api.compiler.knowledge.cron import read_cron
 
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 

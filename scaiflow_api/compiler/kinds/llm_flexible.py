@@ -23,7 +23,7 @@ from scaiflow_api.compiler.kinds.model_call import (
     turn_fields,
 )
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 
 
 class Example(Config):

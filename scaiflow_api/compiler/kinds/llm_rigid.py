@@ -3,7 +3,7 @@
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, LLM, FallibleConfig, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "rigid"
 

@@ -9,7 +9,7 @@ from typing import Literal
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, LOGIC, FallibleConfig, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.steps import ON_ERROR, ReadBody, Step, StepCommon, WriteBody
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import ExpressionSyntaxError, parse, syntax, unwrap
 
 STEP_KEY = "match"

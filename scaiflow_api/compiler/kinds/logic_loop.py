@@ -23,7 +23,7 @@ from scaiflow_api.compiler.kinds.steps import (
     without_defaults,
     write_outputs,
 )
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import unwrap
 
 FOREACH_KEY = "foreach"

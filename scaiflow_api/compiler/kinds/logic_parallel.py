@@ -7,7 +7,7 @@ from pydantic import Field
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, LOGIC, NodeConfig, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.steps import ReadBody, Step, StepCommon, WriteBody, without_defaults
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "parallel"
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, FallibleConfig, Surroundings, Text
 from scaiflow_api.compiler.kinds.steps import Step
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "llm_turn"
 MODEL_TEMPLATES = ("goal", "input_bindings", "context_bindings", "guidance", "constraints")

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, Duration, FallibleConfig
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import parse_duration
 
 STEP_KEY = "checkpoint"

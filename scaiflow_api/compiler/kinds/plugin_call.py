@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, Surroundings
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "plugin_call"
 

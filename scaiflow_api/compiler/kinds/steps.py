@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import Common
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 
 JSON: TypeAlias = Any
 Step: TypeAlias = dict[str, JSON]

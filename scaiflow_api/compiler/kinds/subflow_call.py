@@ -17,7 +17,7 @@ from scaiflow_api.compiler.kinds.base import (
 )
 from scaiflow_api.compiler.kinds.own_keys import beyond_defaults, own_keys
 from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
-from scaiflow_api.compiler.section import Section
+from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "core_call"
 TIMEOUT = "30s"

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scaiflow_api.compiler.certainty import Certainty
+from scaiflow_api.compiler.analysis.certainty import Certainty
+from scaiflow_api.compiler.analysis.occurrences import occurrences
+from scaiflow_api.compiler.analysis.scope import Scope
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowEdge, FlowView
+from scaiflow_api.compiler.graph.flow import FlowEdge, FlowView
+from scaiflow_api.compiler.graph.regions import Chain, Regions
 from scaiflow_api.compiler.kinds.data_variable_set import DataVariableSetConfig
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT, LogicLoopConfig
-from scaiflow_api.compiler.occurrences import occurrences
-from scaiflow_api.compiler.regions import Chain, Regions
 from scaiflow_api.compiler.rules.expressions import Place, Use
-from scaiflow_api.compiler.scope import Scope
 from scaiflow_api.expressions import Expression
 from scaiflow_api.expressions.syntax import Literal
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import Exit, FlowEdge, FlowView
+from scaiflow_api.compiler.graph.flow import Exit, FlowEdge, FlowView
 from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig, compares
 from scaiflow_api.compiler.rules.expressions import Use
 from scaiflow_api.expressions import truthy

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode
+from scaiflow_api.compiler.graph.flow import FlowNode
 from scaiflow_api.compiler.kinds.base import NodeConfig
 from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig
 from scaiflow_api.compiler.kinds.logic_loop import LogicLoopConfig

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from scaiflow_api.compiler.analysis.shapes import misfit
+from scaiflow_api.compiler.analysis.types import Type, TypeSyntaxError, parse_type
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowView
-from scaiflow_api.compiler.shapes import misfit
-from scaiflow_api.compiler.types import Type, TypeSyntaxError, parse_type
+from scaiflow_api.compiler.graph.flow import FlowView
 
 UNREADABLE_TYPE = Rule(
     "SF311",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowEdge, FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, FlowView
 from scaiflow_api.compiler.kinds import StepKind
 from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig
 from scaiflow_api.expressions import (

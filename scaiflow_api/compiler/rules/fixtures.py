@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from scaiflow_api.compiler.analysis.shapes import misfit
+from scaiflow_api.compiler.analysis.types import TypeSyntaxError, parse_type
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.kinds.base import EntryConfig
-from scaiflow_api.compiler.shapes import misfit
 from scaiflow_api.compiler.suggest import Suggestions
-from scaiflow_api.compiler.types import TypeSyntaxError, parse_type
 from scaiflow_api.flowgraph.models import TestFixture
 from scaiflow_api.flowgraph.problems import join_path
 

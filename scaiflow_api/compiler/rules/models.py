@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.suggest import Suggestions
 from scaiflow_api.flowgraph.config import ModelEntry
 

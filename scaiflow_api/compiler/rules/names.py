@@ -6,12 +6,12 @@ from functools import cache
 import orjson
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.analysis.scope import Origin, Scope, offers
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowView
+from scaiflow_api.compiler.graph.flow import FlowView
+from scaiflow_api.compiler.graph.regions import Chain
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
-from scaiflow_api.compiler.regions import Chain
 from scaiflow_api.compiler.rules.expressions import Use
-from scaiflow_api.compiler.scope import Origin, Scope, offers
 from scaiflow_api.compiler.suggest import Suggestions
 
 PLACE = {"position": {"x": 0, "y": 0}}

@@ -1,8 +1,8 @@
 """SF11x: a run can start, end, and get everywhere."""
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowView
-from scaiflow_api.compiler.topology import entry_groups, find_cycles
+from scaiflow_api.compiler.graph.flow import FlowView
+from scaiflow_api.compiler.graph.topology import entry_groups, find_cycles
 
 
 def _node(node_id: str, kind: str, **more: object) -> dict[str, object]:

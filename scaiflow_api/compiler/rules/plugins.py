@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.kinds.tool_plugin import ToolPluginConfig
-from scaiflow_api.compiler.plugin_signatures import SIGNATURES, Methods, Signature
+from scaiflow_api.compiler.knowledge.plugin_signatures import SIGNATURES, Methods, Signature
 from scaiflow_api.compiler.suggest import Suggestions
 
 PLACE = {"position": {"x": 0, "y": 0}}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink, document_position
-from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.kinds import compute_exec, sandbox, tool_http
-from scaiflow_api.compiler.secret_patterns import looks_like_secret, marks_of_secrets, names_secret
+from scaiflow_api.compiler.knowledge.secret_patterns import looks_like_secret, marks_of_secrets, names_secret
 from scaiflow_api.expressions import ExpressionSyntaxError, parse_template
 from scaiflow_api.flowgraph.problems import join_path
 

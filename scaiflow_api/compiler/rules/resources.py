@@ -1,10 +1,10 @@
 """SF507 to SF512: the queues, sandboxes and people that nodes work with."""
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.sandboxes import PROVISION, nearest_provision
 from scaiflow_api.compiler.kinds.hitl_review import HitlReviewConfig
 from scaiflow_api.compiler.kinds.pause import ON_TIMEOUT, PauseConfig
-from scaiflow_api.compiler.sandboxes import PROVISION, nearest_provision
 from scaiflow_api.compiler.suggest import Suggestions
 
 PLACE = {"position": {"x": 0, "y": 0}}

@@ -1,11 +1,11 @@
 """SF215, SF216: schedules that never come, and time zones that nobody knows."""
 
-from scaiflow_api.compiler.cron import read_cron
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowView
+from scaiflow_api.compiler.graph.flow import FlowView
 from scaiflow_api.compiler.kinds.entry_schedule import EntryScheduleConfig
+from scaiflow_api.compiler.knowledge.cron import read_cron
+from scaiflow_api.compiler.knowledge.time_zones import TIME_ZONES
 from scaiflow_api.compiler.suggest import Suggestions
-from scaiflow_api.compiler.time_zones import TIME_ZONES
 
 PLACE = {"position": {"x": 0, "y": 0}}
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowEdge, FlowView
+from scaiflow_api.compiler.graph.flow import FlowEdge, FlowView
+from scaiflow_api.compiler.graph.regions import MAX_NESTING, Regions, Trespass
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
-from scaiflow_api.compiler.regions import MAX_NESTING, Regions, Trespass
 
 
 def _node(node_id: str, kind: str, **config: Any) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from scaiflow_api.compiler.analysis.inference import Fault, Inference
+from scaiflow_api.compiler.analysis.scope import Scope
+from scaiflow_api.compiler.analysis.shapes import JSON, WORDS, Shape, misfit, of_type
+from scaiflow_api.compiler.analysis.typed_names import TypedNames
+from scaiflow_api.compiler.analysis.types import TypeSyntaxError, parse_type
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowView
-from scaiflow_api.compiler.inference import Fault, Inference
+from scaiflow_api.compiler.graph.flow import FlowView
+from scaiflow_api.compiler.graph.regions import Regions
 from scaiflow_api.compiler.kinds.data_variable_set import DataVariableSetConfig
 from scaiflow_api.compiler.kinds.logic_decision import compares
-from scaiflow_api.compiler.regions import Regions
 from scaiflow_api.compiler.rules.expressions import Use
-from scaiflow_api.compiler.scope import Scope
-from scaiflow_api.compiler.shapes import JSON, WORDS, Shape, misfit, of_type
 from scaiflow_api.compiler.suggest import Suggestions
-from scaiflow_api.compiler.typed_names import TypedNames
-from scaiflow_api.compiler.types import TypeSyntaxError, parse_type
 from scaiflow_api.expressions.wording import excerpt
 
 PLACE = {"position": {"x": 0, "y": 0}}

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from scaiflow_api.compiler.analysis.occurrences import occurrences
+from scaiflow_api.compiler.analysis.scope import OWN_RESULT, Scope
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowNode, FlowView, short_id
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
 from scaiflow_api.compiler.kinds.model_call import ModelCallConfig
-from scaiflow_api.compiler.occurrences import occurrences
 from scaiflow_api.compiler.rules.expressions import BAD_EXPRESSION, Use
-from scaiflow_api.compiler.scope import OWN_RESULT, Scope
 
 PLACE = {"position": {"x": 0, "y": 0}}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scaiflow_api import flowgraph
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.flow import FlowEdge, FlowNode
+from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode
 from scaiflow_api.compiler.suggest import Suggestions
 
 UNKNOWN_NODE = Rule(

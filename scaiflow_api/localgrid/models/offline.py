@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scaiflow_api.compiler.types import Type
+from scaiflow_api.compiler.analysis.types import Type
 from scaiflow_api.expressions import Value
 from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelRequest
 from scaiflow_api.localgrid.runtime.types import TypeMismatch, coerce

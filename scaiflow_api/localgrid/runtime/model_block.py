@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.types import Type, TypeSyntaxError, parse_type
+from scaiflow_api.compiler.analysis.types import Type, TypeSyntaxError, parse_type
 from scaiflow_api.expressions import Value, parse_duration, truthy
 from scaiflow_api.localgrid.runtime.evaluation import evaluated, rendered, rendered_text
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, Policy, parse_policy

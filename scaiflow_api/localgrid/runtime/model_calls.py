@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scaiflow_api.compiler.types import Type
+from scaiflow_api.compiler.analysis.types import Type
 from scaiflow_api.expressions import Value
 
 

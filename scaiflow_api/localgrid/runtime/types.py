@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scaiflow_api.compiler.types import Type
+from scaiflow_api.compiler.analysis.types import Type
 from scaiflow_api.expressions import Value
 
 STRING_FORMATS: Mapping[str, str | None] = {

@@ -1,0 +1,179 @@
+"""Which names a flow offers, who offers them, and from where they can be seen.
+
+Names come with the trigger's input, from flow variables, from the results of nodes, from loops for their rounds,
+and from bindings and data edges for one node alone. A round and a branch have frames of their own: what nodes
+yield in a round is seen there alone, what they yield in a branch also after the branches have joined.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cached_property
+
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
+from scaiflow_api.compiler.graph.regions import Chain, Region, Regions
+from scaiflow_api.compiler.kinds.base import EntryConfig
+from scaiflow_api.compiler.kinds.data_variable_set import DataVariableSetConfig
+from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT, LogicLoopConfig
+from scaiflow_api.compiler.rules.expressions import Place
+from scaiflow_api.flowgraph.models import Variable
+
+
+class Origin(Enum):
+    """Where the value of a name comes from."""
+
+    INPUT = auto()
+    VARIABLE = auto()
+    ASSIGNMENT = auto()
+    RESULT = auto()
+    LOOP = auto()
+    LOCAL = auto()
+
+
+NOT_OFFERED = frozenset({"input", "output", "result"})
+"""What a result, a field or a binding cannot be called in an expression."""
+OWN_RESULT = frozenset({"result", "output"})
+"""Names of the node's own result, in `validate` alone."""
+LOOP_FIELDS = frozenset({"collect", "condition"})
+"""The fields of a loop that see a round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One name that the document brings into scope."""
+
+    path: str
+    name: str
+    origin: Origin
+    node: FlowNode | None = None
+
+
+class Scope:
+    """The names of a flow. Without regions, because the graph has cycles, everything is seen everywhere."""
+
+    def __init__(self, view: FlowView, regions: Regions | None) -> None:
+        self.regions = regions
+        self.offers = list(offers(view))
+        self.given: set[str] = {"input"}
+        """Names that the input may bring, as far as the document says so."""
+        self.variables: dict[str, Variable] = {item.name: item for item in view.graph.variables}
+        self.producers: dict[str, list[int]] = defaultdict(list)
+        """Name → the nodes whose result, or a field of it, has it."""
+        self.assigners: dict[str, list[int]] = defaultdict(list)
+        """Name → the nodes that assign a variable of that name."""
+        self.loops: dict[str, list[int]] = defaultdict(list)
+        """Name → the loops whose rounds have a variable of that name."""
+        self.local: dict[int, set[str]] = defaultdict(set)
+        """By node: the names of its bindings and data values."""
+        self.meant: set[str] = set()
+        """Names that unknown names probably misspell, as `names` finds them."""
+        for fixture in view.graph.tests:
+            self.given.update(fixture.input)
+        for offer in self.offers:
+            self._file(offer)
+        self._view = view
+
+    def _file(self, offer: Offer) -> None:
+        place = offer.node.index if offer.node is not None else -1
+        match offer.origin:
+            case Origin.INPUT:
+                self.given.add(offer.name)
+            case Origin.RESULT if offer.name not in NOT_OFFERED and place not in self.producers[offer.name]:
+                self.producers[offer.name].append(place)
+            case Origin.ASSIGNMENT if place not in self.assigners[offer.name]:
+                self.assigners[offer.name].append(place)
+            case Origin.LOOP:
+                self.loops[offer.name].append(place)
+            case Origin.LOCAL:
+                self.local[place].add(offer.name)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Every name that a node may see somewhere, but for loop variables and what is local to one node."""
+        return frozenset({*self.given, *self.variables, *self.producers, *self.assigners})
+
+    @cached_property
+    def input_schema(self) -> Mapping[str, str] | None:
+        """Name → type of what a run may be given; None where an entry does not say.
+
+        A name that several entries declare differently has the type that the first of them gives it.
+        """
+        fields: dict[str, str] = {}
+        for entry in reversed(self._view.entries):
+            config = self._view.configs.get(entry.index)
+            if not isinstance(config, EntryConfig) or config.input_schema is None:
+                return None
+            fields |= config.input_schema
+        return fields if self._view.entries else None
+
+    def level(self, place: Place) -> Chain:
+        """Return the regions whose names the text at a place can see, the outermost first."""
+        if self.regions is None:
+            return ()
+        chain = self.regions.chains[place.node]
+        if not place.is_of_loop:
+            return chain
+        inside = place.edge.source_port == BODY_PORT if place.edge else place.field in LOOP_FIELDS
+        return (*chain, *self.regions.of(place.node)) if inside else chain
+
+    def own_names(self, place: Place) -> frozenset[str]:
+        """Return the names that a node has for itself: bindings, data values, in `validate` its result."""
+        own = OWN_RESULT if place.field == "validate" and place.edge is None else frozenset[str]()
+        return own | self.local[place.node] if place.node in self.local else own
+
+    def hiding(self, producer: int, level: Chain) -> Region | None:
+        """Return the region whose end keeps a node's result from being seen at a level; None where it is seen."""
+        if self.regions is None:
+            return None
+        for region in self.regions.chains[producer]:
+            if region in level:
+                continue
+            if region.is_body or any(other.owner == region.owner for other in level):
+                return region
+        return None
+
+    def is_of_round(self, name: str, level: Chain) -> bool:
+        """Return whether a name is that of a loop variable which is seen at a level."""
+        return any(
+            self.regions is None or any(region.is_body and region.owner == loop for region in level)
+            for loop in self.loops.get(name, ())
+        )
+
+
+def offers(view: FlowView) -> Iterator[Offer]:
+    """Yield every name that the document brings into scope."""
+    for index, variable in enumerate(view.graph.variables):
+        yield Offer(f"variables[{index}].name", variable.name, Origin.VARIABLE)
+    for node in view.nodes:
+        yield Offer(f"{node.path}.id", short_id(node.id), Origin.RESULT, node)
+        if short_id(node.id) != node.id:
+            yield Offer(f"{node.path}.id", node.id, Origin.RESULT, node)
+        yield from _offers_of_config(node, view)
+    for edge in view.edges:
+        if edge.type == "data":
+            yield Offer(f"{edge.path}.target.port", edge.target_port, Origin.LOCAL, view.nodes[edge.target])
+
+
+def _offers_of_config(node: FlowNode, view: FlowView) -> Iterator[Offer]:
+    raw, path = node.source.config, f"{node.path}.config"
+    binding = raw.get("result_binding")
+    if isinstance(binding, str):
+        yield Offer(f"{path}.result_binding", binding, Origin.RESULT, node)
+    for key, origin in (
+        ("output_schema", Origin.RESULT),
+        ("input_schema", Origin.INPUT),
+        ("input_bindings", Origin.LOCAL),
+        ("context_bindings", Origin.LOCAL),
+    ):
+        given = raw.get(key)
+        for name in sorted(given) if isinstance(given, dict) else ():
+            yield Offer(f"{path}.{key}.{name}", name, origin, node)
+    match view.configs.get(node.index):
+        case DataVariableSetConfig() as config:
+            for where, item in config.places():
+                yield Offer(f"{path}.{where}", item.variable, Origin.ASSIGNMENT, node)
+        case LogicLoopConfig(style="foreach") as config:
+            yield Offer(f"{path}.item_var", config.item_var, Origin.LOOP, node)
+            if config.index_var is not None:
+                yield Offer(f"{path}.index_var", config.index_var, Origin.LOOP, node)

@@ -1,0 +1,1 @@
+"""The SCIR bundle: module → bytes, and bytes → module."""

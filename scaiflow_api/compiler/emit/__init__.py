@@ -1,1 +1,0 @@
-"""Intermediate representation → text, one file per format."""

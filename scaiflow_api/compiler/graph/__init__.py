@@ -1,0 +1,1 @@
+"""The flow as a graph: nodes, edges, ranks, what stands inside what. Nothing here judges or translates."""

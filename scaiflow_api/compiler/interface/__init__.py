@@ -1,0 +1,1 @@
+"""Whether those who call a flow could break by a change of it."""

@@ -1,0 +1,1 @@
+"""From a sound flow to the intermediate representation."""

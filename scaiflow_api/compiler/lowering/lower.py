@@ -1,0 +1,152 @@
+"""From a sound flow document to the intermediate representation."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.regions import Regions
+from scaiflow_api.compiler.graph.topology import entry_groups
+from scaiflow_api.compiler.kinds.base import COMPUTE, EntryConfig, EntryKind
+from scaiflow_api.compiler.lowering.blocks import Blocks
+from scaiflow_api.compiler.lowering.placement import flagged_nodes, place
+from scaiflow_api.compiler.lowering.surroundings import bunker_of
+from scaiflow_api.compiler.slugs import distinct, slugify
+from scaiflow_api.flowgraph.models import Variable
+
+IDENTITY_PROVIDER = "scaikey"
+MODE = "stateless"
+
+
+def lower(view: FlowView, regions: Regions) -> ir.Module:
+    """Return the module of a flow without errors."""
+    graph = view.graph
+    slug = slugify(graph.name) or graph.id
+    groups = entry_groups(view)
+    names = distinct(_flow_names(view, slug, groups))
+    triggers = _triggers(
+        view, [(entry, name) for (entries, _), name in zip(groups, names, strict=True) for entry in entries]
+    )
+    flows = _flows(view, regions, dict(zip(names, groups, strict=True)))
+    config: Mapping[str, Any] = view.document.get("config", {})
+    identity = graph.config.core_identity
+    return ir.Module(
+        name=slug,
+        version=graph.version,
+        runtime_version=graph.scaicore_target,
+        mode=MODE,
+        identity=ir.Identity(provider=IDENTITY_PROVIDER, persona=graph.name),
+        models=tuple(_in_order(entry) for entry in (identity.models if identity else None) or ()),
+        plugins=_plugins(config, flows),
+        capabilities=_capabilities(view, config),
+        scaiqueue=_in_order(graph.config.scaiqueue) if graph.config.scaiqueue else None,
+        variables=tuple(_variable(item) for item in graph.variables),
+        triggers=triggers,
+        flows=flows,
+        metadata=ir.Metadata(
+            source_id=graph.id,
+            source_version=graph.version,
+            scaicore_target=graph.scaicore_target,
+            publish_as_model=graph.config.publish_as_model,
+            model_visibility_group_ids=tuple(graph.config.model_visibility_group_ids),
+            graph=_graph(view),
+        ),
+    )
+
+
+def _in_order(part: BaseModel) -> dict[str, Any]:
+    """Return a part of the document as it was given, its keys in the order of the schema."""
+    return part.model_dump(mode="json", exclude_unset=True)
+
+
+def _variable(variable: Variable) -> dict[str, Any]:
+    return {"name": variable.name, "type": variable.type, "default": variable.default, **_in_order(variable)}
+
+
+def _flow_names(view: FlowView, slug: str, groups: Sequence[tuple[list[int], set[int]]]) -> list[str]:
+    further = [view.nodes[entries[0]] for entries, _ in groups[1:]]
+    return [slug, *(f"{slug}-{_entry_slug(entry)}" for entry in further)]
+
+
+def _entry_slug(entry: FlowNode) -> str:
+    return slugify(entry.source.label) or entry.id
+
+
+def _triggers(view: FlowView, started: list[tuple[int, str]]) -> tuple[ir.Trigger, ...]:
+    names = distinct(_entry_slug(view.nodes[entry]) for entry, _ in started)
+    triggers = []
+    for (index, flow), name in zip(started, names, strict=True):
+        entry, config = view.nodes[index], view.configs[index]
+        assert isinstance(entry.kind, EntryKind)
+        assert isinstance(config, EntryConfig)
+        fields = config.trigger_fields()
+        trigger = ir.Trigger(kind=entry.kind.trigger, name=name, target_flow=flow, node_id=entry.id, **fields)
+        triggers.append(trigger)
+    return tuple(triggers)
+
+
+def _plugins(config: Mapping[str, Any], flows: Iterable[ir.Flow]) -> tuple[Mapping[str, Any], ...]:
+    """Return the declared plugins, then those that are called without being declared, in order of first use."""
+    declared = [{"alias": item} if isinstance(item, str) else item for item in config.get("plugins", ())]
+    aliases = {item["alias"] for item in declared}
+    for flow in flows:
+        for block in ir.walk(flow.body):
+            for statement in block.statements if isinstance(block, ir.RigidBlock) else ():
+                if isinstance(statement, ir.PluginCallStatement) and statement.alias not in aliases:
+                    aliases.add(statement.alias)
+                    declared.append({"alias": statement.alias})
+    return tuple(
+        {"alias": item["alias"], "endpoint": f"plugin://{item['alias']}", **item} for item in declared
+    )
+
+
+def _capabilities(view: FlowView, config: Mapping[str, Any]) -> tuple[Any, ...]:
+    given = config.get("capabilities", [])
+    if any(isinstance(item, dict) and "bunker" in item for item in given):
+        return tuple(given)
+    computes = any(node.kind.category is COMPUTE for node in view.nodes)
+    bunker = [{"bunker": bunker_of(config)}] if computes or config.get("bunker") else []
+    return (*given, *bunker)
+
+
+def _flows(
+    view: FlowView, regions: Regions, groups: Mapping[str, tuple[list[int], set[int]]]
+) -> tuple[ir.Flow, ...]:
+    placed = {}
+    for name, (entries, reached) in groups.items():
+        at_top = [node for node in regions.levels[None] if node in reached]
+        placed[name] = place(view, regions, entries, at_top)
+    blocks = Blocks(view, regions, [node for body in placed.values() for node in flagged_nodes(body)])
+    return tuple(
+        ir.Flow(
+            name=name,
+            params=_params(view, entries),
+            body=blocks.body(placed[name]),
+            outputs=blocks.outputs(node for node in regions.frame(None) if node in reached),
+        )
+        for name, (entries, reached) in groups.items()
+    )
+
+
+def _params(view: FlowView, entries: Iterable[int]) -> dict[str, str]:
+    params: dict[str, str] = {}
+    for entry in entries:
+        config = view.configs[entry]
+        assert isinstance(config, EntryConfig)
+        params = {**(config.input_schema or {}), **params}
+    return params
+
+
+def _graph(view: FlowView) -> dict[str, Any]:
+    """Return all of the document, so that a manifest becomes the same flow again."""
+    document = dict(view.document)
+    nodes = document.pop("nodes", [])
+    edges = {"edges": document.pop("edges")} if "edges" in document else {}
+    return {
+        "document": document,
+        "node_order": [node["id"] for node in nodes],
+        "nodes": {node["id"]: node for node in nodes},
+        **edges,
+    }

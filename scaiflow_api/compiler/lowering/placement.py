@@ -1,0 +1,336 @@
+"""Where each node of a flow stands: in which body, behind which conditions.
+
+What must hold whatever the shape of the graph: nodes run one at a time in ascending rank; a node runs once if at
+least one edge to it was taken; conditions are tested right after their node. A node therefore stands
+
+* plainly in a body, if some edge to it is certainly taken whenever that body runs;
+* inside an arm, if every way to it leads through that arm and the nodes between the match and it do as well, so
+  that the order of ranks survives;
+* else behind a flag, which every edge to it sets (`Guard`).
+
+The rounds of a loop and the branches of a parallel node are bodies of their own, placed by the same rules when
+the loop or parallel node is; an edge that leaves a branch sets the flag of its target like any other.
+
+Arms nest no deeper than `MAX_DEPTH`; what does not fit moves out, behind flags.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from scaiflow_api.compiler.graph.dominators import DominatorTree
+from scaiflow_api.compiler.graph.flow import Exit, FlowEdge, FlowView
+from scaiflow_api.compiler.graph.regions import Region, Regions
+from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
+from scaiflow_api.expressions import unwrap
+
+MAX_DEPTH = 8
+LEAST_ROOM = 2
+"""What a body needs at least: a guard, and the arms of the node in it."""
+
+
+@dataclass(slots=True)
+class Arm:
+    """What happens when one way out of a port is taken. `edges` are those that are taken with it."""
+
+    edges: tuple[FlowEdge, ...]
+    body: list["Item"] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Choice:
+    """A port with conditional edges: an arm for each, and one for the fall-through if there is any."""
+
+    arms: list[Arm]
+    fall_through: Arm | None
+
+
+@dataclass(slots=True)
+class Run:
+    """A node and what follows from its edges: choices, and edges that are always taken."""
+
+    node: int
+    choices: list[Choice] = field(default_factory=list)
+    always: tuple[FlowEdge, ...] = ()
+    bodies: list["Placed"] = field(default_factory=list)
+    """The rounds of a loop, or the branches of a parallel node in the order of their edges."""
+
+
+@dataclass(slots=True)
+class Guard:
+    """What runs if the flag of `node` is set; the node itself comes first in it."""
+
+    node: int
+    body: list["Item"]
+
+
+@dataclass(slots=True)
+class StartedBy:
+    """What runs only when the run started at this entry, for each of several entries."""
+
+    bodies: dict[int, list["Item"]]
+
+
+Item: TypeAlias = Run | Guard | StartedBy
+
+
+@dataclass(slots=True)
+class Placed:
+    """The body of a flow, a round or a branch, and the nodes that stand behind flags in it, in ascending rank."""
+
+    body: list[Item]
+    flagged: list[int]
+    opening: Run | None = None
+    """For a round or a branch: what follows from the edges that lead into it. Its node is not in the body."""
+    due: frozenset[int] = frozenset()
+    """Nodes to which some edge is certainly taken once this body has run."""
+
+
+def place(view: FlowView, regions: Regions, entries: Sequence[int], ranked: Iterable[int]) -> Placed:
+    """Return where the nodes of one flow stand.
+
+    `ranked` are the nodes that its entries reach and that stand in no region, by rank.
+    """
+    exits = {entry: view.exits(entry) for entry in entries}
+    return _Placer(view, regions, None, list(ranked), exits).place_flow(list(entries))
+
+
+def flagged_nodes(placed: Placed) -> Iterator[int]:
+    """Yield the nodes that stand behind flags, those inside rounds and branches as well."""
+    yield from placed.flagged
+    pending: list[Item] = [*([placed.opening] if placed.opening else []), *placed.body]
+    for item in pending:
+        match item:
+            case Guard():
+                pending += item.body
+            case StartedBy():
+                pending += [inner for body in item.bodies.values() for inner in body]
+            case Run():
+                for choice in item.choices:
+                    fall_through = choice.fall_through.body if choice.fall_through else []
+                    pending += [inner for arm in choice.arms for inner in arm.body] + fall_through
+                for inside in item.bodies:
+                    yield from flagged_nodes(inside)
+
+
+@dataclass(slots=True)
+class _Body:
+    items: list[Item]
+    due: set[int]
+    """Nodes to which some edge is certainly taken once this body has run."""
+
+
+class _Placer:
+    """Places the nodes that stand directly in one region, or at the top of a flow."""
+
+    def __init__(
+        self,
+        view: FlowView,
+        regions: Regions,
+        region: Region | None,
+        ranked: list[int],
+        starts: dict[int, list[Exit]],
+    ) -> None:
+        self._view = view
+        self._regions = regions
+        self._level = () if region is None else (*regions.chains[region.owner], region)
+        self._exits = {**starts, **{node: _exits_at_level(view, node) for node in ranked}}
+        self._pending = deque(ranked)
+        self._due: list[set[int]] = []
+        self._flagged: list[int] = []
+        self._tree = DominatorTree()
+        self._vertex: dict[int, int] = {}
+        self._branch: dict[int, int] = {}
+        """By place of an edge that leaves a port with conditional edges: the vertex of its way out."""
+        for start in starts:
+            self._add_vertex(start, [DominatorTree.ROOT])
+        for node in ranked:
+            self._add_vertex(node, self._leading_to(node))
+
+    def _leading_to(self, node: int) -> list[int]:
+        leading_here = []
+        for edge in self._view.control_in[node]:
+            source = edge.source
+            if source not in self._vertex:
+                inside = self._regions.representative(source, self._level)
+                if inside is None or inside not in self._vertex:
+                    continue
+                source = inside
+            leading_here.append(self._branch.get(edge.index, self._vertex[source]))
+        return leading_here
+
+    def _add_vertex(self, node: int, leading_here: list[int]) -> None:
+        vertex = self._vertex[node] = self._tree.add(leading_here)
+        for way_out in self._exits[node]:
+            if way_out.conditional:
+                for edge in way_out.conditional:
+                    self._branch[edge.index] = self._tree.add([vertex])
+                if way_out.sequential:
+                    together = self._tree.add([vertex])
+                    self._branch.update((edge.index, together) for edge in way_out.sequential)
+
+    def place_flow(self, entries: list[int]) -> Placed:
+        top = _Body([], set())
+        self._due.append(top.due)
+        if len(entries) == 1:
+            top.items.append(self._run(entries[0], top, self._pending, MAX_DEPTH))
+        else:
+            self._start(entries, top)
+        return self._finish(top, MAX_DEPTH)
+
+    def place_region(self, owner: int, room: int) -> Placed:
+        """Place a round or a branch; `owner` is where the edges that lead into it begin."""
+        body = _Body([], set())
+        self._due.append(body.due)
+        opening = self._leave(Run(owner), body, self._pending, room)
+        placed = self._finish(body, room)
+        placed.opening = opening
+        return placed
+
+    def _finish(self, body: _Body, room: int) -> Placed:
+        self._fill(body, self._pending, DominatorTree.ROOT, room)
+        assert not self._pending, "everything fits at the outermost level of a body"
+        rank = self._regions.rank
+        return Placed(body.items, sorted(self._flagged, key=rank.__getitem__), due=frozenset(body.due))
+
+    def _start(self, entries: list[int], body: _Body) -> None:
+        """Add what each of several entries does by itself; a run starts at exactly one of them."""
+        vertices = {self._vertex[entry]: entry for entry in entries}
+        shares = self._take_shares(self._pending, DominatorTree.ROOT, vertices, MAX_DEPTH - 1)
+        bodies: dict[int, list[Item]] = {}
+        left: list[int] = []
+        due: list[set[int]] = []
+        for vertex, entry in vertices.items():
+            share = deque(shares.get(vertex, ()))
+            own = _Body([], set())
+            self._due.append(own.due)
+            own.items.append(self._run(entry, own, share, MAX_DEPTH - 1))
+            self._fill(own, share, vertex, MAX_DEPTH - 1)
+            self._due.pop()
+            bodies[entry] = own.items
+            left += share
+            due.append(own.due)
+        self._give_back(left, self._pending)
+        body.due |= set.intersection(*due)
+        body.items.append(StartedBy(bodies))
+
+    def _fill(self, body: _Body, pending: deque[int], within: int, room: int) -> None:
+        """Take nodes from the front as long as they lie below a vertex and fit into `room` further levels."""
+        while pending and self._tree.is_below(within, self._vertex[pending[0]]):
+            node = pending[0]
+            certain = any(node in due for due in self._due)
+            if self._levels(node) + (not certain) > room:
+                return
+            pending.popleft()
+            if certain:
+                body.items.append(self._run(node, body, pending, room))
+            else:
+                body.items.append(self._guard(node, pending, room))
+
+    def _levels(self, node: int) -> int:
+        """Return how many levels of arms a node needs at least."""
+        return int(any(way_out.conditional for way_out in self._exits[node]))
+
+    def _guard(self, node: int, pending: deque[int], room: int) -> Guard:
+        self._flagged.append(node)
+        inner = _Body([], {node})
+        self._due.append(inner.due)
+        inner.items.append(self._run(node, inner, pending, room - 1))
+        self._fill(inner, pending, self._vertex[node], room - 1)
+        self._due.pop()
+        return Guard(node, inner.items)
+
+    def _run(self, node: int, body: _Body, pending: deque[int], room: int) -> Run:
+        run = Run(node, bodies=[self._inside(region, room) for region in self._regions.of(node)])
+        for inside in run.bodies:
+            # All branches run; a loop's body leads nowhere else.
+            body.due |= inside.due
+        return self._leave(run, body, pending, room)
+
+    def _inside(self, region: Region, room: int) -> Placed:
+        if region.edge is None:
+            opening = [way_out for port, way_out in _ports(self._view, region.owner) if port == BODY_PORT]
+        else:
+            opening = [Exit((), (region.edge,))]
+        ranked = self._regions.levels.get(region, [])
+        inside = _Placer(self._view, self._regions, region, ranked, {region.owner: opening})
+        return inside.place_region(region.owner, max(room, LEAST_ROOM))
+
+    def _leave(self, run: Run, body: _Body, pending: deque[int], room: int) -> Run:
+        """Add what follows from a node's edges."""
+        exits = self._exits[run.node]
+        choosing = [way_out for way_out in exits if way_out.conditional]
+        run.always = tuple(
+            edge for way_out in exits if not way_out.conditional for edge in way_out.sequential
+        )
+        body.due.update(edge.target for edge in run.always)
+        # Only the last choice may hold nodes: the conditions of the others come right after the node as well.
+        vertex = self._vertex[run.node]
+        run.choices = [
+            self._choice(way_out, body, pending if way_out is choosing[-1] else deque(), vertex, room)
+            for way_out in choosing
+        ]
+        return run
+
+    def _choice(self, way_out: Exit, body: _Body, pending: deque[int], vertex: int, room: int) -> Choice:
+        ways = [(edge,) for edge in way_out.conditional]
+        fall_through = (way_out.sequential,) if way_out.sequential else ()
+        branches = {self._branch[edges[0].index]: edges for edges in (*ways, *fall_through)}
+        shares = self._take_shares(pending, vertex, branches, room - 1)
+        arms: list[Arm] = []
+        left: list[int] = []
+        due: list[set[int]] = []
+        for branch, edges in branches.items():
+            share = deque(shares.get(branch, ()))
+            inner = _Body([], {edge.target for edge in edges})
+            self._due.append(inner.due)
+            self._fill(inner, share, branch, room - 1)
+            self._due.pop()
+            arms.append(Arm(edges, inner.items))
+            left += share
+            due.append(inner.due)
+        self._give_back(left, pending)
+        exhaustive = way_out.sequential or any(is_always_true(edge.condition) for edge in way_out.conditional)
+        if exhaustive and len(arms) > 1:
+            body.due |= set.intersection(*due)
+        return Choice(arms[: len(ways)], arms[-1] if way_out.sequential else None)
+
+    def _take_shares(
+        self, pending: deque[int], parent: int, branches: Iterable[int], room: int
+    ) -> dict[int, list[int]]:
+        """Take the nodes at the front that lie in one of the branches, and sort them by branch.
+
+        Stops at a node that fits into none: what follows it in rank must come later too.
+        """
+        shares: dict[int, list[int]] = {branch: [] for branch in branches}
+        while pending and self._levels(pending[0]) <= room:
+            branch = self._tree.child_towards(parent, self._vertex[pending[0]])
+            if branch not in shares:
+                break
+            shares[branch].append(pending.popleft())
+        return shares
+
+    def _give_back(self, left: list[int], pending: deque[int]) -> None:
+        pending.extendleft(sorted(left, key=self._regions.rank.__getitem__, reverse=True))
+
+
+def _exits_at_level(view: FlowView, node: int) -> list[Exit]:
+    """Return the ports whose edges end at the node's own level, or leave it."""
+    match view.nodes[node].source.type:
+        case "logic_parallel":
+            return []
+        case "logic_loop":
+            return [way_out for port, way_out in _ports(view, node) if port != BODY_PORT]
+        case _:
+            return view.exits(node)
+
+
+def _ports(view: FlowView, node: int) -> list[tuple[str, Exit]]:
+    ways_out = view.exits(node)
+    return [((way_out.conditional or way_out.sequential)[0].source_port, way_out) for way_out in ways_out]
+
+
+def is_always_true(condition: str | None) -> bool:
+    """Return whether a condition is the literal `true`."""
+    return condition is not None and unwrap(condition)[0].strip() == "true"

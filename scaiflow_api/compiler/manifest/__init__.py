@@ -1,0 +1,1 @@
+"""The YAML manifest: module → text, and text → module."""

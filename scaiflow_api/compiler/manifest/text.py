@@ -1,0 +1,96 @@
+"""Reads the text of a manifest into plain values, guarded against what YAML allows and nobody means.
+
+Size, depth and the number of aliases are bounded before any value is built; tags, duplicate keys, several
+documents and keys that are not text are refused.
+"""
+
+from typing import Any
+
+import ryaml
+import yaml
+
+from scaiflow_api.compiler.manifest.section import ManifestError
+from scaiflow_api.flowgraph import DEFAULT_LIMITS
+
+MAX_BYTES = 4 * DEFAULT_LIMITS.max_bytes
+MAX_ALIASES = 100
+MAX_DEPTH = 120
+"""A little below where the loader stops by itself."""
+
+
+def load_manifest_text(text: str) -> Any:
+    """Return the document in `text`. Raises ManifestError."""
+    text = text.removeprefix("\ufeff")
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ManifestError(f"The manifest is larger than {MAX_BYTES:,} bytes.")
+    try:
+        _check_events(text)
+        document = ryaml.loads(text)  # type: ignore[attr-defined]  # its stub names no exports
+    except (yaml.YAMLError, ValueError) as error:
+        raise ManifestError(f"The manifest is not readable YAML: {_sentence(error)}.") from error
+    _check_keys(document)
+    return document
+
+
+def _check_events(text: str) -> None:
+    """Go through the text without building any value."""
+    counted = _Counted()
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        counted.add(event)
+        if counted.aliases > MAX_ALIASES:
+            raise ManifestError(f"The manifest has more than {MAX_ALIASES} aliases.")
+        if counted.depth > MAX_DEPTH:
+            raise ManifestError(f"The manifest is nested more than {MAX_DEPTH} levels deep.")
+        if counted.size > MAX_BYTES:
+            raise ManifestError("The manifest's aliases stand for more than a manifest may hold.")
+        if getattr(event, "tag", None) is not None:
+            raise ManifestError("The manifest has a tag, which is not allowed.")
+
+
+class _Counted:
+    """How deep a text nests, and how large its values are once each alias is what it stands for."""
+
+    def __init__(self) -> None:
+        self.depth = self.aliases = self.size = 0
+        self._open: list[tuple[str | None, int]] = []
+        """Anchor of each open collection, and the size before it."""
+        self._sizes: dict[str, int] = {}
+        """By anchor."""
+
+    def add(self, event: yaml.Event) -> None:
+        match event:
+            case yaml.ScalarEvent():
+                before, self.size = self.size, self.size + 1 + len(event.value)
+                if event.anchor is not None:
+                    self._sizes[event.anchor] = self.size - before
+            case yaml.AliasEvent():
+                self.aliases += 1
+                self.size += self._sizes.get(event.anchor or "", 0)
+            case yaml.CollectionStartEvent():
+                self.depth += 1
+                self._open.append((event.anchor, self.size))
+                self.size += 1
+            case yaml.CollectionEndEvent():
+                self.depth -= 1
+                anchor, before = self._open.pop()
+                if anchor is not None:
+                    self._sizes[anchor] = self.size - before
+
+
+def _check_keys(document: Any) -> None:
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list):
+            pending.extend(value)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise ManifestError(f"The manifest has a key that is not text: {str(key)[:80]}.")
+                if key == "<<":
+                    raise ManifestError("The manifest has a merge key, which is not allowed.")
+                pending.append(item)
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__

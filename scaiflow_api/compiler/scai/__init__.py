@@ -1,0 +1,1 @@
+"""The module as text for people. One direction."""
