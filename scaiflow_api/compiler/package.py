@@ -3,6 +3,7 @@
 A zip of `flow.json` (canonical), `manifest.yaml`, `package.json` and, where there is one, `README.md`. The same
 input gives the same bytes on every machine: names in that order, one fixed date, no compression, because what
 compression makes differs between builds of its library. `package.json` names the SHA-256 of every other file.
+`package_reader` reads it again.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import orjson
 
 from scaiflow_api.compiler.pipeline import compile_flow
-from scaiflow_api.compiler.rules.policy import find_literal_secrets
+from scaiflow_api.compiler.rules.policy import LITERAL_AUTHORIZATION, find_literal_secrets
 from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits
 from scaiflow_api.flowgraph.models import SEMVER_PATTERN
@@ -28,19 +29,30 @@ FORMAT_VERSION = 1
 FIRST_VERSION = "0.1.0"
 PACKAGE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MAX_PACKAGE_ID = 64
+FLOW, MANIFEST, DESCRIPTION, README = "flow.json", "manifest.yaml", "package.json", "README.md"
 MAX_README_BYTES = 1024 * 1024
+MAX_DESCRIPTION_BYTES = 64 * 1024
+MANIFEST_FACTOR = 8
+"""A manifest may be so many times as large as the largest flow: it is for people to read, with white space."""
 _SEMVER = re.compile(SEMVER_PATTERN, re.ASCII)
+_AUTHORIZATION = LITERAL_AUTHORIZATION.code
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date that a zip can hold."""
 _UNIX, _READABLE_FILE = 3, 0o100644 << 16
 
 
 class PackageRefused(Exception):
-    """Why a flow cannot be packaged: one sentence, with the paths that it is about."""
+    """Why a flow cannot be packaged, or a package not be read: one sentence."""
 
-    def __init__(self, message: str, paths: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, secrets: tuple[tuple[str, str | None], ...] = ()) -> None:
         super().__init__(message)
-        self.paths = paths
+        self.secrets = secrets
+        """Where the flow holds literal secrets: the path, and the node it is part of, if any."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The places in the document that the sentence is about."""
+        return tuple(path for path, _ in self.secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,23 +80,28 @@ def build_package(
     """
     compiled = compile_flow(document, limits=limits)
     assert isinstance(compiled.body, str), "a manifest is text"
-    _check(info, readme)
-    secrets = tuple(path for path, _ in find_literal_secrets(document))
+    check_texts(info, readme)
+    written_out = [
+        (item.path or "", item.node_id) for item in compiled.diagnostics if item.code == _AUTHORIZATION
+    ]
+    secrets = tuple(dict.fromkeys([*find_literal_secrets(document), *written_out]))
     if secrets:
         raise PackageRefused(
             "the flow holds literal secrets, which everybody who installs the package would read; keep them in the "
             "vault and name them by their paths",
             secrets,
         )
-    files = {"flow.json": canonical_json(document), "manifest.yaml": compiled.body.encode()}
+    files = {FLOW: canonical_json(document), MANIFEST: compiled.body.encode()}
     if readme is not None:
-        files["README.md"] = readme.encode()
-    return _zip(
-        {**files, "package.json": _description(info, compiled.module.metadata.scaicore_target, files)}
-    )
+        files[README] = readme.encode()
+    files[DESCRIPTION] = _description(info, compiled.module.metadata.scaicore_target, files)
+    for name, maximum in file_bounds(limits).items():
+        check_size(name, len(files.get(name, b"")), maximum)
+    return _zip(files)
 
 
-def _check(info: PackageInfo, readme: str | None) -> None:
+def check_texts(info: PackageInfo, readme: str | None) -> None:
+    """Raise PackageRefused for what no package may be called or say."""
     if len(info.package_id) > MAX_PACKAGE_ID or PACKAGE_ID.fullmatch(info.package_id) is None:
         raise PackageRefused(
             f"a package id has 1 to {MAX_PACKAGE_ID} small letters and digits, in words joined by single dashes"
@@ -95,8 +112,22 @@ def _check(info: PackageInfo, readme: str | None) -> None:
         raise PackageRefused("a package needs a name")
     if any(is_bad_text(text) for text in (info.name, info.description, readme or "")):
         raise PackageRefused(f"a text of the package has {BAD_CHARACTERS}")
-    if readme is not None and len(readme.encode()) > MAX_README_BYTES:
-        raise PackageRefused(f"the README is larger than {MAX_README_BYTES:,} bytes")
+
+
+def file_bounds(limits: Limits) -> dict[str, int]:
+    """Return the files that a package may hold, in their order, and the most bytes of each."""
+    return {
+        FLOW: limits.max_bytes,
+        MANIFEST: MANIFEST_FACTOR * limits.max_bytes,
+        DESCRIPTION: MAX_DESCRIPTION_BYTES,
+        README: MAX_README_BYTES,
+    }
+
+
+def check_size(name: str, size: int, maximum: int) -> None:
+    """Raise PackageRefused for a file that is too large."""
+    if size > maximum:
+        raise PackageRefused(f"{name} is larger than {maximum:,} bytes")
 
 
 def _description(info: PackageInfo, target: str | None, files: dict[str, bytes]) -> bytes:
@@ -115,7 +146,7 @@ def _description(info: PackageInfo, target: str | None, files: dict[str, bytes])
 def _zip(files: dict[str, bytes]) -> bytes:
     packed = BytesIO()
     with ZipFile(packed, "w", ZIP_STORED) as archive:
-        for name in ("flow.json", "manifest.yaml", "package.json", "README.md"):
+        for name in (FLOW, MANIFEST, DESCRIPTION, README):
             if name in files:
                 member = ZipInfo(name, _EPOCH)
                 member.create_system, member.external_attr = _UNIX, _READABLE_FILE

@@ -4,6 +4,7 @@ Size, depth and the number of aliases are bounded before any value is built; tag
 documents and keys that are not text are refused.
 """
 
+import re
 from typing import Any
 
 import ryaml
@@ -18,17 +19,24 @@ MAX_DEPTH = 120
 """A little below where the loader stops by itself."""
 
 
+_QUOTED = re.compile(r'(?<=[:-] )"(?:[^"\\\n]|\\.)*"$', re.MULTILINE)
+"""A value in double quotes that ends its line: nothing in it is YAML's."""
+_INDICATORS = re.compile("[&*!]")
+"""What anchors, aliases and tags begin with."""
+
+
 def load_manifest_text(text: str) -> Any:
     """Return the document in `text`. Raises ManifestError."""
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ManifestError(f"The manifest is larger than {MAX_BYTES:,} bytes.")
     try:
-        _check_events(text)
+        if _INDICATORS.search(_QUOTED.sub("", text)) is not None:
+            _check_events(text)
         document = ryaml.loads(text)  # type: ignore[attr-defined]  # its stub names no exports
     except (yaml.YAMLError, ValueError) as error:
         raise ManifestError(f"The manifest is not readable YAML: {_sentence(error)}.") from error
-    _check_keys(document)
+    _check_values(document)
     return document
 
 
@@ -77,19 +85,28 @@ class _Counted:
                     self._sizes[anchor] = self.size - before
 
 
-def _check_keys(document: Any) -> None:
-    pending = [document]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending.extend(value)
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                if not isinstance(key, str):
-                    raise ManifestError(f"The manifest has a key that is not text: {str(key)[:80]}.")
-                if key == "<<":
-                    raise ManifestError("The manifest has a merge key, which is not allowed.")
-                pending.append(item)
+def _check_values(document: Any) -> None:
+    depth = 0
+    level = [document] if isinstance(document, list | dict) else []
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ManifestError(f"The manifest is nested more than {MAX_DEPTH} levels deep.")
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                _check_keys(value)
+            items = value.values() if isinstance(value, dict) else value
+            inner += [item for item in items if isinstance(item, list | dict)]
+        level = inner
+
+
+def _check_keys(mapping: dict[Any, Any]) -> None:
+    for key in mapping:
+        if not isinstance(key, str):
+            raise ManifestError(f"The manifest has a key that is not text: {str(key)[:80]}.")
+        if key == "<<":
+            raise ManifestError("The manifest has a merge key, which is not allowed.")
 
 
 def _sentence(error: Exception) -> str:
