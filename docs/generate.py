@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kind_tables import kinds_page
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
@@ -28,6 +29,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/permissions.md": permissions_page(),
         ROOT / "docs/configuration.md": configuration_page(),
         ROOT / "docs/diagnostics.md": diagnostics_page(),
+        ROOT / "docs/flows/kinds.md": kinds_page(),
         ROOT / ".env.example": env_example(),
         ROOT / "scaiflow_api/flowgraph/v2.json": schema_text().decode(),
     }

@@ -14,15 +14,20 @@ class Assignment(Config):
     """One variable and its new value."""
 
     variable: Text
+    """The variable that is assigned."""
     value: JSON
+    """Its new value; texts may hold templates."""
 
 
 class DataVariableSetConfig(FallibleConfig):
     """Either one `variable` with its `value`, or several `assignments`, made in order."""
 
     assignments: list[Assignment] | None = None
+    """Several assignments, made in order."""
     variable: Text | None = None
+    """The one variable that is assigned."""
     value: JSON = None
+    """Its new value; texts may hold templates."""
 
     @model_validator(mode="after")
     def _has_one_form(self) -> "DataVariableSetConfig":

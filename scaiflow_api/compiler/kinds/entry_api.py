@@ -7,7 +7,9 @@ class EntryApiConfig(EntryConfig):
     """Where callers reach the agent."""
 
     method: Text = "POST"
+    """The HTTP method that callers use."""
     path: Text = "/"
+    """The path that callers use."""
 
     def trigger_fields(self) -> dict[str, JSON]:
         return {"method": self.method, "path": self.path}

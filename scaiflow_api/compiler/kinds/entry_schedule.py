@@ -26,6 +26,7 @@ class EntryScheduleConfig(EntryConfig):
     """When runs start: a cron expression of five fields, in a time zone."""
 
     cron: Annotated[str, AfterValidator(_cron)] = "0 * * * *"
+    """Five fields: minute, hour, day of the month, month, day of the week."""
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """A name of the tz database. Only its form is checked: the compiler reads no files."""
 

@@ -7,8 +7,11 @@ class EntryWebhookConfig(EntryConfig):
     """Where the other system reports to. `auth` is reserved for signatures."""
 
     method: Text = "POST"
+    """The HTTP method that the other system uses."""
     path: Text = "/"
+    """The path that the other system calls."""
     auth: JSON = None
+    """Reserved for what will say how events are signed."""
 
     def trigger_fields(self) -> dict[str, JSON]:
         return {"method": self.method, "path": self.path, "auth": self.auth}

@@ -30,14 +30,18 @@ class Example(Config):
     """One input, and the answer to it."""
 
     input: JSON
+    """What the model is given."""
     output: JSON
+    """What it should answer."""
 
 
 class Budget(Config):
     """How much the call may cost."""
 
     max_duration: Duration | None = None
+    """How long the call may take, with its retries."""
     max_retries: Annotated[int, Field(ge=0)] | None = None
+    """How many further attempts there may be."""
 
 
 class LlmFlexibleConfig(ModelCallConfig):
@@ -46,8 +50,11 @@ class LlmFlexibleConfig(ModelCallConfig):
     identity_ref: bool = False
     """Tell the model who the agent is."""
     examples: list[Example] | None = None
+    """Inputs and the answers that are wanted for them."""
     on_failure: FailurePolicy | None = None
+    """What happens when the model fails or answers in the wrong form."""
     budget: Budget | None = None
+    """How long the call may take and how often it may be tried."""
 
 
 def lower(config: LlmFlexibleConfig, around: Surroundings) -> ir.FlexibleBlock:

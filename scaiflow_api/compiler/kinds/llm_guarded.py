@@ -28,6 +28,7 @@ class LlmGuardedConfig(ModelCallConfig):
     validation: str | None = Field(default=None, alias="validate")
     """Must be truthy afterwards; sees the answer as `result` and `output`."""
     on_validation_failure: FailurePolicy | None = None
+    """What happens when a condition does not hold, or the answer has the wrong form."""
 
 
 def lower(config: LlmGuardedConfig, around: Surroundings) -> ir.GuardedBlock:

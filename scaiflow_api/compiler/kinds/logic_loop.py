@@ -40,6 +40,7 @@ class LogicLoopConfig(FallibleConfig):
     """What is repeated, and how often at most."""
 
     style: Literal["foreach", "while"] = "foreach"
+    """Once for each item of a list, or as long as a condition holds."""
     items: Text | None = None
     """The list, as an expression; needed by `foreach`."""
     item_var: Name = ITEM

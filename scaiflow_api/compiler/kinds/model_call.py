@@ -25,6 +25,7 @@ class ModelCallConfig(FallibleConfig):
     """What the model is asked, with what, and in which form it answers."""
 
     goal: Text
+    """What the model is asked to do."""
     llm_role: Text | None = None
     """The role in the flow's model registry; without one, the first entry."""
     model: Text | None = None
@@ -32,8 +33,11 @@ class ModelCallConfig(FallibleConfig):
     output_schema: dict[str, str] | None = None
     """Name → type of the fields of the answer."""
     input_bindings: dict[str, JSON] | None = None
+    """Name → value: what the model is given to work on."""
     context_bindings: dict[str, JSON] | None = None
+    """Name → value: what the model should know besides."""
     guidance: str | None = None
+    """How to go about it."""
     constraints: Annotated[JSON, AfterValidator(_text_or_texts)] = None
     """A text, or a list of texts."""
 
