@@ -81,6 +81,11 @@ class Api(Section):
         ("http://localhost:5173", "https://scaiflow.scailabs.ai"),
         "origins of the canvas, separated by commas",
     )
+    require_if_match: bool = _env(
+        "SCAIFLOW_REQUIRE_IF_MATCH",
+        False,
+        "true: changing or deleting a flow takes an `If-Match` header; 428 without it",
+    )
     max_body_bytes: int = _env(
         "SCAIFLOW_MAX_BODY_BYTES", 8 * MIB, "largest request body; 413 above it", ge=1024
     )
@@ -223,6 +228,9 @@ class FlowLimits(Section):
     max_nodes: int = _env("SCAIFLOW_MAX_FLOW_NODES", 5_000, "nodes of a flow", ge=1)
     max_edges: int = _env("SCAIFLOW_MAX_FLOW_EDGES", 20_000, "edges of a flow", ge=1)
     max_nesting: int = _env("SCAIFLOW_MAX_FLOW_NESTING", 64, "nesting of a flow's JSON", ge=8, le=200)
+    max_expression_characters: int = _env(
+        "SCAIFLOW_MAX_EXPRESSION_CHARACTERS", 300_000, "length of all expressions of a flow together", ge=1024
+    )
 
 
 class LocalGrid(Section):

@@ -59,6 +59,7 @@ def check_document(document: object, limits: Limits) -> Checked:
     graph = parse_document(document, limits=limits)
     if not isinstance(graph, FlowGraph):
         sink.found += [shape.diagnostic(problem) for problem in graph]
+        sink.has_errors = True
         return Checked(sink)
     nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
     edges = wiring.check(graph.edges, nodes, sink)
@@ -66,8 +67,8 @@ def check_document(document: object, limits: Limits) -> Checked:
     view = FlowView(normalized(document), graph, nodes, edges, configs)
     paths.check(view, sink)
     regions = structure.check(view, sink)
-    uses = expressions.check(view, sink)
-    names.check_reserved(view, sink)
+    uses = expressions.check(view, limits, sink)
+    names.check_reserved(view, uses, sink)
     models.check(view, sink)
     plugins.check(view, sink)
     policy.check(view, sink)
@@ -76,7 +77,7 @@ def check_document(document: object, limits: Limits) -> Checked:
 
 def advise(checked: Checked) -> list[Diagnostic]:
     """Return all findings: those so far, and those of the rules that only warn, in the order of the document."""
-    sink = Sink(list(checked.sink.found))
+    sink = Sink(list(checked.sink.found), checked.sink.has_errors)
     sound = checked.sound
     if sound is not None:
         view, regions, uses = sound.view, sound.regions, sound.uses

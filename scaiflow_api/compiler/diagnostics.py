@@ -55,11 +55,15 @@ class Diagnostic:
         return found
 
 
+MAX_FINDINGS = 10_000
+
+
 @dataclass(slots=True)
 class Sink:
-    """Collects findings. Rules report here and go on."""
+    """Collects findings, at most `MAX_FINDINGS` and as many errors beyond. Rules report here and go on."""
 
     found: list[Diagnostic] = field(default_factory=list)
+    has_errors: bool = False
 
     def report(
         self,
@@ -72,12 +76,11 @@ class Sink:
         **fields: str,
     ) -> None:
         """Add one finding; `fields` fill the rule's template."""
+        self.has_errors = self.has_errors or rule.severity == ERROR
+        if len(self.found) >= (2 if rule.severity == ERROR else 1) * MAX_FINDINGS:
+            return
         message = rule.template.format(**fields)
         self.found.append(Diagnostic(rule.severity, rule.code, message, path, node_id, edge_id, fix))
-
-    @property
-    def has_errors(self) -> bool:
-        return any(item.severity == ERROR for item in self.found)
 
     def ordered(self) -> list[Diagnostic]:
         """Return the findings by their place in the document, then by code."""

@@ -11,6 +11,8 @@ from functools import lru_cache
 
 MAX_LENGTH = 64
 MAX_EDITS = 2
+COST_OF_EDITS = 500
+"""Counting the edits between two words, in compared characters."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,9 @@ class Suggestions:
             # An edit changes two letters at most; most candidates differ in more.
             if (letters ^ _letters(candidate)).bit_count() > 2 * MAX_EDITS:
                 continue
+            self.budget -= COST_OF_EDITS
+            if self.budget < 0:
+                return None
             limit = min(MAX_EDITS, (min(len(word), len(candidate)) - 1) // 2)
             edits = _edits(word, candidate, limit)
             if edits <= limit and (best is None or (edits, candidate) < best):

@@ -15,6 +15,8 @@ class Limits:
     max_edges: int = 20_000
     max_nesting: int = 64
     """Objects and lists inside each other, the document itself being the first."""
+    max_expression_characters: int = 300_000
+    """Of all texts with expressions or templates together: what can be read in about a second."""
 
 
 DEFAULT_LIMITS = Limits()

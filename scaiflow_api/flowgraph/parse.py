@@ -1,5 +1,6 @@
 """From any JSON value to a flow document, or to all that keeps it from being one."""
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -31,6 +32,8 @@ from scaiflow_api.kit.canonical_json import canonical_copy, normalized
 
 NUL = b"\\u0000"
 """As it stands in JSON; it may also be a backslash and what follows, so it only tells where to look closer."""
+MAX_ENTRIES = 100_000
+"""Each may be wrong in itself, and each fault takes half a kilobyte before it is a sentence."""
 PATTERNS = {
     ID_PATTERN: "must have 1 to 128 letters, digits, dashes or underscores",
     SEMVER_PATTERN: "must be a semantic version such as 1.0.0",
@@ -83,6 +86,27 @@ def _check_counts(document: dict[str, object], limits: Limits) -> None:
         items = document.get(key)
         if isinstance(items, list) and len(items) > maximum:
             raise FlowTooLarge(limit=key, maximum=maximum, actual=len(items))
+    entries = sum(map(len, _lists(document)))
+    if entries > MAX_ENTRIES:
+        raise FlowTooLarge(
+            limit="ports, variables, fixtures, models and queues", maximum=MAX_ENTRIES, actual=entries
+        )
+
+
+def _lists(document: dict[str, object]) -> Iterator[list[object]]:
+    """Yield the lists of typed entries beside nodes and edges, whatever they hold."""
+    config = document.get("config")
+    parts: list[tuple[object, tuple[str, ...]]] = [(document, ("variables", "tests"))]
+    if isinstance(config, dict):
+        parts.append((config, ("plugins", "capabilities")))
+        parts += [(config.get("core_identity"), ("models",)), (config.get("scaiqueue"), ("queues",))]
+    nodes = document.get("nodes")
+    parts += [(node, ("inputs", "outputs")) for node in (nodes if isinstance(nodes, list) else ())]
+    for part, keys in parts:
+        for key in keys if isinstance(part, dict) else ():
+            items = part.get(key) if isinstance(part, dict) else None
+            if isinstance(items, list):
+                yield items
 
 
 def _translate(error: ValidationError) -> list[Problem]:

@@ -100,6 +100,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def fences() -> list[str]:
+    """Return what stands behind each opening fence, whether it is one of the kinds above or not."""
+    lines = (line for page in PAGES for line in (DOCS / page).read_text("utf-8").splitlines())
+    return [line.removeprefix("```") for line in lines if line.startswith("```")][::2]
+
+
 def _first(wanted: str) -> JSON:
     found: JSON = next(json.loads(text) for _, kind, text in _blocks() if kind == wanted)
     return found

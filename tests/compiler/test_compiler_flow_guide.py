@@ -13,6 +13,7 @@ from compiler.compiler_guide import (
     anchors,
     commands,
     examples,
+    fences,
     links,
     ran,
     run_example,
@@ -35,6 +36,13 @@ def test_the_guide_has_its_examples() -> None:
     assert len(ALL) >= 35
     assert len(RUNS) >= 35
     assert {node["type"] for e in ALL for node in e.document["nodes"]} == set(NODE_KINDS)
+
+
+def test_no_block_escapes_the_tests() -> None:
+    checked = {"json base", "json flow", "json node", "run", "findings", "scai", "console"}
+    pictures = {"text"}
+
+    assert set(fences()) == checked | pictures
 
 
 @pytest.mark.parametrize("example", ALL, ids=lambda example: example.place)

@@ -57,7 +57,7 @@ def test_short_names_are_not_taken_for_each_other(word: str, name: str, near: bo
 
 
 def test_a_budget_that_is_spent_gives_no_more_suggestions() -> None:
-    suggestions = Suggestions(budget=25)
+    suggestions = Suggestions(budget=520)
 
     assert suggestions.did_you_mean("message_", ["message"]) == "did you mean 'message'?"
     assert suggestions.near_miss("mesage", ["message"]) == "message"

@@ -80,8 +80,7 @@ def _operands(node: Node, context: _Context) -> Iterator[tuple[Node, _Context]]:
             yield node.left, context.inside(safe=True)
             yield node.right, context.inside(safe=True)
         case Logical():
-            yield node.left, context.inside(safe=_is_test(node.left))
-            yield node.right, context.inside(tested=free_names(node.left))
+            yield from _conditions(node, context)
         case Conditional():
             tested = free_names(node.condition)
             yield node.condition, context.inside(safe=_is_test(node.condition))
@@ -103,6 +102,19 @@ def _operands(node: Node, context: _Context) -> Iterator[tuple[Node, _Context]]:
             yield from ((item, plain) for item in node.items)
         case MapLiteral():
             yield from ((value, plain) for _, value in node.entries)
+
+
+def _conditions(node: Node, context: _Context) -> Iterator[tuple[Node, _Context]]:
+    """Yield the operands of `&&` and `||` in a row: each has the ones before it looked at."""
+    operands = []
+    while isinstance(node, Logical) and node.operator != "??":
+        operands.append(node.right)
+        node = node.left
+    yield node, context.inside(safe=_is_test(node))
+    tested = free_names(node)
+    for operand in reversed(operands):
+        yield operand, context.inside(tested=tested)
+        tested |= free_names(operand)
 
 
 def _is_null(node: Node) -> bool:

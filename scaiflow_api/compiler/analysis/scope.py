@@ -7,6 +7,7 @@ yield in a round is seen there alone, what they yield in a branch also after the
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -79,10 +80,10 @@ class Scope:
         match offer.origin:
             case Origin.INPUT:
                 self.given.add(offer.name)
-            case Origin.RESULT if offer.name not in NOT_OFFERED and place not in self.producers[offer.name]:
-                self.producers[offer.name].append(place)
-            case Origin.ASSIGNMENT if place not in self.assigners[offer.name]:
-                self.assigners[offer.name].append(place)
+            case Origin.RESULT if offer.name not in NOT_OFFERED:
+                _append_once(self.producers[offer.name], place)
+            case Origin.ASSIGNMENT:
+                _append_once(self.assigners[offer.name], place)
             case Origin.LOOP:
                 self.loops[offer.name].append(place)
             case Origin.LOCAL:
@@ -117,10 +118,13 @@ class Scope:
         inside = place.edge.source_port == BODY_PORT if place.edge else place.field in LOOP_FIELDS
         return (*chain, *self.regions.of(place.node)) if inside else chain
 
-    def own_names(self, place: Place) -> frozenset[str]:
+    def own_names(self, place: Place) -> AbstractSet[str]:
         """Return the names that a node has for itself: bindings, data values, in `validate` its result."""
-        own = OWN_RESULT if place.field == "validate" and place.edge is None else frozenset[str]()
-        return own | self.local[place.node] if place.node in self.local else own
+        own: AbstractSet[str] = (
+            OWN_RESULT if place.field == "validate" and place.edge is None else frozenset()
+        )
+        local = self.local.get(place.node)
+        return own if local is None else own | local if own else local
 
     def hiding(self, producer: int, level: Chain) -> Region | None:
         """Return the region whose end keeps a node's result from being seen at a level; None where it is seen."""
@@ -139,6 +143,12 @@ class Scope:
             self.regions is None or any(region.is_body and region.owner == loop for region in level)
             for loop in self.loops.get(name, ())
         )
+
+
+def _append_once(places: list[int], place: int) -> None:
+    """Offers come node by node, so a place that is known is the last one."""
+    if not places or places[-1] != place:
+        places.append(place)
 
 
 def offers(view: FlowView) -> Iterator[Offer]:

@@ -246,12 +246,14 @@ class Walk:
         return [item for item in tails if item.condition is not None and id(item) not in before]
 
     def _started_by(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
-        for arm in match.arms:
-            entry = _text(arm.condition)
-            own = [item for item in exits if item.node == entry]
-            exits = [item for item in exits if item.node != entry] + self._body(arm.body, own, depth)
-            self._count(len(exits))
-        return exits
+        entries = [str(_text(arm.condition)) for arm in match.arms]
+        own: dict[str, Exits] = {entry: [] for entry in entries}
+        rest: Exits = []
+        for item in exits:
+            own.get(item.node, rest).append(item)
+        for arm, entry in zip(match.arms, entries, strict=True):
+            rest += self._body(arm.body, own.pop(entry, []), depth)
+        return rest
 
     def _conditions(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
         """Go through a match that was written by hand: its conditions are those of whatever comes before it."""

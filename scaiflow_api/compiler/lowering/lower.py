@@ -58,7 +58,12 @@ def lower(view: FlowView, regions: Regions) -> ir.Module:
 
 def _in_order(part: BaseModel) -> dict[str, Any]:
     """Return a part of the document as it was given, its keys in the order of the schema."""
-    return part.model_dump(mode="json", exclude_unset=True)
+    given = part.model_dump(mode="json", exclude_unset=True)
+    # The models read whole numbers as floats where both will do; canonical JSON has them whole.
+    return {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in given.items()
+    }
 
 
 def _variable(variable: Variable) -> dict[str, Any]:

@@ -21,8 +21,8 @@ MAX_DEPTH = 120
 
 _QUOTED = re.compile(r'(?<=[:-] )"(?:[^"\\\n]|\\.)*"$', re.MULTILINE)
 """A value in double quotes that ends its line: nothing in it is YAML's."""
-_INDICATORS = re.compile("[&*!]")
-"""What anchors, aliases and tags begin with."""
+_INDICATORS = re.compile("[&*!]|<<")
+"""What anchors, aliases and tags begin with, and the key that merges."""
 
 
 def load_manifest_text(text: str) -> Any:
@@ -51,6 +51,8 @@ def _check_events(text: str) -> None:
             raise ManifestError(f"The manifest is nested more than {MAX_DEPTH} levels deep.")
         if counted.size > MAX_BYTES:
             raise ManifestError("The manifest's aliases stand for more than a manifest may hold.")
+        if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
+            raise ManifestError("The manifest has a merge key, which is not allowed.")
         if getattr(event, "tag", None) is not None:
             raise ManifestError("The manifest has a tag, which is not allowed.")
 
@@ -105,8 +107,6 @@ def _check_keys(mapping: dict[Any, Any]) -> None:
     for key in mapping:
         if not isinstance(key, str):
             raise ManifestError(f"The manifest has a key that is not text: {str(key)[:80]}.")
-        if key == "<<":
-            raise ManifestError("The manifest has a merge key, which is not allowed.")
 
 
 def _sentence(error: Exception) -> str:

@@ -94,6 +94,8 @@ def _scalar(value: Any) -> str:
         return _text(value)
     if isinstance(value, float):
         return _float(value)
+    if type(value) is int:
+        return str(value)
     if isinstance(value, dict):
         return "{}"
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
 """SF30x: expressions and templates can be read. What they ask for is left to `names`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from scaiflow_api.expressions import (
     parse_template,
     unwrap,
 )
+from scaiflow_api.flowgraph import FlowTooLarge, Limits
 from scaiflow_api.flowgraph.problems import join_path
 
 PLACE = {"position": {"x": 0, "y": 0}}
@@ -94,31 +95,42 @@ class Use:
         return [piece for piece in self.read.pieces if isinstance(piece, Expression)]
 
 
-def check(view: FlowView, sink: Sink) -> list[Use]:
-    """Report what cannot be read; return what can."""
+def check(view: FlowView, limits: Limits, sink: Sink) -> list[Use]:
+    """Report what cannot be read; return what can. Raises FlowTooLarge."""
     uses: list[Use] = []
-    for node in view.nodes:
-        if isinstance(node.kind, StepKind):
-            uses += _check_node(node, node.kind, view, sink)
-    for edge in view.edges:
-        if edge.type == "conditional" and edge.condition and edge.condition.strip():
-            place = Place(view.nodes[edge.source], f"{edge.path}.condition", "condition", edge)
-            uses += _read_expression(edge.condition, place, sink)
+    maximum, length = limits.max_expression_characters, 0
+    for text, place, read in _places(view):
+        length += len(text)
+        if length > maximum:
+            raise FlowTooLarge(limit="expression characters", maximum=maximum, actual="more")
+        uses += read(text, place, sink)
     return uses
 
 
-def _check_node(node: FlowNode, kind: StepKind, view: FlowView, sink: Sink) -> Iterator[Use]:
+def _places(view: FlowView) -> Iterator[tuple[str, Place, Callable[[str, Place, Sink], Iterator[Use]]]]:
+    """Yield each text that holds expressions, its place, and how it is read."""
+    for node in view.nodes:
+        if isinstance(node.kind, StepKind):
+            yield from _places_of_node(node, node.kind, view)
+    for edge in view.edges:
+        if edge.type == "conditional" and edge.condition and edge.condition.strip():
+            place = Place(view.nodes[edge.source], f"{edge.path}.condition", "condition", edge)
+            yield edge.condition, place, _read_expression
+
+
+def _places_of_node(
+    node: FlowNode, kind: StepKind, view: FlowView
+) -> Iterator[tuple[str, Place, Callable[[str, Place, Sink], Iterator[Use]]]]:
     config = node.source.config
     for field in _expression_fields(kind, view.configs.get(node.index)):
         text = config.get(field)
         if isinstance(text, str):
-            place = Place(node, f"{node.path}.config.{field}", field)
-            yield from _read_expression(text, place, sink)
+            yield text, Place(node, f"{node.path}.config.{field}", field), _read_expression
     for field in kind.templates:
         for parts, text in _texts(config.get(field)):
-            name = join_path(field, *parts)
-            place = Place(node, f"{node.path}.config.{name}", name)
-            yield from _read_template(text, place, sink)
+            if "{{" in text:
+                name = join_path(field, *parts)
+                yield text, Place(node, f"{node.path}.config.{name}", name), _read_template
 
 
 def _expression_fields(kind: StepKind, config: Any) -> tuple[str, ...]:
@@ -154,8 +166,6 @@ def _read_expression(text: str, place: Place, sink: Sink) -> Iterator[Use]:
 
 
 def _read_template(text: str, place: Place, sink: Sink) -> Iterator[Use]:
-    if "{{" not in text:
-        return
     try:
         template = parse_template(text)
     except ExpressionSyntaxError as error:

@@ -55,7 +55,10 @@ RESERVED_NAME = Rule(
     "SF305",
     "reserved-name",
     "the name '{name}' is reserved: names that begin with '__' belong to the compiler",
-    what="A node, variable, binding, port or result has a name that begins with two underscores.",
+    what=(
+        "A node, variable, binding, port or result has a name that begins with two underscores, or an expression "
+        "asks for one."
+    ),
     why="The compiler guards joins with variables of such names, which must not be hidden.",
     example=_answer("data_variable_set", {"variable": "__attempts", "value": 1}),
 )
@@ -103,17 +106,17 @@ NOT_VISIBLE = Rule(
     },
 )
 
-RESERVED_BEGINNINGS = tuple(f'"{node}{ir.RESERVED_PREFIX}'.encode() for node in ("", "node_"))
-"""One of these is in the text of every document with a reserved name."""
-
 RULES = (UNKNOWN_NAME, UNDECLARED_VARIABLE, RESERVED_NAME, NOT_VISIBLE)
 
 
-def check_reserved(view: FlowView, sink: Sink) -> None:
-    """Report names that would hide the compiler's own."""
-    text = orjson.dumps(view.document)
-    if not any(beginning in text for beginning in RESERVED_BEGINNINGS):
+def check_reserved(view: FlowView, uses: Sequence[Use], sink: Sink) -> None:
+    """Report names that would hide the compiler's own, or ask for them."""
+    if ir.RESERVED_PREFIX.encode() not in orjson.dumps(view.document):
         return
+    for use in uses:
+        for name in sorted(use.names):
+            if name.startswith(ir.RESERVED_PREFIX):
+                use.place.report(RESERVED_NAME, sink, fix="rename it", name=name)
     for offer in offers(view):
         if offer.name.startswith(ir.RESERVED_PREFIX):
             node_id = offer.node.id if offer.node and not offer.path.startswith("edges") else None

@@ -1,6 +1,7 @@
 """SF10x: edges end at nodes and ports that exist, and say what their type needs."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from scaiflow_api import flowgraph
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
@@ -218,11 +219,19 @@ def _end(
     ports, rule = (
         (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
     )
-    if end.port not in ports:
+    if end.port not in (ports if len(ports) < MANY_PORTS else _set_of(ports)):
         fix = suggestions.did_you_mean(end.port, ports) or _list_ports(ports)
         sink.report(rule, path, edge_id=edge.id, fix=fix, edge=edge.id, node=node.id, port=end.port)
         return None
     return node
+
+
+MANY_PORTS = 16
+
+
+@lru_cache(maxsize=64)
+def _set_of(ports: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(ports)
 
 
 def _list_ports(ports: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ def check_structure(module: ir.Module) -> Iterator[Violation]:
 class _Structure:
     def __init__(self, module: ir.Module) -> None:
         self._module = module
-        self._roles = {model.get("role") for model in module.models}
+        self._roles = {role for model in module.models if isinstance(role := model.get("role"), str)}
         self._plugins = RUNTIME_PLUGINS.union(str(plugin.get("alias")) for plugin in module.plugins)
         self._model_plugins = {MODEL_PLUGIN}.union(
             str(plugin.get("alias"))
@@ -28,7 +28,8 @@ class _Structure:
             if plugin.get("endpoint") == f"plugin://{MODEL_PLUGIN}"
         )
         graph = module.metadata.graph
-        known = graph.get("nodes", ()) if isinstance(graph, dict) else ()
+        nodes = graph.get("nodes") if isinstance(graph, dict) else None
+        known = nodes if isinstance(nodes, dict) else ()
         self._producers = {trigger.node_id for trigger in module.triggers}.union(
             known, *(_node_ids(flow.body) for flow in module.flows)
         )

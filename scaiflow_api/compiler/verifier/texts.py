@@ -53,7 +53,7 @@ class _Walk:
         return known
 
     def _block(self, block: ir.AnyBlock, path: str, known: Flags) -> Flags:
-        local = known.union(block.data_bindings)
+        local = known.union(block.data_bindings) if block.data_bindings else known
         self._texts(block, path, local)
         match block:
             case ir.RigidBlock():
@@ -63,7 +63,7 @@ class _Walk:
                 for index, arm in enumerate(block.arms):
                     self._texts(arm, f"{path}.arms[{index}]", local)
                     ends.append(self.body(arm.body, f"{path}.arms[{index}].body", known))
-                return known.union(frozenset.intersection(*ends))
+                return known.union(frozenset.intersection(*ends) - known)
             case ir.ForeachBlock() | ir.WhileBlock():
                 self.body(block.body, f"{path}.body", known)
             case ir.ParallelBlock():
@@ -81,15 +81,16 @@ class _Walk:
 
     def _statements(self, block: ir.RigidBlock, path: str, known: Flags) -> Flags:
         for index, statement in enumerate(block.statements):
-            self._texts(statement, f"{path}.statements[{index}]", known.union(block.data_bindings))
+            local = known.union(block.data_bindings) if block.data_bindings else known
+            self._texts(statement, f"{path}.statements[{index}]", local)
             if isinstance(statement, ir.AssignStatement) and statement.name.startswith(ir.RESERVED_PREFIX):
                 known |= {statement.name}
         return known
 
     def _texts(self, holder: object, path: str, known: Flags) -> None:
         for key, names in self._names(holder, path):
-            for name in sorted(names - known):
-                if name.startswith(ir.RESERVED_PREFIX):
+            for name in sorted(names):
+                if name.startswith(ir.RESERVED_PREFIX) and name not in known:
                     message = f"The flag '{name}' is tested where it may not have been set."
                     self.found.append(Violation("E412", message, f"{path}.{key}"))
 
