@@ -8,7 +8,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from scaiflow_api import __version__
 from scaiflow_api.auth.errors import AccountNotActive, InvalidToken, NotAuthenticated, PermissionDenied
+from scaiflow_api.domains.acls.router import router as acls
+from scaiflow_api.domains.admin.router import router as admin
+from scaiflow_api.domains.catalog.router import router as catalog
 from scaiflow_api.domains.deploy.router import router as deploy
+from scaiflow_api.domains.flows.file_router import router as flow_files
 from scaiflow_api.domains.flows.router import router as flows
 from scaiflow_api.domains.health.router import router as health
 from scaiflow_api.domains.home.router import documentation_assets
@@ -20,6 +24,7 @@ from scaiflow_api.domains.schema.router import router as schema
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
 from scaiflow_api.domains.testruns.router import router as testruns
+from scaiflow_api.domains.versions.router import router as versions
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.web import errors
@@ -75,14 +80,28 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             "Idempotency-Key",
             "X-Request-Id",
         ],
-        expose_headers=["Content-Disposition", "ETag", "Retry-After", "X-Request-Id"],
+        expose_headers=["Link", "Content-Disposition", "ETag", "Retry-After", "X-Request-Id"],
         max_age=600,
     )
     app.add_middleware(RequestContext)
 
     # The busiest come first: the application looks through its routes in this order. Fixed paths come before
     # those with parameters.
-    for router in (flows_preview, flows, deploy, testruns, runs, lookups, session, schema):
+    for router in (
+        flows_preview,
+        flows,
+        flow_files,
+        versions,
+        acls,
+        deploy,
+        testruns,
+        runs,
+        lookups,
+        catalog,
+        session,
+        admin,
+        schema,
+    ):
         app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)
     # The closed list of what needs no token; a test compares.
     app.include_router(sign_in, prefix=API)

@@ -22,9 +22,9 @@ def refusal(status: int, code: str = "SOME_CODE", message: str = "some message")
 
 
 class PlayedGrid:
-    """Steps are `create`, `replace`, `get`, `list`, `start`, `publish`, `sync`, `invoke`, `events`, `models`, `me`.
+    """A step is `create`, `replace`, `get`, `list`, `delete`, `start`, `publish`, `sync`, `invoke`, `events` or `me`.
 
-    `faults[step]` holds what the next calls of a step meet instead; None lets one through.
+    `models` is one too. `faults[step]` holds what the next calls of a step meet instead; None lets one through.
     """
 
     def __init__(self, router: respx.MockRouter, base_url: str) -> None:
@@ -92,6 +92,8 @@ class PlayedGrid:
         if step == "models":
             return 200, self.models
         assert core is not None
+        if step == "delete":
+            del self.cores[core["id"]]
         if step == "start":
             core["status"] = self.starts_as
         if step == "publish":

@@ -15,6 +15,10 @@ class AdminRole(StrEnum):
     TENANT_ADMIN = "tenant_admin"
     SUPER_ADMIN = "super_admin"
 
+    def implies(self, other: "AdminRole") -> bool:
+        """Tell whether this role is `other` or a higher one."""
+        return self is other or self is AdminRole.SUPER_ADMIN
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -33,6 +37,10 @@ class Caller:
     admin_role_source: str | None = None
     token_permissions: frozenset[str] = field(default=frozenset())
     """What the token itself grants; what ScaiGrid grants is asked for when it is needed."""
+
+    def holds(self, role: AdminRole) -> bool:
+        """Tell whether the caller has `role` or a higher one."""
+        return self.admin_role is not None and self.admin_role.implies(role)
 
     @property
     def is_super_admin(self) -> bool:

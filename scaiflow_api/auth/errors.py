@@ -36,3 +36,12 @@ class PermissionDenied(AppError):
 
     def __init__(self, *, needed: str, **fields: Any) -> None:
         super().__init__(needed=needed, **fields)
+
+
+class InsufficientRole(AppError):
+    status, error = 403, "insufficient_role"
+    template = "This needs the role '{needed}'."
+    fix = "Ask somebody who holds '{needed}'."
+
+    def __init__(self, *, needed: str) -> None:
+        super().__init__(needed=needed)

@@ -3,14 +3,27 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from scaiflow_api.auth.caller import AdminRole
+from scaiflow_api.db.models.group import Group, Membership
 from scaiflow_api.db.models.user import User
 from scaiflow_api.db.session import Database
 
 ACTIVE = "ACTIVE"
+FROM_GROUP = "group"
+
+_GROUPS = (
+    select(Membership.group_id)
+    .join(Group, (Group.tenant_id == Membership.tenant_id) & (Group.id == Membership.group_id))
+    .where(
+        Membership.tenant_id == bindparam("tenant_id"),
+        Membership.user_id == bindparam("user_id"),
+        Membership.deleted_at.is_(None),
+        Group.deleted_at.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,8 @@ class Standing:
     display_name: str | None
     admin_role: AdminRole | None
     admin_role_source: str | None
+    groups: frozenset[str] | None
+    """None: ScaiKey never told of this principal, so the mirror does not know."""
 
 
 class Principals:
@@ -34,7 +49,12 @@ class Principals:
     async def find(self, tenant_id: str, user_id: str) -> Standing | None:
         async with self._db.read() as session:
             user = await session.scalar(select(User).where(User.tenant_id == tenant_id, User.id == user_id))
-        return None if user is None else _standing(user)
+            if user is None or user.last_synced_at is None:
+                groups = None
+            else:
+                found = await session.scalars(_GROUPS, {"tenant_id": tenant_id, "user_id": user_id})
+                groups = frozenset(found)
+        return None if user is None else _standing(user, groups)
 
     async def add(
         self, tenant_id: str, user_id: str, *, email: str | None, name: str | None, now: datetime
@@ -56,30 +76,42 @@ class Principals:
             if found is None:
                 raise
             return found
-        return _standing(user)
+        return _standing(user, None)
 
     async def grant(
         self, tenant_id: str, user_id: str, role: AdminRole, *, source: str, now: datetime
     ) -> None:
-        """Give a role to a principal, known or not yet."""
+        """Give a role to a principal, known or not yet. A higher one that was granted before stays."""
         async with self._db.write() as session:
             user = await session.get(User, (tenant_id, user_id))
             if user is None:
                 user = User(tenant_id=tenant_id, id=user_id, status=ACTIVE, created_at=now)
                 session.add(user)
-            user.manual_role, user.manual_role_source = role.value, source
+            if user.manual_role is None or role.implies(AdminRole(user.manual_role)):
+                user.manual_role, user.manual_role_source = role.value, source
+
+
+def effective_role(user: User) -> tuple[AdminRole | None, str | None]:
+    """Return the higher of the roles granted to a user and given by a group, and where it comes from."""
+    by_hand = AdminRole(user.manual_role) if user.manual_role else None
+    by_group = AdminRole(user.group_role) if user.group_role else None
+    if by_group is None or (by_hand is not None and by_hand.implies(by_group)):
+        return by_hand, user.manual_role_source if by_hand else None
+    return by_group, FROM_GROUP
 
 
 def _short(text: str | None) -> str | None:
     return text[:200] if text else None
 
 
-def _standing(user: User) -> Standing:
+def _standing(user: User, groups: frozenset[str] | None) -> Standing:
+    role, source = effective_role(user)
     return Standing(
         status=user.status,
         deleted=user.deleted_at is not None,
         email=user.email,
         display_name=user.display_name,
-        admin_role=AdminRole(user.manual_role) if user.manual_role else None,
-        admin_role_source=user.manual_role_source,
+        admin_role=role,
+        admin_role_source=source,
+        groups=groups,
     )

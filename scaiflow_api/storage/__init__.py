@@ -4,6 +4,7 @@ from scaiflow_api.storage.blobs import BlobInfo, BlobStore
 from scaiflow_api.storage.errors import BlobExists, BlobNotFound, StoreNotUsable, StoreUnavailable
 from scaiflow_api.storage.flow_versions import FlowVersions, StoredVersionMissing, VersionTaken
 from scaiflow_api.storage.open import open_blobs
+from scaiflow_api.storage.packages import PackageFiles, StoredPackageMissing
 
 __all__ = [
     "BlobExists",
@@ -11,8 +12,10 @@ __all__ = [
     "BlobNotFound",
     "BlobStore",
     "FlowVersions",
+    "PackageFiles",
     "StoreNotUsable",
     "StoreUnavailable",
+    "StoredPackageMissing",
     "StoredVersionMissing",
     "VersionTaken",
     "open_blobs",

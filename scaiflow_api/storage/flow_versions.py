@@ -1,16 +1,11 @@
 """Flow documents: one object per version, written once."""
 
-import re
-from typing import Final
-
 from cachetools import LRUCache
 
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.storage.blobs import BlobStore
 from scaiflow_api.storage.errors import BlobExists, BlobNotFound
-
-_OUTSIDE: Final = re.compile(rb"[^A-Za-z0-9_.-]")
-_ONLY_DOTS: Final = re.compile(rb"\.+")
+from scaiflow_api.storage.keys import escape, segment
 
 
 class VersionTaken(Exception):
@@ -38,7 +33,7 @@ class FlowVersions:
 
     @staticmethod
     def key_of(tenant_id: str, flow_id: str, version: str) -> str:
-        return f"flows/{_segment(tenant_id)}/{_segment(flow_id)}/v{_escape(version)}.flow.json"
+        return f"flows/{segment(tenant_id)}/{segment(flow_id)}/v{escape(version)}.flow.json"
 
     async def write(self, tenant_id: str, flow_id: str, version: str, document: bytes) -> None:
         """Store the document. Raises `VersionTaken`, also for equal bytes."""
@@ -46,6 +41,10 @@ class FlowVersions:
             await self._blobs.put(self.key_of(tenant_id, flow_id, version), document, if_absent=True)
         except BlobExists:
             raise VersionTaken from None
+
+    async def discard(self, tenant_id: str, flow_id: str, version: str) -> None:
+        """Remove a document that the caller wrote itself and that no row names, nor ever will."""
+        await self._blobs.delete(self.key_of(tenant_id, flow_id, version))
 
     async def read(self, tenant_id: str, flow_id: str, version: str) -> bytes:
         """Return the stored bytes. Raises `StoredVersionMissing`."""
@@ -59,13 +58,3 @@ class FlowVersions:
             if len(document) <= self._recent.maxsize:
                 self._recent[key] = document
         return document
-
-
-def _segment(id_: str) -> str:
-    """Escape an id so that it is one segment of a key: ids are opaque, whoever made them."""
-    raw = id_.encode()
-    return raw.decode().replace(".", "%2E") if _ONLY_DOTS.fullmatch(raw) else _escape(id_)
-
-
-def _escape(text: str) -> str:
-    return _OUTSIDE.sub(lambda match: f"%{match[0][0]:02X}".encode(), text.encode()).decode()

@@ -1,4 +1,4 @@
-"""Which keys are legal: those that files, S3 and SeaweedFS all keep as they are.
+"""Which keys are legal, those that files, S3 and SeaweedFS all keep as they are; and how ids become parts of them.
 
 SeaweedFS drops empty segments, takes a backslash for a slash and refuses segments over 255 bytes.
 """
@@ -8,6 +8,8 @@ from typing import Final
 
 MAX_KEY_BYTES: Final = 1024
 MAX_SEGMENT_BYTES: Final = 255
+_OUTSIDE: Final = re.compile(rb"[^A-Za-z0-9_.-]")
+_ONLY_DOTS: Final = re.compile(rb"\.+")
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
@@ -31,3 +33,14 @@ def check_prefix(prefix: str) -> None:
         check_key(whole_segments)
     if _FORBIDDEN.search(prefix):
         raise ValueError(f"the prefix {prefix!r} holds a control character or a backslash")
+
+
+def segment(id_: str) -> str:
+    """Escape an id so that it is one segment of a key: ids are opaque, whoever made them."""
+    raw = id_.encode()
+    return raw.decode().replace(".", "%2E") if _ONLY_DOTS.fullmatch(raw) else escape(id_)
+
+
+def escape(text: str) -> str:
+    """Escape a text that is a part of a segment, reversibly: `unquote` of urllib is the way back."""
+    return _OUTSIDE.sub(lambda match: f"%{match[0][0]:02X}".encode(), text.encode()).decode()

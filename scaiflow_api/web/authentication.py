@@ -13,7 +13,7 @@ from scaiflow_api.db.principals import ACTIVE, Standing
 from scaiflow_api.resources import Resources
 
 STANDING_TTL_S = 5
-"""A suspended account is refused this many seconds later at the latest."""
+"""A suspended account is refused, and a group left, this many seconds later at the latest."""
 PERMISSIONS_TTL_S = 60
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE | re.ASCII)
 _CACHED = 20_000
@@ -52,7 +52,7 @@ class Authenticator:
             token=SecretStr(token),
             email=standing.email or claims.email,
             display_name=standing.display_name or claims.display_name,
-            groups=claims.groups,
+            groups=claims.groups if standing.groups is None else standing.groups,
             admin_role=standing.admin_role,
             admin_role_source=standing.admin_role_source,
             token_permissions=claims.permissions | claims.scopes,

@@ -7,8 +7,8 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from scaiflow_api.auth.acl import Level
-from scaiflow_api.auth.caller import MANAGE, VIEW, Caller
-from scaiflow_api.auth.errors import PermissionDenied
+from scaiflow_api.auth.caller import MANAGE, VIEW, AdminRole, Caller
+from scaiflow_api.auth.errors import InsufficientRole, PermissionDenied
 from scaiflow_api.resources import Resources
 from scaiflow_api.web.authentication import Authenticator
 
@@ -42,16 +42,19 @@ async def authenticate(
 CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
-def requires(permission: str) -> Callable[..., Awaitable[Caller]]:
-    """Return a dependency that lets only holders of `permission` through."""
+def requires(permission: str, role: AdminRole | None = None) -> Callable[..., Awaitable[Caller]]:
+    """Return a dependency that lets only holders of `permission`, and of `role` if one is named, through."""
 
     async def check(request: Request, caller: CallerDep) -> Caller:
+        if role is not None and not caller.holds(role):
+            raise InsufficientRole(needed=role.value)
         known = await authenticator(request)
         if permission not in await known.permissions(caller):
             raise PermissionDenied(needed=permission)
         return caller
 
     check.__dict__["permission"] = permission
+    check.__dict__["role"] = role
     return check
 
 

@@ -19,6 +19,8 @@ class RouteRule:
     public: bool
     """True: no token is asked for."""
     permission: str | None
+    role: str | None
+    """The least of ScaiFlow's own roles."""
     acl: str | None
     """The level on the flow that the path names."""
 
@@ -31,12 +33,17 @@ def rules(app: FastAPI) -> list[RouteRule]:
         if dependant is None:
             continue
         calls = list(_calls(dependant))
-        permission = next(
-            (call.__dict__["permission"] for call in calls if "permission" in call.__dict__), None
+        permission, role = next(
+            (
+                (call.__dict__["permission"], call.__dict__["role"])
+                for call in calls
+                if "permission" in call.__dict__
+            ),
+            (None, None),
         )
         level = (getattr(route, "openapi_extra", None) or {}).get("x-acl")
         found += [
-            RouteRule(method, route.path or "", authenticate not in calls, permission, level)
+            RouteRule(method, route.path or "", authenticate not in calls, permission, role, level)
             for method in sorted(route.methods or ())
         ]
     return sorted(found, key=lambda rule: (rule.path, rule.method))

@@ -13,8 +13,8 @@ from people import People
 
 from scaiflow_api.app import create_app
 from scaiflow_api.compiler import compile_flow
-from scaiflow_api.compiler.bundle import read_bundle
-from scaiflow_api.compiler.ir_codec import write_module
+from scaiflow_api.compiler.bundle.framing import read_bundle
+from scaiflow_api.compiler.bundle.modules import write_module
 from scaiflow_api.flowgraph import Limits
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Settings

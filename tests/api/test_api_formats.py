@@ -10,8 +10,8 @@ import pytest
 from people import People
 
 from scaiflow_api.compiler import compile_flow
-from scaiflow_api.compiler.bundle import read_bundle
-from scaiflow_api.compiler.ir_codec import write_module
+from scaiflow_api.compiler.bundle.framing import read_bundle
+from scaiflow_api.compiler.bundle.modules import write_module
 
 Json = dict[str, Any]
 

@@ -4,15 +4,17 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from compiler_documents import a_flow, a_text, an_entry
+from compiler_documents import a_flow, a_node, a_text, an_entry
 
 from scaiflow_api.compiler import CompileError, compile_flow
 from scaiflow_api.compiler.package import PackageInfo, PackageRefused, build_package, package_id_of
 from scaiflow_api.kit.canonical_json import canonical_json
 
+URL = "https://erp.example/orders"
 INFO = PackageInfo(package_id="my-flow", name="My Flow", description="Says x.")
 
 
@@ -97,8 +99,26 @@ def test_a_literal_secret_is_not_handed_on() -> None:
     with pytest.raises(PackageRefused) as refused:
         build_package(document(f"use {secret}"), INFO)
 
+    assert refused.value.secrets == (("nodes[1].config.template", "say"),)
     assert refused.value.paths == ("nodes[1].config.template",)
     assert secret not in str(refused.value)
+
+
+def test_a_credential_in_a_header_is_a_literal_secret() -> None:
+    call = a_node(
+        "call", "tool_http", config={"url": URL, "headers": {"Authorization": "Basic c2NhaTpmbG93"}}
+    )
+    flow = a_flow([an_entry(), call], ("entry", "call"))
+
+    with pytest.raises(PackageRefused) as refused:
+        build_package(flow, INFO)
+
+    assert refused.value.secrets == (("nodes[1].config.headers.Authorization", "call"),)
+
+
+def test_what_a_package_says_of_itself_has_a_size() -> None:
+    with pytest.raises(PackageRefused, match=r"package\.json is larger than 65,536 bytes"):
+        build_package(document(), replace(INFO, description="x" * 70_000))
 
 
 def test_what_does_not_compile_is_not_handed_on() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 from databases import scratch_database
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from scaiflow_api.db.base import Base
@@ -40,6 +40,32 @@ def test_up_down_and_up(empty_database: str) -> None:
     assert asyncio.run(tables_of(empty_database)) == set()
     upgrade(empty_database)
     assert asyncio.run(tables_of(empty_database)) == set(Base.metadata.tables)
+
+
+def test_people_and_their_roles_survive_the_way_back(empty_database: str) -> None:
+    """Of the columns that came later only their own content is lost."""
+
+    async def ask(statement: str) -> list[tuple[object, ...]]:
+        engine = create_async_engine(empty_database)
+        async with engine.begin() as connection:
+            answer = await connection.execute(text(statement))
+            rows = [tuple(row) for row in answer] if answer.returns_rows else []
+        await engine.dispose()
+        return rows
+
+    upgrade(empty_database, "0002")
+    columns = "tenant_id, id, email, status, manual_role, manual_role_source"
+    asyncio.run(
+        ask(
+            f"INSERT INTO users ({columns}, created_at) VALUES "
+            "('tnt_acme', 'usr_a', 'a@b.c', 'ACTIVE', 'super_admin', 'manual', '2026-11-24 08:00:00')"
+        )
+    )
+    before = asyncio.run(ask(f"SELECT {columns} FROM users"))
+    upgrade(empty_database)
+    assert asyncio.run(ask(f"SELECT {columns} FROM users")) == before
+    downgrade(empty_database, "0002")
+    assert asyncio.run(ask(f"SELECT {columns} FROM users")) == before
 
 
 def test_code_and_migrations_agree(empty_database: str) -> None:

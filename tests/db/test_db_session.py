@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from mirror import mirror
 from sqlalchemy import select, text, update
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.models.group import Group
 from scaiflow_api.db.models.user import User
 from scaiflow_api.db.principals import Principals
 from scaiflow_api.db.session import Database
@@ -184,6 +186,35 @@ class TestPrincipals:
         assert standing is not None
         assert (standing.admin_role, standing.admin_role_source) == (AdminRole.SUPER_ADMIN, "bootstrap")
         assert await principals.find("tnt_globex", "usr_alice") is None
+
+    async def test_a_start_never_lowers_a_role(self, db: Database) -> None:
+        principals = Principals(db)
+        await principals.grant("tnt_acme", "usr_alice", AdminRole.SUPER_ADMIN, source="manual", now=NOW)
+        await principals.grant("tnt_acme", "usr_alice", AdminRole.TENANT_ADMIN, source="bootstrap", now=NOW)
+
+        standing = await principals.find("tnt_acme", "usr_alice")
+
+        assert standing is not None
+        assert (standing.admin_role, standing.admin_role_source) == (AdminRole.SUPER_ADMIN, "manual")
+
+    async def test_groups_are_those_that_stand_in_the_mirror(self, db: Database) -> None:
+        principals = Principals(db)
+        await mirror(db, "tnt_acme", users=["usr_bob"], groups={"grp_a": ["usr_bob"], "grp_b": ["usr_bob"]})
+        await mirror(db, "tnt_globex", users=["usr_bob"], groups={"grp_c": ["usr_bob"]})
+        await mirror(db, "tnt_acme", users=["usr_new"], groups={"grp_d": ["usr_new"]}, synced=False)
+        async with db.write() as session:
+            group = await session.get(Group, ("tnt_acme", "grp_b"))
+            assert group is not None
+            group.deleted_at = NOW
+
+        async def groups_of(tenant_id: str, user_id: str) -> frozenset[str] | None:
+            standing = await principals.find(tenant_id, user_id)
+            assert standing is not None
+            return standing.groups
+
+        assert await groups_of("tnt_acme", "usr_bob") == {"grp_a"}
+        assert await groups_of("tnt_globex", "usr_bob") == {"grp_c"}
+        assert await groups_of("tnt_acme", "usr_new") is None  # never synced: the mirror does not know
 
 
 def test_sqlite_files_survive_a_power_cut(tmp_path: Path) -> None:

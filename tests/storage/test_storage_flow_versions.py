@@ -48,6 +48,18 @@ async def test_a_version_is_written_once() -> None:
     assert await flows.read("t", "f", "1.0.0") == b"first"
 
 
+async def test_a_discarded_version_can_be_written_again() -> None:
+    flows = FlowVersions(MemoryBlobs())
+    await flows.write("t", "f", "1.0.0", b"first")
+    await flows.write("t", "f", "1.0.1", b"second")
+    await flows.discard("t", "f", "1.0.1")
+    with pytest.raises(StoredVersionMissing):
+        await flows.read("t", "f", "1.0.1")
+    await flows.write("t", "f", "1.0.1", b"third")
+    assert await flows.read("t", "f", "1.0.1") == b"third"
+    assert await flows.read("t", "f", "1.0.0") == b"first"
+
+
 async def test_tenants_and_flows_do_not_share_versions() -> None:
     flows = FlowVersions(MemoryBlobs())
     places = [("t", "f"), ("t", "g"), ("u", "f")]

@@ -1,8 +1,22 @@
 """All tables; importing this package fills `Base.metadata`."""
 
+from scaiflow_api.db.models.catalog import CatalogPackage, CatalogPackageGroup, CatalogVersion
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion
+from scaiflow_api.db.models.group import Group, Membership
 from scaiflow_api.db.models.lease import Lease
 from scaiflow_api.db.models.user import User
 
-__all__ = ["Deployment", "Flow", "FlowAcl", "FlowVersion", "Lease", "User"]
+__all__ = [
+    "CatalogPackage",
+    "CatalogPackageGroup",
+    "CatalogVersion",
+    "Deployment",
+    "Flow",
+    "FlowAcl",
+    "FlowVersion",
+    "Group",
+    "Lease",
+    "Membership",
+    "User",
+]

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from scaiflow_api.db.base import Base, Id, Moment, Text, UTCDateTime, Word
+from scaiflow_api.db.base import Base, Id, Moment, Name, Text, UTCDateTime, Word
 
 
 class Deployment(Base):
@@ -21,8 +21,11 @@ class Deployment(Base):
     tenant_id: Mapped[Id]
     flow_id: Mapped[Id] = mapped_column(ForeignKey("flows.id"))
     flow_version: Mapped[Word]
+    flow_name: Mapped[Name | None]
+    """The flow's name at that time, which a rename changes without a version; rows of before 0004 have none."""
     status: Mapped[Word]
-    """`pending`, then `running` once there is a Core, then `deployed` or `failed`."""
+    """`pending`, then `running` once there is a Core, then `deployed` or `failed`; `undeployed` when the Core was
+    deleted."""
     core_id: Mapped[Id | None]
     published_slug: Mapped[Text | None]
     published_model_id: Mapped[Id | None]

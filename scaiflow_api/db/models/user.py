@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scaiflow_api.db.base import Base, Id, Moment, Name, UTCDateTime, Word
@@ -11,6 +12,11 @@ class User(Base):
     """A principal that was seen or mirrored. An id is unique within its tenant."""
 
     __tablename__ = "users"
+    __table_args__ = (
+        # "Who are the super admins": few of many, and whoever takes a role away locks them.
+        Index("ix_users_manual_role", "manual_role"),
+        Index("ix_users_group_role", "group_role"),
+    )
 
     tenant_id: Mapped[Id] = mapped_column(primary_key=True)
     id: Mapped[Id] = mapped_column(primary_key=True)
@@ -21,5 +27,9 @@ class User(Base):
     manual_role: Mapped[Word | None]
     manual_role_source: Mapped[Word | None]
     """`manual` (granted by a person) or `bootstrap` (granted on the host)."""
+    group_role: Mapped[Word | None]
+    """What membership in a group gives; the higher of the two roles counts."""
     created_at: Mapped[Moment]
+    last_synced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When ScaiKey last told of this user; never: the groups in the token count, else the mirror's."""
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -21,6 +21,14 @@ class Deployments:
                 flow.tenant_id, flow.id, without_core=without_core, limit=limit
             )
 
+    async def in_core(self, flow: Flow) -> Deployment | None:
+        """Return the deploy that the flow's Core has its manifest from; None: the flow is not deployed.
+
+        It may have failed after that, for example while the Core was published.
+        """
+        async with self._db.read() as session:
+            return await DeploymentRepository(session).in_core(flow.tenant_id, flow.id)
+
     async def flow_of_core(self, tenant_id: str, core_id: str) -> str | None:
         async with self._db.read() as session:
             return await DeploymentRepository(session).flow_of_core(tenant_id, core_id)

@@ -60,6 +60,12 @@ class CorePublishFailed(_StepFailed):
     status, error = 502, "scaicore_publish_failed"
 
 
+class CoreDeleteFailed(_StepFailed):
+    """The Core `core_id` is still there."""
+
+    status, error = 502, "scaicore_delete_failed"
+
+
 class DeployInProgress(AppError):
     status, error = 409, "deploy_in_progress"
     template = "Another deploy of this flow is under way."

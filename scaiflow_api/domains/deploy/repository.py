@@ -10,6 +10,7 @@ from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 
 PENDING, RUNNING, DEPLOYED, FAILED = "pending", "running", "deployed", "failed"
+UNDEPLOYED = "undeployed"
 INTERRUPTED = "interrupted"
 
 
@@ -56,11 +57,27 @@ class DeploymentRepository:
             rows = rows.where(Deployment.core_id.is_not(None))
         return (await self._session.scalars(rows)).all()
 
-    async def core_of_flow(self, tenant_id: str, flow_id: str) -> str | None:
-        """Return the Core that the flow was last deployed to."""
-        rows = _of_flow(tenant_id, flow_id).where(Deployment.core_id.is_not(None)).limit(1)
-        newest = await self._session.scalar(rows)
-        return None if newest is None else newest.core_id
+    async def in_core(self, tenant_id: str, flow_id: str) -> Deployment | None:
+        """Return the deploy that last reached a Core which was not deleted since, however it ended."""
+        return await self._session.scalar(_with_core(tenant_id, flow_id).limit(1))
+
+    async def cores_of_flow(self, tenant_id: str, flow_id: str) -> list[str]:
+        """Return the Cores that the flow's deploys reached and nobody deleted, newest first."""
+        rows = await self._session.scalars(_with_core(tenant_id, flow_id))
+        return list(dict.fromkeys(row.core_id for row in rows if row.core_id is not None))
+
+    async def undeployed(self, tenant_id: str, flow_id: str, core_id: str) -> None:
+        """Note that a Core of the flow is gone."""
+        await self._session.execute(
+            update(Deployment)
+            .where(
+                Deployment.tenant_id == tenant_id,
+                Deployment.flow_id == flow_id,
+                Deployment.core_id == core_id,
+            )
+            .values(status=UNDEPLOYED)
+            .execution_options(synchronize_session=False)
+        )
 
     async def flow_of_core(self, tenant_id: str, core_id: str) -> str | None:
         """Return the flow that was last deployed to a Core."""
@@ -97,4 +114,10 @@ def _of_flow(tenant_id: str, flow_id: str) -> Select[Deployment]:
         select(Deployment)
         .where(Deployment.tenant_id == tenant_id, Deployment.flow_id == flow_id)
         .order_by(Deployment.started_at.desc(), Deployment.id.desc())
+    )
+
+
+def _with_core(tenant_id: str, flow_id: str) -> Select[Deployment]:
+    return _of_flow(tenant_id, flow_id).where(
+        Deployment.core_id.is_not(None), Deployment.status != UNDEPLOYED
     )

@@ -1,4 +1,4 @@
-"""`/v1/flows/{flow_id}/deploy` and `/v1/flows/{flow_id}/deployments`."""
+"""`/v1/flows/{flow_id}/deploy`, `…/undeploy` and `…/deployments`; and `DELETE /v1/flows/{flow_id}`."""
 
 from typing import Annotated, Literal
 
@@ -9,16 +9,25 @@ from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import (
     CompileFailed,
     CoreCreateFailed,
+    CoreDeleteFailed,
     CorePublishFailed,
     CoreStartFailed,
     DeployInProgress,
     MissingScaiGridCredentials,
     QueueProvisionFailed,
 )
-from scaiflow_api.domains.deploy.schemas import DeployAnswer, DeploymentItem, DeployRequest
+from scaiflow_api.domains.deploy.schemas import DeployAnswer, DeploymentItem, DeployRequest, UndeployAnswer
 from scaiflow_api.domains.deploy.service import DeployFlow, DeployLimits
-from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, InsufficientAcl, VersionNotFound
-from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.deploy.withdrawal import WithdrawFlow
+from scaiflow_api.domains.flows.deps import FlowServiceDep, FlowWriterDep, IfMatch
+from scaiflow_api.domains.flows.errors import (
+    FlowNotFound,
+    ForeignTenant,
+    InsufficientAcl,
+    PreconditionRequired,
+    VersionConflict,
+    VersionNotFound,
+)
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
@@ -28,11 +37,11 @@ from scaiflow_api.web.errors import documented
 router = APIRouter(prefix="/flows", tags=["deploy"])
 
 
-async def deploy_flow_service(resources: ResourcesDep) -> DeployFlow:
+async def deploy_flow_service(resources: ResourcesDep, flows: FlowServiceDep) -> DeployFlow:
     settings = resources.settings
     return DeployFlow(
         db=resources.db,
-        flows=FlowService(resources.db, resources.versions),
+        flows=flows,
         scaigrid=resources.scaigrid,
         credentials=Credentials(settings),
         clock=resources.clock,
@@ -40,12 +49,23 @@ async def deploy_flow_service(resources: ResourcesDep) -> DeployFlow:
     )
 
 
-async def flow_service(resources: ResourcesDep) -> FlowService:
-    return FlowService(resources.db, resources.versions)
+async def withdraw_flow_service(
+    resources: ResourcesDep, flows: FlowServiceDep, writer: FlowWriterDep
+) -> WithdrawFlow:
+    return WithdrawFlow(
+        db=resources.db,
+        flows=flows,
+        writer=writer,
+        scaigrid=resources.scaigrid,
+        credentials=Credentials(resources.settings),
+    )
 
 
 async def deployments_service(resources: ResourcesDep) -> Deployments:
     return Deployments(resources.db)
+
+
+WithdrawFlowDep = Annotated[WithdrawFlow, Depends(withdraw_flow_service)]
 
 
 @router.post(
@@ -81,6 +101,61 @@ async def deploy_flow(
     return await deploys.deploy(caller, flow_id, body or DeployRequest())
 
 
+@router.post(
+    "/{flow_id}/undeploy",
+    response_model=UndeployAnswer,
+    responses=documented(
+        FlowNotFound,
+        InsufficientAcl,
+        ForeignTenant,
+        DeployInProgress,
+        MissingScaiGridCredentials,
+        CoreDeleteFailed,
+        ScaiGridAuth,
+        ScaiGridBusy,
+        ScaiGridNotConfigured,
+        ScaiGridTimeout,
+    ),
+    openapi_extra=acl(Level.DEPLOY),
+)
+async def undeploy_flow(flow_id: str, caller: Manager, withdrawals: WithdrawFlowDep) -> UndeployAnswer:
+    """Delete the flow's Core in ScaiGrid and the model that it was offered as. The flow stays."""
+    return UndeployAnswer(core_ids=await withdrawals.undeploy(caller, flow_id))
+
+
+@router.delete(
+    "/{flow_id}",
+    status_code=204,
+    tags=["flows"],
+    responses=documented(
+        FlowNotFound,
+        InsufficientAcl,
+        ForeignTenant,
+        VersionConflict,
+        PreconditionRequired,
+        DeployInProgress,
+        MissingScaiGridCredentials,
+        CoreDeleteFailed,
+        ScaiGridAuth,
+        ScaiGridBusy,
+        ScaiGridNotConfigured,
+        ScaiGridTimeout,
+    ),
+    openapi_extra=acl(Level.ADMIN),
+)
+async def delete_flow(
+    flow_id: str,
+    caller: Manager,
+    withdrawals: WithdrawFlowDep,
+    if_match: IfMatch,
+    undeploy: Annotated[
+        bool, Query(description="also delete its Core, which otherwise goes on running")
+    ] = False,
+) -> None:
+    """Delete the flow. Its versions stay in the store; `POST …/restore` brings it back."""
+    await withdrawals.delete(caller, flow_id, if_match, undeploy=undeploy)
+
+
 @router.get(
     "/{flow_id}/deployments",
     response_model=list[DeploymentItem],
@@ -90,7 +165,7 @@ async def deploy_flow(
 async def list_deployments(
     flow_id: str,
     caller: Viewer,
-    flows: Annotated[FlowService, Depends(flow_service)],
+    flows: FlowServiceDep,
     deployments: Annotated[Deployments, Depends(deployments_service)],
     include: Annotated[
         Literal["failed"] | None, Query(description="`failed`: also those that got no Core")

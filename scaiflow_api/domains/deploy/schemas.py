@@ -33,6 +33,12 @@ class DeployAnswer(AnswerModel):
     flow_version: str
 
 
+class UndeployAnswer(AnswerModel):
+    """What is gone from ScaiGrid now; empty when there was nothing."""
+
+    core_ids: list[str]
+
+
 class DeploymentItem(AnswerModel):
     """One deploy in the history."""
 
@@ -44,7 +50,7 @@ class DeploymentItem(AnswerModel):
     published_model_id: str | None
     flow_version: str
     status: str
-    """`pending`, `running`, `deployed` or `failed`."""
+    """`pending`, `running`, `deployed`, `failed`, or `undeployed` since its Core was deleted."""
     error: str | None
     """The code of what it failed with; `interrupted` when the process ended."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler import Compiled, CompileError, compile_flow
-from scaiflow_api.db.leases import Held, Leases, LeaseTaken
+from scaiflow_api.db.leases import Held, Leases
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
@@ -26,6 +26,7 @@ from scaiflow_api.domains.deploy.errors import (
 from scaiflow_api.domains.deploy.repository import PENDING, DeploymentRepository
 from scaiflow_api.domains.deploy.rollout import Rollout
 from scaiflow_api.domains.deploy.schemas import DeployAnswer, DeployRequest
+from scaiflow_api.domains.deploy.turn import WAIT_S, one_at_a_time
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock
@@ -34,10 +35,6 @@ from scaiflow_api.kit.ids import new_id
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
-_LEASE_S = 20.0
-"""How long a dead process keeps others from deploying its flow; shorter than they wait."""
-_WAIT_S = 30.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployLimits:
@@ -45,7 +42,7 @@ class DeployLimits:
 
     graph: Limits
     start_timeout_s: float
-    wait_s: float = _WAIT_S
+    wait_s: float = WAIT_S
     """How long to wait for another deploy of the same flow."""
 
 
@@ -81,15 +78,10 @@ class DeployFlow:
         if credential is None:
             raise MissingScaiGridCredentials(tenant_id=caller.tenant_id)
         rollout = Rollout(self._scaigrid, credential, start_timeout_s=self._limits.start_timeout_s)
-        try:
-            async with self._leases.hold(
-                f"deploy:{flow_id}", ttl_s=_LEASE_S, wait_s=self._limits.wait_s
-            ) as lease:
-                # Opened again: while we waited it may have got a new version, or gone.
-                flow = await self._flows.open(caller, flow_id, Level.DEPLOY, own_tenant=True)
-                return await self._deploy(caller, flow, order, rollout, lease)
-        except LeaseTaken:
-            raise DeployInProgress(flow_id=flow_id) from None
+        async with one_at_a_time(self._leases, flow_id, wait_s=self._limits.wait_s) as lease:
+            # Opened again: while we waited it may have got a new version, or gone.
+            flow = await self._flows.open(caller, flow_id, Level.DEPLOY, own_tenant=True)
+            return await self._deploy(caller, flow, order, rollout, lease)
 
     async def _deploy(
         self, caller: Caller, flow: Flow, order: DeployRequest, rollout: Rollout, lease: Held
@@ -129,15 +121,16 @@ class DeployFlow:
             tenant_id=flow.tenant_id,
             flow_id=flow.id,
             flow_version=version,
+            flow_name=flow.name,
             status=PENDING,
             deployed_by=caller.subject,
             started_at=self._clock.now(),
         )
         async with self._db.write() as session:
             deployments = DeploymentRepository(session)
-            known_core = await deployments.core_of_flow(flow.tenant_id, flow.id)
+            earlier = await deployments.in_core(flow.tenant_id, flow.id)
             await deployments.begin(deployment)
-        return deployment, known_core
+        return deployment, earlier.core_id if earlier else None
 
     async def _note_core(self, deployment: Deployment, core_id: str) -> None:
         async with self._db.write() as session:

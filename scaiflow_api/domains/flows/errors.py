@@ -33,6 +33,28 @@ class VersionConflict(AppError):
     fix = "GET the flow, apply your change to what you get, and send its ETag as If-Match."
 
 
+class PreconditionRequired(AppError):
+    """This server was told (`SCAIFLOW_REQUIRE_IF_MATCH`) to change flows only from a state that the caller names."""
+
+    status, error = 428, "precondition_required"
+    template = "Changing a flow needs the header If-Match here."
+    fix = "GET the flow and send its ETag as If-Match; '*' stands for any state."
+
+
+class FlowNotDeleted(AppError):
+    status, error = 409, "flow_not_deleted"
+    template = "The flow '{flow_id}' is not deleted."
+    fix = "POST /api/v1/flows/{flow_id}/versions/<version>/restore brings an older version back."
+
+
+class OwnerNotFound(AppError):
+    """The new owner is unknown in the flow's tenant, or the account is not active."""
+
+    status, error = 404, "owner_not_found"
+    template = "There is no active user '{owner_id}' in the flow's tenant."
+    fix = "Name the id of a user who has signed in or was synchronised from ScaiKey, for example 'usr_alice'."
+
+
 class InvalidFlow(AppError):
     status, error = 422, "invalid_flow"
     template = "The content is no flow document."
@@ -56,8 +78,11 @@ class DoesNotCompile(AppError):
 
 class InvalidCursor(AppError):
     status, error = 400, "invalid_cursor"
-    template = "The cursor is not one of ours."
-    fix = "Send 'next_cursor' of the page before, unchanged; leave it out for the first page."
+    template = "The cursor is not one of ours, or belongs to another order."
+    fix = (
+        "Send 'next_cursor' of the page before, unchanged, with the same 'sort' and 'order'; "
+        "leave it out for the first page."
+    )
 
 
 class SaveContention(AppError):

@@ -1,6 +1,12 @@
 """Writing flows: the document first, under a key that is never written twice; then the row, by compare-and-set.
 
 A crash between the two leaves an object that nothing points at, never a row without its object.
+
+The moment at which a row moves decides every race. Saves without `If-Match` all become versions, one after the
+other; with it, the first wins and the others get 412. What was deleted, or whose grant was revoked, before that
+moment is not saved (404, 403); what was saved before it stays saved, and comes back with the flow when that is
+restored. A deploy takes the version that is current when its turn begins; a save during it is a newer version that
+is not deployed.
 """
 
 import asyncio
@@ -9,11 +15,22 @@ import random
 import time
 from typing import Any
 
+import structlog
+
+from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler.rules.shape import diagnostic
 from scaiflow_api.db.models.flow import Flow, FlowVersion
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.flows.errors import FlowNotFound, InvalidFlow, SaveContention, VersionConflict
+from scaiflow_api.domains.flows.access import require_level
+from scaiflow_api.domains.flows.errors import (
+    FlowNotDeleted,
+    FlowNotFound,
+    InsufficientAcl,
+    InvalidFlow,
+    SaveContention,
+    VersionConflict,
+)
 from scaiflow_api.domains.flows.etag import matches
 from scaiflow_api.domains.flows.repository import FlowRepository
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowUpdate
@@ -23,7 +40,9 @@ from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.semver import FIRST, Version
 from scaiflow_api.kit.turns import Turns
-from scaiflow_api.storage import FlowVersions, VersionTaken
+from scaiflow_api.storage import FlowVersions, StoreUnavailable, VersionTaken
+
+log = structlog.get_logger(__name__)
 
 UNTITLED = "Untitled Flow"
 ORPHAN_AFTER_S = 5.0
@@ -34,7 +53,7 @@ _EXACTLY = ("version", "revision")
 
 
 class FlowWriter:
-    """Creates, changes and deletes flows that the caller was already allowed to change."""
+    """Creates, changes, deletes and restores flows that the caller was already allowed to change."""
 
     def __init__(
         self,
@@ -81,27 +100,40 @@ class FlowWriter:
     ) -> tuple[Flow, dict[str, Any] | None]:
         """Apply a change; return the flow as it is now, and its content where the change brought one.
 
-        Raises VersionConflict when `if_match` no longer names the flow, InvalidFlow, FlowTooLarge, FlowNotFound.
+        Raises VersionConflict when `if_match` no longer names the flow, InvalidFlow, FlowTooLarge; and FlowNotFound
+        or InsufficientAcl when the flow, or the caller's grant, went away meanwhile.
         """
-        _require_match(flow, if_match)
+        require_match(flow, if_match)
         fields = change.model_dump(include={"name", "description"}, exclude_none=True)
         if change.content is not None:
             async with self._turns.of(flow.id):
                 return await self._save(caller, flow, change.content, change.message, fields, if_match)
         if not fields:
             return flow, None
-        changed = await self._change(flow, _EXACTLY if if_match else (), fields)
-        return (changed, None) if changed else (await self._lost(flow, if_match), None)
+        changed = await self._change(caller, Level.EDIT, flow, _EXACTLY if if_match else (), fields)
+        return changed or await self._lost(flow, if_match), None
 
-    async def delete(self, flow: Flow, if_match: str | None) -> None:
-        """Mark the flow deleted; its versions stay. Raises VersionConflict, FlowNotFound."""
-        _require_match(flow, if_match)
-        async with self._db.write() as session:
-            deleted = await FlowRepository(session).change(
-                flow, same=_EXACTLY if if_match else (), deleted_at=self._clock.now()
-            )
-        if not deleted:
+    async def delete(self, caller: Caller, flow: Flow, if_match: str | None) -> None:
+        """Mark the flow deleted; its versions stay. Raises what `update` raises."""
+        require_match(flow, if_match)
+        now = self._clock.now()
+        values = {"deleted_at": now, "updated_at": now}
+        if not await self._change(caller, Level.ADMIN, flow, _EXACTLY if if_match else (), values):
             await self._lost(flow, if_match)
+
+    async def undelete(self, caller: Caller, flow: Flow) -> Flow:
+        """Bring a deleted flow back, with all its versions and grants.
+
+        Raises FlowNotDeleted when somebody else was faster; FlowNotFound or InsufficientAcl when the caller's grant
+        went away meanwhile.
+        """
+        async with self._db.write() as session:
+            flows = FlowRepository(session)
+            if not await flows.undelete(flow, self._clock.now()):
+                raise FlowNotDeleted(flow_id=flow.id)
+            back = await flows.reread(flow)
+            await require_level(flows, back, caller, Level.ADMIN)
+        return back
 
     async def _save(
         self,
@@ -113,13 +145,21 @@ class FlowWriter:
         if_match: str | None,
     ) -> tuple[Flow, dict[str, Any]]:
         give_up = time.monotonic() + _GIVE_UP_AFTER_S
+        same = _EXACTLY if if_match else ("version",)
         while time.monotonic() < give_up:
             name = fields.get("name", flow.name)
             version, document, stored = await self._store(flow, name, content)
-            row = self._version_row(flow.id, version, caller, message, stored)
-            same = _EXACTLY if if_match else ("version",)
-            if version and (changed := await self._change(flow, same, {**fields, "version": version}, row)):
-                return changed, document
+            if version:
+                row = self._version_row(flow.id, version, caller, message, stored)
+                try:
+                    values = {**fields, "version": version}
+                    changed = await self._change(caller, Level.EDIT, flow, same, values, row)
+                except (FlowNotFound, InsufficientAcl):
+                    await self._discard(flow, version)
+                    raise
+                if changed is not None:
+                    return changed, document
+                await self._discard(flow, version)
             flow = await self._lost(flow, if_match)
         raise SaveContention
 
@@ -143,25 +183,40 @@ class FlowWriter:
             else:
                 return str(version), document, stored
 
+    async def _discard(self, flow: Flow, version: str) -> None:
+        """Take back what we stored for a row that certainly will not name it, so that its number is free."""
+        try:
+            await self._versions.discard(flow.tenant_id, flow.id, version)
+        except StoreUnavailable:
+            log.warning("orphan left in the store", flow_id=flow.id, version=version)
+
     async def _change(
         self,
+        caller: Caller,
+        level: Level,
         flow: Flow,
         same: tuple[str, ...],
         values: dict[str, Any],
         version: FlowVersion | None = None,
     ) -> Flow | None:
+        """Move the row, and return it; None: it is not `same` as it was, or deleted.
+
+        The caller's level is asked for again here: a grant that was revoked before this moment is of no use.
+        """
         async with self._db.write() as session:
             flows = FlowRepository(session)
-            if not await flows.change(flow, same=same, updated_at=self._clock.now(), **values):
+            if not await flows.change(flow, same=same, **{"updated_at": self._clock.now()} | values):
                 return None
+            changed = await flows.reread(flow)
+            await require_level(flows, changed, caller, level)
             if version is not None:
                 session.add(version)
-            return await flows.find(flow.id, flow.tenant_id)
+        return changed
 
     async def _lost(self, flow: Flow, if_match: str | None) -> Flow:
         """Return the flow as it is after somebody was faster, unless the caller insisted on what it was."""
         current = await self._reread(flow)
-        _require_match(current, if_match)
+        require_match(current, if_match)
         return current
 
     async def _reread(self, flow: Flow) -> Flow:
@@ -201,6 +256,7 @@ def checked(document: dict[str, Any], limits: Limits) -> bytes:
     return canonical_json(document)
 
 
-def _require_match(flow: Flow, if_match: str | None) -> None:
+def require_match(flow: Flow, if_match: str | None) -> None:
+    """Raise VersionConflict unless the header, where there is one, names the flow as it is."""
     if if_match is not None and not matches(if_match, flow):
         raise VersionConflict(current_version=flow.version)

@@ -8,8 +8,10 @@ from pydantic import StringConstraints
 from scaiflow_api.domains.preview.schemas import Content, DiagnosticItem
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
+LONGEST_NAME = 200
 FlowName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00]*$"),
 ]
 Prose = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
 
@@ -45,10 +47,28 @@ class FlowSummary(AnswerModel):
     updated_at: datetime
 
 
+class DeletedFlow(FlowSummary):
+    """A deleted flow that can be restored."""
+
+    deleted_at: datetime
+
+
 class FlowDetail(FlowSummary):
     """A flow with its content."""
 
     content: dict[str, Any]
+
+
+class FlowDuplicate(ApiModel):
+    """Without a `name` the copy is called as the flow, with ` (copy)` behind it."""
+
+    name: FlowName | None = None
+
+
+class FlowTransfer(ApiModel):
+    """Who is to own the flow: a user of its tenant."""
+
+    owner_id: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
 
 
 class FlowImport(ApiModel):
@@ -77,20 +97,10 @@ class ImportedFlow(FlowDetail):
 
 
 class FlowPage(AnswerModel):
-    """Visible flows, newest change first."""
+    """Visible flows in the order that was asked for."""
 
-    items: list[FlowSummary]
+    items: list[FlowSummary | DeletedFlow]
     total: int
+    """How many there are on all pages."""
     next_cursor: str | None
-
-
-class FlowVersionItem(AnswerModel):
-    """One version of a flow."""
-
-    version: str
-    is_current: bool
-    last_modified: datetime
-    author_id: str
-    message: str
-    sha256: str
-    size: int
+    """Where the next page begins; null on the last."""

@@ -5,13 +5,21 @@ from typing import Any
 
 import orjson
 
-from scaiflow_api.auth.acl import Level, level_of
+from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.auth.tenancy import reads_of
 from scaiflow_api.db.models.flow import Flow, FlowVersion
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, InsufficientAcl, VersionNotFound
-from scaiflow_api.domains.flows.repository import FlowRepository, Position
+from scaiflow_api.domains.flows.access import require_level
+from scaiflow_api.domains.flows.errors import (
+    FlowNotDeleted,
+    FlowNotFound,
+    ForeignTenant,
+    InsufficientAcl,
+    VersionNotFound,
+)
+from scaiflow_api.domains.flows.listing import NEWEST_CHANGE_FIRST, Order, Position, Wanted
+from scaiflow_api.domains.flows.repository import FlowRepository
 from scaiflow_api.kit.semver import Version
 from scaiflow_api.storage import FlowVersions
 
@@ -34,17 +42,27 @@ class FlowService:
             flow = await flows.find(flow_id, reads_of(caller))
             if flow is None:
                 raise FlowNotFound(flow_id=flow_id)
-            held = level_of(caller, tenant_id=flow.tenant_id, owner_id=flow.owner_id)
-            if held is None:
-                granted = await flows.granted(flow, caller)
-                held = level_of(caller, tenant_id=flow.tenant_id, owner_id=flow.owner_id, granted=granted)
-        if held is None:
-            raise FlowNotFound(flow_id=flow_id)
-        if held < level:
-            raise InsufficientAcl(needed=level.label, held=held.label)
+            await require_level(flows, flow, caller, level)
         if own_tenant and flow.tenant_id != caller.tenant_id:
             raise ForeignTenant
         return flow
+
+    async def open_deleted(self, caller: Caller, flow_id: str) -> Flow:
+        """Return a deleted flow to a caller who holds `admin` on it; nobody else can tell that it was there.
+
+        Raises FlowNotFound; FlowNotDeleted, or InsufficientAcl, where the flow is there as ever.
+        """
+        async with self._db.read() as session:
+            flows = FlowRepository(session)
+            flow = await flows.find_deleted(flow_id, reads_of(caller))
+            if flow is not None:
+                try:
+                    await require_level(flows, flow, caller, Level.ADMIN)
+                except InsufficientAcl:
+                    raise FlowNotFound(flow_id=flow_id) from None
+                return flow
+        await self.open(caller, flow_id, Level.ADMIN)
+        raise FlowNotDeleted(flow_id=flow_id)
 
     async def document(self, flow: Flow, version: str | None = None) -> dict[str, Any]:
         """Return the content of a version (default: the current one) under the flow's present name.
@@ -67,13 +85,24 @@ class FlowService:
         return sorted(rows, key=lambda row: Version.of(row.version), reverse=True)
 
     async def page(
-        self, caller: Caller, *, search: str | None, after: Position | None, size: int
+        self,
+        caller: Caller,
+        *,
+        search: str | None = None,
+        owner: str | None = None,
+        deleted: bool = False,
+        order: Order = NEWEST_CHANGE_FIRST,
+        after: Position | None,
+        size: int,
     ) -> tuple[Sequence[Flow], int, Position | None]:
-        """Return up to `size` visible flows, how many there are in all, and where the next page begins."""
+        """Return up to `size` visible flows, how many there are in all, and where the next page begins.
+
+        `owner` is a user's id, or `me`. `deleted` lists the deleted flows that the caller may restore instead.
+        """
+        wanted = Wanted(search, caller.subject if owner == "me" else owner, deleted)
         async with self._db.read() as session:
             flows = FlowRepository(session)
-            rows = await flows.page(caller, search=search, after=after, size=size)
-            total = await flows.count(caller, search=search)
-        more = len(rows) > size
-        rows = rows[:size]
-        return rows, total, Position(rows[-1].updated_at, rows[-1].id) if more else None
+            rows = await flows.page(caller, wanted, order, after=after, size=size)
+            total = await flows.count(caller, wanted)
+        end = rows[size - 1][1] if len(rows) > size else None
+        return [flow for flow, _ in rows[:size]], total, end

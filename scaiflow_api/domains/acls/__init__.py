@@ -1,0 +1,1 @@
+"""Who else may use a flow: explicit grants to users and groups."""

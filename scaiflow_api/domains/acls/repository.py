@@ -1,0 +1,99 @@
+"""Questions about grants, as SQL. A grant belongs to its flow's tenant, and so do the principals it names."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.db.models.flow import Flow, FlowAcl
+from scaiflow_api.db.models.group import Group, Membership
+from scaiflow_api.db.models.user import User
+from scaiflow_api.db.principals import ACTIVE
+
+
+class AclRepository:
+    """Rows of grants within one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def lock(self, flow: Flow) -> Flow | None:
+        """Return the flow as it is now, its grants ours to change until the transaction ends; None: deleted."""
+        return await self._session.scalar(
+            select(Flow)
+            .where(Flow.id == flow.id, Flow.tenant_id == flow.tenant_id, Flow.deleted_at.is_(None))
+            .with_for_update()
+        )
+
+    async def list(self, flow: Flow) -> Sequence[FlowAcl]:
+        """Return the flow's grants, oldest first."""
+        return (
+            await self._session.scalars(
+                select(FlowAcl).where(FlowAcl.flow_id == flow.id).order_by(FlowAcl.granted_at, FlowAcl.id)
+            )
+        ).all()
+
+    async def find(self, flow: Flow, acl_id: str) -> FlowAcl | None:
+        return await self._session.scalar(
+            select(FlowAcl).where(FlowAcl.id == acl_id, FlowAcl.flow_id == flow.id)
+        )
+
+    async def grant_to(self, flow: Flow, principal_type: str, principal_id: str) -> FlowAcl | None:
+        """Return the grant that a principal has already."""
+        return await self._session.scalar(
+            select(FlowAcl).where(
+                FlowAcl.flow_id == flow.id,
+                FlowAcl.principal_type == principal_type,
+                FlowAcl.principal_id == principal_id,
+            )
+        )
+
+    def add(self, granted: FlowAcl) -> None:
+        self._session.add(granted)
+
+    async def remove(self, granted: FlowAcl) -> None:
+        await self._session.delete(granted)
+
+    async def mirrored(self, tenant_id: str, principal_type: str, principal_id: str) -> str | None:
+        """Return the id of a user or group of the tenant as the mirror writes it; None: unknown or deleted."""
+        table = User if principal_type == "user" else Group
+        return await self._session.scalar(
+            select(table.id).where(
+                table.tenant_id == tenant_id, table.id == principal_id, table.deleted_at.is_(None)
+            )
+        )
+
+    async def has_way_in(self, flow: Flow, *, without: FlowAcl) -> bool:
+        """Tell whether an active account of the flow's tenant holds `admin` on it by anything but one grant."""
+        others = (FlowAcl.flow_id == flow.id, FlowAcl.level == Level.ADMIN.label, FlowAcl.id != without.id)
+        by_name = select(FlowAcl.principal_id).where(*others, FlowAcl.principal_type == "user")
+        by_group = (
+            select(Membership.user_id)
+            .join(Group, (Group.tenant_id == Membership.tenant_id) & (Group.id == Membership.group_id))
+            .join(FlowAcl, FlowAcl.principal_id == Membership.group_id)
+            .where(
+                *others,
+                FlowAcl.principal_type == "group",
+                Membership.tenant_id == flow.tenant_id,
+                Membership.deleted_at.is_(None),
+                Group.deleted_at.is_(None),
+            )
+        )
+        found = await self._session.scalar(
+            select(User.id)
+            .where(
+                User.tenant_id == flow.tenant_id,
+                User.deleted_at.is_(None),
+                User.status == ACTIVE,
+                or_(
+                    User.id == flow.owner_id,
+                    User.manual_role.is_not(None),
+                    User.group_role.is_not(None),
+                    User.id.in_(by_name),
+                    User.id.in_(by_group),
+                ),
+            )
+            .limit(1)
+        )
+        return found is not None

@@ -1,0 +1,69 @@
+"""Who is an administrator. Nobody changes a role higher than its own, and the last super admin stays."""
+
+from scaiflow_api.auth.caller import AdminRole, Caller
+from scaiflow_api.auth.errors import InsufficientRole
+from scaiflow_api.auth.tenancy import TenantScope
+from scaiflow_api.db.models.user import User
+from scaiflow_api.db.principals import ACTIVE, effective_role
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.admin.errors import (
+    AmbiguousUser,
+    HigherRole,
+    LastSuperAdmin,
+    RoleFromGroup,
+    UserNotFound,
+)
+from scaiflow_api.domains.admin.repository import AdminRepository
+
+MANUAL = "manual"
+
+
+class AdminRoles:
+    """Reads, grants and revokes roles of users within `tenants`.
+
+    Every method raises UserNotFound, and AmbiguousUser where several of the tenants have such a user.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def of(self, user_id: str, tenants: TenantScope) -> User:
+        async with self._db.read() as session:
+            found = await AdminRepository(session).named(user_id, tenants)
+        if not found:
+            raise UserNotFound(user_id=user_id)
+        if len(found) > 1:
+            raise AmbiguousUser(user_id=user_id, tenant_ids=[user.tenant_id for user in found])
+        return found[0]
+
+    async def grant(self, caller: Caller, user_id: str, tenants: TenantScope, role: AdminRole) -> None:
+        """Set the role granted by hand. Raises InsufficientRole, HigherRole, LastSuperAdmin for a demotion."""
+        if not caller.holds(role):
+            raise InsufficientRole(needed=role.value)
+        await self._set(caller, await self.of(user_id, tenants), role)
+
+    async def revoke(self, caller: Caller, user_id: str, tenants: TenantScope) -> None:
+        """Take the role granted by hand away. Raises HigherRole, RoleFromGroup, LastSuperAdmin."""
+        await self._set(caller, await self.of(user_id, tenants), None)
+
+    async def _set(self, caller: Caller, seen: User, role: AdminRole | None) -> None:
+        async with self._db.write() as session:
+            people = AdminRepository(session)
+            super_admins = await people.lock_super_admins()
+            user = await people.lock(seen)
+            if user is None or (role is not None and user.deleted_at is not None):
+                raise UserNotFound(user_id=seen.id)
+            held, _ = effective_role(user)
+            if held is not None and not caller.holds(held):
+                raise HigherRole(user_id=user.id, held=held.value)
+            if role is None and user.manual_role is None and held is not None:
+                raise RoleFromGroup(user_id=user.id, held=held.value)
+            user.manual_role, user.manual_role_source = (role.value, MANUAL) if role else (None, None)
+            left, _ = effective_role(user)
+            others = (one for one in super_admins if one is not user and _can_act(one))
+            if held is AdminRole.SUPER_ADMIN and left is not held and not any(others):
+                raise LastSuperAdmin(user_id=user.id)
+
+
+def _can_act(user: User) -> bool:
+    return user.status == ACTIVE and user.deleted_at is None

@@ -1,0 +1,1 @@
+"""The catalog: flows that a tenant's people publish for one another, as packages with versions."""

@@ -1,0 +1,45 @@
+"""What routes on flows ask for."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from scaiflow_api.domains.flows.errors import PreconditionRequired
+from scaiflow_api.domains.flows.saving import FlowWriter
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.flows.transferring import TransferFlow
+from scaiflow_api.web.deps import ResourcesDep
+
+
+async def flow_service(resources: ResourcesDep) -> FlowService:
+    return FlowService(resources.db, resources.versions)
+
+
+async def flow_writer(resources: ResourcesDep) -> FlowWriter:
+    return FlowWriter(resources.db, resources.versions, resources.limits, resources.clock, resources.saves)
+
+
+async def flow_transfer(resources: ResourcesDep) -> TransferFlow:
+    flows = FlowService(resources.db, resources.versions)
+    return TransferFlow(resources.db, flows, resources.principals, resources.clock)
+
+
+async def condition(
+    resources: ResourcesDep,
+    if_match: Annotated[
+        str | None, Header(max_length=4096, description="The ETag of the flow that you changed.")
+    ] = None,
+) -> str | None:
+    """Return the `If-Match` header. Raises PreconditionRequired where this server insists on one."""
+    if if_match is None and resources.settings.api.require_if_match:
+        raise PreconditionRequired
+    return if_match
+
+
+FlowServiceDep = Annotated[FlowService, Depends(flow_service)]
+FlowWriterDep = Annotated[FlowWriter, Depends(flow_writer)]
+TransferFlowDep = Annotated[TransferFlow, Depends(flow_transfer)]
+IfMatch = Annotated[str | None, Depends(condition)]
+IfNoneMatch = Annotated[
+    str | None, Header(max_length=4096, description="The ETag of the flow that you have.")
+]

@@ -1,0 +1,58 @@
+"""Giving a flow to another owner."""
+
+from sqlalchemy.exc import IntegrityError
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.principals import ACTIVE, Principals
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows.errors import InsufficientAcl, OwnerNotFound
+from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.kit.clock import Clock
+from scaiflow_api.kit.ids import new_id
+
+OWNER = "owner"
+"""Not a level that can be granted: what the owner and the administrators hold above `admin`."""
+
+
+class TransferFlow:
+    """Hands a flow over. The old owner keeps `admin` as a grant, which the new owner can see and revoke."""
+
+    def __init__(self, db: Database, flows: FlowService, principals: Principals, clock: Clock) -> None:
+        self._db = db
+        self._flows = flows
+        self._principals = principals
+        self._clock = clock
+
+    async def transfer(self, caller: Caller, flow_id: str, new_owner: str) -> Flow:
+        """Make `new_owner` the owner; return the flow as it is then.
+
+        Only the owner and administrators may: a grant of `admin` is not enough. Of two transfers at once the second
+        is judged by what the first left. Raises what opening the flow raises, InsufficientAcl, OwnerNotFound.
+        """
+        while True:
+            flow = await self._flows.open(caller, flow_id, Level.ADMIN)
+            if not (caller.subject == flow.owner_id or caller.is_tenant_admin or caller.is_super_admin):
+                raise InsufficientAcl(needed=OWNER, held=Level.ADMIN.label)
+            if new_owner == flow.owner_id:
+                return flow
+            standing = await self._principals.find(flow.tenant_id, new_owner)
+            if standing is None or standing.deleted or standing.status != ACTIVE:
+                raise OwnerNotFound(owner_id=new_owner)
+            if (given := await self._give(caller, flow, new_owner)) is not None:
+                return given
+
+    async def _give(self, caller: Caller, flow: Flow, new_owner: str) -> Flow | None:
+        """Return None when the flow was deleted, or its owner or grants changed, in the meantime."""
+        now = self._clock.now()
+        try:
+            async with self._db.write() as session:
+                flows = FlowRepository(session)
+                if not await flows.change(flow, same=("owner_id",), owner_id=new_owner, updated_at=now):
+                    return None
+                await flows.give(flow, new_owner, granted_by=caller.subject, acl_id=new_id("acl"), now=now)
+                return await flows.reread(flow)
+        except IntegrityError:
+            return None

@@ -1,0 +1,1 @@
+"""The versions of a flow: what there is, what differs, and back to an older one."""
