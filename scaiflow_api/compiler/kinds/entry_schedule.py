@@ -28,7 +28,7 @@ class EntryScheduleConfig(EntryConfig):
     cron: Annotated[str, AfterValidator(_cron)] = "0 * * * *"
     """Five fields: minute, hour, day of the month, month, day of the week."""
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
-    """A name of the tz database. Only its form is checked: the compiler reads no files."""
+    """A name of the tz database; an unknown one gives a warning."""
 
     def trigger_fields(self) -> dict[str, JSON]:
         return {"cron": self.cron, "timezone": self.timezone}
