@@ -50,6 +50,10 @@ class Offer:
     node: FlowNode | None = None
 
 
+MANY_PRODUCERS = 64
+"""A name that more nodes offer is not judged: each use would be held against each of them."""
+
+
 class Scope:
     """The names of a flow. Without regions, because the graph has cycles, everything is seen everywhere."""
 
@@ -107,6 +111,10 @@ class Scope:
                 return None
             fields |= config.input_schema
         return fields if self._view.entries else None
+
+    def is_crowded(self, name: str) -> bool:
+        """Return whether so many nodes offer a name that nothing is said about it."""
+        return max(len(self.producers.get(name, ())), len(self.assigners.get(name, ()))) > MANY_PRODUCERS
 
     def level(self, place: Place) -> Chain:
         """Return the regions whose names the text at a place can see, the outermost first."""

@@ -90,6 +90,8 @@ class TypedNames:
         for region in reversed(level):
             if region.is_body and region.owner in self._scope.loops.get(name, ()):
                 return self._round_variable(name, region.owner)
+        if self._scope.is_crowded(name):
+            return None
         shapes = [
             self._offered(name, node)
             for node in self._scope.producers.get(name, ())

@@ -176,6 +176,8 @@ class _Check:
         return bound if place.field in {"guard", *LOOP_HEADS} else bound | heads.get(node, 0)
 
     def _check_name(self, use: Use, name: str, level: Chain, *, certain: bool) -> None:
+        if self.scope.is_crowded(name):
+            return
         results = [node for node in self.scope.producers.get(name, ()) if not self.scope.hiding(node, level)]
         assigners = self.scope.assigners.get(name, [])
         if not results and not assigners:
