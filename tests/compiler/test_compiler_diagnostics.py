@@ -126,6 +126,13 @@ def test_data_edges_make_cycles_too() -> None:
     assert only(document).message == "cycle detected: a -> b -> a"
 
 
+def test_a_cycle_behind_a_parallel_node_is_reported_like_any_other() -> None:
+    nodes = [an_entry(), a_node("p", "logic_parallel", config={}), a_text("a"), a_text("b")]
+    ways = [("entry", "p"), ("p", "a"), ("p", "b"), ("a", "b"), ("b", "a")]
+
+    assert only(a_flow(nodes, *ways)).message == "cycle detected: a -> b -> a"
+
+
 def test_each_knot_of_cycles_is_reported_once_by_a_shortest_way() -> None:
     nodes = [an_entry(), *map(a_text, "abcdef")]
     ways = [

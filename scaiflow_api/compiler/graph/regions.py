@@ -130,8 +130,10 @@ class Regions:
         edges = self._view.control_out.get(node, [])
         once = twice = 0
         for edge in edges:
-            twice |= once & reach[edge.target]
-            once |= reach[edge.target]
+            # What lies on a cycle, or behind one, has no rank.
+            behind = reach.get(edge.target, 0)
+            twice |= once & behind
+            once |= behind
         if twice:
             join = (twice & -twice).bit_length() - 1
             self._behind[node] = reach[self.ranked[join]]
