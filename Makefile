@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format test-services fuzz bench openapi docs golden lock migration clean
+.PHONY: help run test lint format test-services fuzz fuzz-guided bench openapi docs golden lock migration clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -33,8 +33,13 @@ test-services: $(VENV)/.dev ## Run the tests of storage, SQL and the API against
 	$(BIN)/python -m pytest tests/db tests/api --database postgres
 	$(BIN)/python -m pytest tests/db tests/api --database mariadb
 
-fuzz: $(VENV)/.dev ## Draw 20,000 flows and compare what is compiled with what the graph says (an hour)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/compiler/test_compiler_semantics.py tests/localgrid/test_localgrid_agrees_with_the_graph.py
+fuzz: $(VENV)/.dev ## Draw 20,000 flows, broken documents and manifests (hours)
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/compiler/test_compiler_semantics.py \
+		tests/localgrid/test_localgrid_agrees_with_the_graph.py tests/compiler/test_compiler_hostile.py
+
+fuzz-guided: $(VENV)/.fuzz ## Look for inputs that break the compiler, led by coverage: make fuzz-guided seconds=600
+	@mkdir -p .fuzz/corpus
+	cd tests && ../$(BIN)/python -m compiler.fuzz_compiler ../.fuzz/corpus -max_total_time=$(or $(seconds),600)
 
 bench: $(VENV)/.dev ## Measure, as ratios to a peer or a floor in the same run
 	$(BIN)/python -m benchmarks.compiler
@@ -52,12 +57,13 @@ golden: $(VENV)/.dev ## Rewrite the compiler's golden files; review the differen
 lock: $(VENV)/.dev ## Pin what requirements*.in ask for, with hashes and without a host (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-dev.in -c requirements.txt -o requirements-dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-fuzz.in -o requirements-fuzz.txt
 
 migration: $(VENV)/.dev ## Write a migration: make migration m="what changes"
 	$(BIN)/python -c 'import sys; from scaiflow_api.db.schema import new_revision, upgrade; url = "sqlite+aiosqlite:///./.scaiflow/migration.db"; upgrade(url); new_revision(url, sys.argv[1])' "$(m)"
 
 clean: ## Remove the environment and the caches; your data in .scaiflow stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz
 
 # The environment, made anew when a pin changes.
 $(VENV)/.made:
@@ -77,4 +83,9 @@ $(VENV)/.run: $(VENV)/.made requirements.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@echo "Installing what the tests need (once)…"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev requirements-fuzz.txt
+	@echo "Installing the fuzzer (once)…"
+	@$(PIP) install --require-hashes -r requirements-fuzz.txt
 	@touch $@

@@ -34,6 +34,11 @@ class Size:
     def bytes(self) -> int:
         return DEFAULT_LIMITS.max_bytes // self.share
 
+    @property
+    def expressions(self) -> int:
+        """Characters of all expressions together."""
+        return DEFAULT_LIMITS.max_expression_characters // self.share
+
     def part(self, count: int) -> int:
         return max(2, count // self.share)
 

@@ -82,8 +82,7 @@ def everywhere(make: Callable[[int], str]) -> Shape:
     """Return a chain of nodes with such an expression in each template and on each edge, all of them different."""
 
     def build(size: Size) -> JSON:
-        count = min(size.nodes - 1, (size.bytes - 100_000 // size.share) // (2 * len(make(10_000)) + 400))
-        ids = names(max(2, count))
+        ids = names(max(2, min(size.nodes - 1, size.expressions // (2 * len(make(10_000)) + 10))))
         nodes = [node(name, template=f"{{{{ {make(at)} }}}}") for at, name in enumerate(ids)]
         return flow(nodes, [(*way, make(size.nodes + at)) for at, way in enumerate(in_turn(ids))])
 
