@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from datetime import datetime
 from typing import Any
 
 
@@ -20,3 +21,12 @@ def decode_cursor(cursor: str, length: int) -> tuple[str, ...] | None:
     if not isinstance(parts, list) or len(parts) != length or not all(isinstance(p, str) for p in parts):
         return None
     return tuple(parts)
+
+
+def decode_moment(part: str) -> datetime | None:
+    """Return the time that stands in a cursor, as `isoformat` wrote it; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(part)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment

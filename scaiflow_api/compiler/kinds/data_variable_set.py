@@ -3,8 +3,17 @@
 from pydantic import model_validator
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import DATA, JSON, Config, FallibleConfig, StepKind, Surroundings, Text
-from scaiflow_api.compiler.kinds.steps import Step, StepCommon
+from scaiflow_api.compiler.kinds.base import (
+    DATA,
+    JSON,
+    Common,
+    Config,
+    FallibleConfig,
+    StepKind,
+    Surroundings,
+    Text,
+)
+from scaiflow_api.compiler.kinds.steps import Step
 from scaiflow_api.compiler.manifest.section import ManifestError, Section
 
 STEP_KEY = "set"
@@ -64,7 +73,7 @@ def write_step(statements: tuple[ir.Statement, ...]) -> Step:
     return {STEP_KEY: _pairs(statements)}
 
 
-def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
+def read_step(step: Section, common: Common) -> ir.RigidBlock:
     items = step.sections(STEP_KEY)
     if not items:
         raise ManifestError(f"{step.path}.{STEP_KEY} must have at least one entry.")

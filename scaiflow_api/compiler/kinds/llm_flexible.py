@@ -8,6 +8,7 @@ from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
     LLM,
+    Common,
     Config,
     Duration,
     FailurePolicy,
@@ -22,7 +23,7 @@ from scaiflow_api.compiler.kinds.model_call import (
     turn,
     turn_fields,
 )
-from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
+from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 
 
@@ -86,7 +87,7 @@ def write_step(block: ir.FlexibleBlock) -> Step:
     return {**turn(block), **without_defaults({**turn_fields(block), **_own_fields(block)})}
 
 
-def read_step(step: Section, common: StepCommon, default_role: str) -> ir.FlexibleBlock:
+def read_step(step: Section, common: Common, default_role: str) -> ir.FlexibleBlock:
     return ir.FlexibleBlock(
         **common,
         **read_model_fields(step, default_role),

@@ -6,7 +6,7 @@ Its step is `llm_turn` with `guarded: true`.
 from pydantic import Field
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, LLM, FailurePolicy, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.base import JSON, LLM, Common, FailurePolicy, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.model_call import (
     MODEL_TEMPLATES,
     ModelCallConfig,
@@ -15,7 +15,7 @@ from scaiflow_api.compiler.kinds.model_call import (
     turn,
     turn_fields,
 )
-from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
+from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import unwrap
 
@@ -62,7 +62,7 @@ def write_step(block: ir.GuardedBlock) -> Step:
     return without_defaults(step)
 
 
-def read_step(step: Section, common: StepCommon, default_role: str) -> ir.GuardedBlock:
+def read_step(step: Section, common: Common, default_role: str) -> ir.GuardedBlock:
     return ir.GuardedBlock(
         **common,
         **read_model_fields(step, default_role),

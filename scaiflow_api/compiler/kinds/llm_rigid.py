@@ -1,8 +1,8 @@
 """`llm_rigid`: a text from a template, without a model. Its step is `rigid: "<template>"`."""
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, LLM, FallibleConfig, StepKind, Surroundings
-from scaiflow_api.compiler.kinds.steps import Step, StepCommon
+from scaiflow_api.compiler.kinds.base import JSON, LLM, Common, FallibleConfig, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.steps import Step
 from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "rigid"
@@ -30,7 +30,7 @@ def write_step(statement: ir.ExpressionStatement) -> Step:
     return {STEP_KEY: statement.expression}
 
 
-def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
+def read_step(step: Section, common: Common) -> ir.RigidBlock:
     return ir.RigidBlock(**common, statements=(ir.ExpressionStatement(expression=step.json(STEP_KEY)),))
 
 

@@ -7,8 +7,8 @@ same step.
 from typing import Literal
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, LOGIC, FallibleConfig, StepKind, Surroundings
-from scaiflow_api.compiler.kinds.steps import ON_ERROR, ReadBody, Step, StepCommon, WriteBody
+from scaiflow_api.compiler.kinds.base import JSON, LOGIC, Common, FallibleConfig, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.steps import ON_ERROR, ReadBody, Step, WriteBody
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import ExpressionSyntaxError, parse, syntax, unwrap
 
@@ -70,7 +70,7 @@ def _write_arm(arm: ir.MatchArm, write_body: WriteBody) -> Step:
     return {"when": arm.condition, **edge, "steps": write_body(arm.body)}
 
 
-def read_step(step: Section, common: StepCommon, read_body: ReadBody) -> ir.MatchBlock:
+def read_step(step: Section, common: Common, read_body: ReadBody) -> ir.MatchBlock:
     match = step.section(STEP_KEY)
     subject = match.optional_expression("subject")
     arms = []

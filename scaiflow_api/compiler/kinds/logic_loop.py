@@ -8,6 +8,7 @@ from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
     LOGIC,
+    Common,
     FallibleConfig,
     Port,
     StepKind,
@@ -17,7 +18,6 @@ from scaiflow_api.compiler.kinds.base import (
 from scaiflow_api.compiler.kinds.steps import (
     ReadBody,
     Step,
-    StepCommon,
     WriteBody,
     read_outputs,
     without_defaults,
@@ -112,7 +112,7 @@ def write_step(block: ir.ForeachBlock | ir.WhileBlock, write_body: WriteBody) ->
     return {FOREACH_KEY: {**head, **rest}}
 
 
-def read_foreach(step: Section, common: StepCommon, read_body: ReadBody) -> ir.ForeachBlock:
+def read_foreach(step: Section, common: Common, read_body: ReadBody) -> ir.ForeachBlock:
     loop = step.section(FOREACH_KEY)
     return ir.ForeachBlock(
         **common,
@@ -127,7 +127,7 @@ def read_foreach(step: Section, common: StepCommon, read_body: ReadBody) -> ir.F
     )
 
 
-def read_while(step: Section, common: StepCommon, read_body: ReadBody) -> ir.WhileBlock:
+def read_while(step: Section, common: Common, read_body: ReadBody) -> ir.WhileBlock:
     loop = step.section(WHILE_KEY)
     rounds = loop.count("max_iterations")
     if rounds is None:

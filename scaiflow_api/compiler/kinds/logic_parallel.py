@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, LOGIC, NodeConfig, StepKind, Surroundings
-from scaiflow_api.compiler.kinds.steps import ReadBody, Step, StepCommon, WriteBody, without_defaults
+from scaiflow_api.compiler.kinds.base import JSON, LOGIC, Common, NodeConfig, StepKind, Surroundings
+from scaiflow_api.compiler.kinds.steps import ReadBody, Step, WriteBody, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "parallel"
@@ -49,7 +49,7 @@ def write_step(block: ir.ParallelBlock, write_body: WriteBody) -> Step:
     }
 
 
-def read_step(step: Section, common: StepCommon, read_body: ReadBody) -> ir.ParallelBlock:
+def read_step(step: Section, common: Common, read_body: ReadBody) -> ir.ParallelBlock:
     parallel = step.section(STEP_KEY)
     branches = tuple(
         ir.Branch(edge_id=branch.optional_text("edge"), body=read_body(branch, "steps"))

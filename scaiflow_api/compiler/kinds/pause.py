@@ -9,8 +9,8 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import AfterValidator, WithJsonSchema
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, Duration, FallibleConfig
-from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
+from scaiflow_api.compiler.kinds.base import JSON, Common, Duration, FallibleConfig
+from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import parse_duration
 
@@ -160,7 +160,7 @@ def write_step(block: ir.CheckpointBlock) -> Step:
     return {STEP_KEY: {"type": block.checkpoint_type, **without_defaults(fields)}}
 
 
-def read_step(step: Section, common: StepCommon) -> ir.CheckpointBlock:
+def read_step(step: Section, common: Common) -> ir.CheckpointBlock:
     pause = step.section(STEP_KEY)
     sections = pause.mappings("sections")
     timeout = pause.optional_duration("timeout")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, Surroundings
-from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
+from scaiflow_api.compiler.kinds.base import JSON, Common, Surroundings
+from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "plugin_call"
@@ -31,7 +31,7 @@ def write_step(statement: ir.PluginCallStatement) -> Step:
     return {STEP_KEY: {"alias": statement.alias, "method": statement.method, **more}}
 
 
-def read_step(step: Section, common: StepCommon) -> ir.RigidBlock:
+def read_step(step: Section, common: Common) -> ir.RigidBlock:
     call = step.section(STEP_KEY)
     statement = ir.PluginCallStatement(
         alias=call.text("alias"),

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import Common
 from scaiflow_api.compiler.manifest.section import Section
 
 JSON: TypeAlias = Any
@@ -15,8 +14,6 @@ ReadBody: TypeAlias = Callable[[Section, str], tuple[ir.AnyBlock, ...]]
 """From a section and the key of a list of steps in it."""
 
 
-StepCommon: TypeAlias = Common
-"""What every step may carry."""
 ON_ERROR = ("fail", "continue")
 
 

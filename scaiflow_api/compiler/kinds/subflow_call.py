@@ -9,6 +9,7 @@ from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
     SUBFLOW,
+    Common,
     Duration,
     FallibleConfig,
     StepKind,
@@ -16,7 +17,7 @@ from scaiflow_api.compiler.kinds.base import (
     Text,
 )
 from scaiflow_api.compiler.kinds.own_keys import beyond_defaults, own_keys
-from scaiflow_api.compiler.kinds.steps import Step, StepCommon, without_defaults
+from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 
 STEP_KEY = "core_call"
@@ -75,7 +76,7 @@ def write_step(block: ir.CoreCallBlock) -> Step:
     return {STEP_KEY: without_defaults(_fields(block))}
 
 
-def read_step(step: Section, common: StepCommon) -> ir.CoreCallBlock:
+def read_step(step: Section, common: Common) -> ir.CoreCallBlock:
     call = step.section(STEP_KEY)
     target = call.text("target")
     if _TARGET.fullmatch(target) is None:

@@ -21,8 +21,9 @@ from scaiflow_api.compiler.kinds import (
     plugin_call,
     subflow_call,
 )
+from scaiflow_api.compiler.kinds.base import Common
 from scaiflow_api.compiler.kinds.model_call import STEP_KEY as TURN
-from scaiflow_api.compiler.kinds.steps import ON_ERROR, Step, StepCommon, without_defaults
+from scaiflow_api.compiler.kinds.steps import ON_ERROR, Step, without_defaults
 from scaiflow_api.compiler.manifest.section import ManifestError, Section
 
 
@@ -103,7 +104,7 @@ class StepReader:
         self._default_role = default_role
         self.nodes: dict[str, dict[str, Any]] = {}
         """Node id → `id`, `type`, `label` and `config`, as far as the steps' `meta` has them."""
-        self.forms: dict[str, Callable[[Section, StepCommon], ir.AnyBlock]] = {
+        self.forms: dict[str, Callable[[Section, Common], ir.AnyBlock]] = {
             TURN: self._model_call,
             llm_rigid.STEP_KEY: llm_rigid.read_step,
             data_variable_set.STEP_KEY: data_variable_set.read_step,
@@ -132,15 +133,15 @@ class StepReader:
         here = ir.SourceLocation(node_id=block.source_location.node_id)
         return ir.TryBlock(source_location=here, body=(block,))
 
-    def _model_call(self, step: Section, common: StepCommon) -> ir.AnyBlock:
+    def _model_call(self, step: Section, common: Common) -> ir.AnyBlock:
         if step.flag("guarded"):
             return llm_guarded.read_step(step, common, self._default_role)
         return llm_flexible.read_step(step, common, self._default_role)
 
-    def _common(self, step: Section) -> StepCommon:
+    def _common(self, step: Section) -> Common:
         node_id = self._read_meta(step.section("meta")) if "meta" in step else None
         source = step.optional_text("source") if node_id is None else node_id
-        return StepCommon(
+        return Common(
             node_id=node_id,
             result_binding=step.optional_text("result_binding"),
             source_location=ir.SourceLocation(node_id=source),

@@ -1,6 +1,5 @@
 """`/v1/catalog`: list, publish, read, download, install, change and delete packages."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -43,7 +42,7 @@ from scaiflow_api.domains.flows.errors import (
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowDetail
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.kit.paging import decode_cursor, encode_cursor
+from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
 from scaiflow_api.storage import PackageFiles, StoredPackageMissing, StoreUnavailable
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer
 from scaiflow_api.web.errors import documented
@@ -262,10 +261,7 @@ def _item(entry: CatalogEntry) -> CatalogItem:
 
 def _position(cursor: str) -> Position:
     parts = decode_cursor(cursor, 2)
-    try:
-        moment = datetime.fromisoformat(parts[0]) if parts else None
-    except ValueError:
-        moment = None
-    if parts is None or moment is None or moment.tzinfo is None:
+    moment = decode_moment(parts[0]) if parts else None
+    if parts is None or moment is None:
         raise InvalidCursor
     return Position(moment, parts[1])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from scaiflow_api.domains.flows.errors import InvalidCursor
-from scaiflow_api.kit.paging import decode_cursor, encode_cursor
+from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
 
 SortKey: TypeAlias = Literal["updated_at", "created_at", "name"]
 Direction: TypeAlias = Literal["asc", "desc"]
@@ -59,10 +59,7 @@ def position_of(cursor: str, order: Order) -> Position:
     _, _, key, flow_id = parts
     if order.key == "name":
         return Position(key, flow_id)
-    try:
-        moment = datetime.fromisoformat(key)
-    except ValueError:
-        raise InvalidCursor from None
-    if moment.tzinfo is None:
+    moment = decode_moment(key)
+    if moment is None:
         raise InvalidCursor
     return Position(moment, flow_id)
