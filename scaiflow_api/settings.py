@@ -144,6 +144,11 @@ class ScaiKey(Section):
     client_secret: SecretStr | None = _env(
         "SCAIFLOW_SCAIKEY_CLIENT_SECRET", None, "OIDC client secret, server side only"
     )
+    webhook_secret: SecretStr | None = _env(
+        "SCAIFLOW_SCAIKEY_WEBHOOK_SECRET",
+        None,
+        "secret that ScaiKey signs its webhooks with; unset: `POST /v1/webhooks/scaikey` answers 503",
+    )
     redirect_uri: str = _env(
         "SCAIFLOW_SCAIKEY_REDIRECT_URI",
         "http://localhost:5173/auth/callback",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DATA_FOLDER = ".scaiflow"
 CLIENT_ID = "scaiflow-local"
 CLIENT_SECRET = "known-to-everyone-local-grid-only"  # noqa: S105 - good for nothing but the local grid
+WEBHOOK_SECRET = "known-to-everyone-local-webhooks-only"  # noqa: S105 - likewise
 
 _SERVERS = {
     "SCAIFLOW_API_HOST": "127.0.0.1",
@@ -57,6 +58,7 @@ def embed() -> None:
         "SCAIKEY_BASE_URL": f"{grid}/scaikey",
         "SCAIFLOW_SCAIKEY_CLIENT_ID": CLIENT_ID,
         "SCAIFLOW_SCAIKEY_CLIENT_SECRET": CLIENT_SECRET,
+        "SCAIFLOW_SCAIKEY_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "SCAIFLOW_SCAIKEY_REDIRECT_URI": f"{api}/auth/callback",
         "SCAIGRID_BASE_URL": f"{grid}/scaigrid",
         "SCAIFLOW_BOOTSTRAP_ADMINS": "tnt_acme/usr_alice=tenant_admin,tnt_platform/usr_root=super_admin",

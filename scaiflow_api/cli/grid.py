@@ -11,7 +11,7 @@ from scaiflow_api.settings import Settings
 
 def grid_application(settings: Settings) -> FastAPI:
     """Build the local grid. Raises CommandFailed with the reason why it must not start."""
-    grid, scaikey = settings.localgrid, settings.scaikey
+    api, grid, scaikey = settings.api, settings.localgrid, settings.scaikey
     if not scaikey.client_id or not scaikey.client_secret:
         raise CommandFailed(
             "the local grid needs SCAIFLOW_SCAIKEY_CLIENT_ID and SCAIFLOW_SCAIKEY_CLIENT_SECRET"
@@ -27,6 +27,10 @@ def grid_application(settings: Settings) -> FastAPI:
             environment=settings.api.env.value,
             model_url=grid.model_url,
             model_key=grid.model_key.get_secret_value() if grid.model_key else None,
+            webhook_url=(
+                f"http://{api.host}:{api.port}/api/v1/webhooks/scaikey" if scaikey.webhook_secret else None
+            ),
+            webhook_secret=scaikey.webhook_secret.get_secret_value() if scaikey.webhook_secret else None,
             faults=grid.faults,
         )
         return create_grid(config)

@@ -1,5 +1,7 @@
 """The local grid as one ASGI app: `/scaikey`, `/scaigrid`, and the switch for faults where it is wanted."""
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -9,6 +11,7 @@ from fastapi import FastAPI
 from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.localgrid.asgi import BodyLimit, HostGuard, RequestId
 from scaiflow_api.localgrid.config import GridConfig
+from scaiflow_api.localgrid.directory import Directory
 from scaiflow_api.localgrid.faults import FaultMiddleware, Faults, switch
 from scaiflow_api.localgrid.grid import Grid
 from scaiflow_api.localgrid.keys import SigningKeys
@@ -21,14 +24,23 @@ from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
 from scaiflow_api.localgrid.scaigrid.catalogue import is_served
 from scaiflow_api.localgrid.scaikey.app import scaikey_app
 from scaiflow_api.localgrid.store import Store
+from scaiflow_api.localgrid.webhooks import Deliveries
 
 
 def create_grid(
-    config: GridConfig, *, clock: Clock | None = None, models: ModelProvider | None = None
+    config: GridConfig,
+    *,
+    clock: Clock | None = None,
+    models: ModelProvider | None = None,
+    hooks: httpx.AsyncClient | None = None,
 ) -> FastAPI:
-    """Return a local grid. Its file is opened in the app's lifespan. Tests bring a clock or a model of their own."""
+    """Return a local grid. Its file is opened in the app's lifespan.
+
+    Tests bring a clock, a model, or a client that delivers webhooks, of their own.
+    """
     clock = clock or SystemClock()
     store = Store(config.database)
+    hooks = hooks or _plain_client()
     client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
     provider = models or _provider(config, client)
     grid = Grid(
@@ -36,6 +48,8 @@ def create_grid(
         clock=clock,
         store=store,
         clients=clients(config),
+        directory=Directory(store, clock),
+        deliveries=Deliveries(store, clock, hooks),
         keys=SigningKeys(store, clock),
         runs=Runs(store, clock, config, provider, is_served),
     )
@@ -47,9 +61,14 @@ def create_grid(
                 stack.push_async_callback(client.aclose)
             stack.push_async_callback(store.close)
             await store.open()
+            await grid.directory.seed()
+            await grid.deliveries.configure(config.webhook_url, config.webhook_secret)
             await grid.keys.load()
             await grid.runs.recover()
             stack.push_async_callback(grid.runs.close)
+            stack.push_async_callback(hooks.aclose)
+            delivering = asyncio.create_task(grid.deliveries.run())
+            stack.push_async_callback(_end, delivering)
             yield
 
     app = FastAPI(title="ScaiFlow local grid", openapi_url=None, lifespan=lifespan)
@@ -76,6 +95,16 @@ def create_grid(
     app.add_middleware(RequestId)
     app.add_middleware(HostGuard)
     return app
+
+
+def _plain_client() -> httpx.AsyncClient:
+    """Return a client for addresses of this machine without TLS: it trusts no authority, which loads fast."""
+    return httpx.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _provider(config: GridConfig, client: httpx.AsyncClient | None) -> ModelProvider:

@@ -28,6 +28,9 @@ class GridConfig:
     """Base URL of an OpenAI-compatible endpoint; None: the offline model answers."""
     model_key: str | None = field(default=None, repr=False)
     model_timeout_s: float = 60.0
+    webhook_url: str | None = None
+    """Where events about people and groups are delivered; None: nowhere, unless somebody registers a webhook."""
+    webhook_secret: str | None = field(default=None, repr=False)
     faults: bool = False
     run_timeout_s: float = 300.0
     """The longest a run of a Core may take; it fails then."""
@@ -56,6 +59,8 @@ class GridConfig:
                 raise ValueError(
                     f"The redirect address {uri!r} holds a character that an address must escape."
                 )
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError("A webhook needs both an address and a secret.")
         if self.api_key is not None and not self.api_key.startswith("sgk_"):
             raise ValueError("A ScaiGrid API key begins with 'sgk_'.")
 

@@ -1,16 +1,22 @@
 """The parts of one running grid, and how a route reaches them."""
 
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.localgrid.config import GridConfig
+from scaiflow_api.localgrid.directory import Directory
 from scaiflow_api.localgrid.keys import SigningKeys
 from scaiflow_api.localgrid.people import Client
 from scaiflow_api.localgrid.runs import Runs
 from scaiflow_api.localgrid.store import Store
+from scaiflow_api.localgrid.webhooks import Deliveries
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,20 @@ class Grid:
     clock: Clock
     store: Store
     clients: dict[str, Client]
+    directory: Directory
+    deliveries: Deliveries
     keys: SigningKeys
     runs: Runs
 
     def now(self) -> float:
         """Return the present in seconds since 1970."""
         return self.clock.now().timestamp()
+
+    async def change_directory(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Change people or groups in one transaction, and have its events delivered."""
+        result = await self.store.write(work)
+        self.deliveries.wake()
+        return result
 
 
 async def _grid_of(request: Request) -> Grid:

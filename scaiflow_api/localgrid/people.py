@@ -1,4 +1,4 @@
-"""The demo tenants, people, groups and clients, and what each may do in ScaiGrid."""
+"""The demo tenants, people, groups and clients that a new grid begins with, and what each may do in ScaiGrid."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Group:
+    """A group as a new grid has it; afterwards the directory knows."""
+
     id: str
     tenant_id: str
     name: str
@@ -31,11 +33,8 @@ class Principal:
     name: str
     roles: tuple[str, ...]
     permissions: tuple[str, ...]
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Ids of the groups it belongs to."""
-        return tuple(group.id for group in GROUPS if self.id in group.members)
+    groups: tuple[str, ...] = ()
+    """Ids of the groups it belongs to, directly or through a group inside."""
 
     @property
     def short_name(self) -> str:
@@ -61,6 +60,7 @@ ACME = Tenant("tnt_acme", "acme", "Acme")
 GLOBEX = Tenant("tnt_globex", "globex", "Globex")
 PLATFORM = Tenant("tnt_platform", "platform", "Platform")
 TENANTS = {tenant.slug: tenant for tenant in (ACME, GLOBEX, PLATFORM)}
+TENANTS_BY_ID = {tenant.id: tenant for tenant in TENANTS.values()}
 
 _VIEWER = ("models:list", "accounting:view_own")
 _USER = (*_VIEWER, "models:use", "api_keys:manage", "modules:use")
@@ -92,6 +92,7 @@ _DEVELOPER = (
         "scaiqueue:manage",
     ),
 )
+_LOOKER = (*_VIEWER, "scaicore:view", "scaiqueue:view")
 _PLATFORM_ONLY = ("accounting:view_partner", "routing:manage", "scaibunker:admin:platform")
 
 
@@ -108,7 +109,7 @@ PEOPLE = tuple(
     for row in (
         ("usr_alice", ACME, "Alice Archer", "tenant_admin", (*_TENANT_ADMIN, *_MODULES, "models:manage")),
         ("usr_bob", ACME, "Bob Baker", "tenant_user", _DEVELOPER),
-        ("usr_carol", ACME, "Carol Cook", "tenant_viewer", (*_VIEWER, "scaicore:view", "scaiqueue:view")),
+        ("usr_carol", ACME, "Carol Cook", "tenant_viewer", _LOOKER),
         ("usr_dave", GLOBEX, "Dave Draper", "tenant_user", _DEVELOPER),
         (
             "usr_root",
@@ -123,9 +124,20 @@ GROUPS = (
     Group("grp_eng", ACME.id, "Engineering", ("usr_alice", "usr_bob")),
     Group("grp_ops", ACME.id, "Operations", ("usr_carol",)),
 )
-PRINCIPALS = {principal.id: principal for principal in (*PEOPLE, SERVICE)}
+_BY_ID = {person.id: person for person in PEOPLE}
+
+
+def rights_of(user_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return roles and permissions in ScaiGrid. Whoever is no demo person may look, as Carol may."""
+    known = _BY_ID.get(user_id)
+    return (known.roles, known.permissions) if known else (("tenant_viewer",), tuple(sorted(_LOOKER)))
+
 
 SERVICE_SECRET = "svc-ci-local-only"  # noqa: S105 - opens nothing but a demo tenant on this machine
+
+ADMIN_CLIENT = "scaikey-admin"
+"""A platform client that may change people and groups, for tests and for trying things out."""
+ADMIN_SECRET = "scaikey-admin-local-only"  # noqa: S105 - opens nothing but the demo people of this machine
 
 _USER_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
@@ -148,4 +160,12 @@ def clients(config: GridConfig) -> dict[str, Client]:
         user_scopes=frozenset(),
         service_scopes=("openid", "profile", "email"),
     )
-    return {client.id: client for client in (service, api)}
+    admin = Client(
+        id=ADMIN_CLIENT,
+        secret=ADMIN_SECRET,
+        tenant=None,
+        redirect_uris=(),
+        user_scopes=frozenset(),
+        service_scopes=("admin:read", "admin:write"),
+    )
+    return {client.id: client for client in (service, admin, api)}

@@ -36,6 +36,28 @@ CREATE TABLE IF NOT EXISTS sessions (
   session_hash TEXT PRIMARY KEY, user_id TEXT NOT NULL, auth_time INTEGER NOT NULL, expires_at REAL NOT NULL,
   terminated_reason TEXT
 );
+CREATE TABLE IF NOT EXISTS users (
+  id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, email TEXT NOT NULL, first_name TEXT NOT NULL,
+  last_name TEXT NOT NULL, status TEXT NOT NULL, created_at TEXT NOT NULL, deleted_at TEXT
+);
+CREATE INDEX IF NOT EXISTS users_tenant ON users (tenant_id, id);
+CREATE TABLE IF NOT EXISTS groups (
+  id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, name TEXT NOT NULL, created_at TEXT NOT NULL, deleted_at TEXT
+);
+CREATE TABLE IF NOT EXISTS group_members (
+  group_id TEXT NOT NULL, member_type TEXT NOT NULL, member_id TEXT NOT NULL, added_at TEXT NOT NULL,
+  PRIMARY KEY (group_id, member_type, member_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS group_members_member ON group_members (member_id, member_type);
+CREATE TABLE IF NOT EXISTS webhooks (
+  id TEXT PRIMARY KEY, url TEXT NOT NULL, secret TEXT NOT NULL, events TEXT NOT NULL, created_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS deliveries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, webhook_id TEXT NOT NULL, event_id TEXT NOT NULL,
+  event_type TEXT NOT NULL, body TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+  due_at REAL, status_code INTEGER, delivered_at TEXT
+);
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_at, id) WHERE due_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS cores (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant_id TEXT NOT NULL, slug TEXT NOT NULL,
   name TEXT NOT NULL, status TEXT NOT NULL, manifest TEXT NOT NULL, metadata TEXT NOT NULL,

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+from fastapi import FastAPI
 
 from scaiflow_api.localgrid import GridConfig, create_grid
 
@@ -54,6 +55,7 @@ class RunningGrid:
 
     http: httpx.AsyncClient
     clock: FakeClock
+    app: FastAPI
 
     def query(self, **changed: str | None) -> dict[str, str]:
         """Return a good authorization request; a None removes a parameter."""
@@ -183,7 +185,7 @@ async def running_grid(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http,
     ):
-        yield RunningGrid(http, clock)
+        yield RunningGrid(http, clock, app)
 
 
 ECHO = """\

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
 from scaiflow_api.localgrid.keys import TokenRefused
-from scaiflow_api.localgrid.people import PRINCIPALS, SERVICE, Principal
+from scaiflow_api.localgrid.people import SERVICE, Principal
 from scaiflow_api.localgrid.scaigrid.envelope import ok
 from scaiflow_api.localgrid.scaigrid.errors import GridError
 
@@ -25,7 +25,7 @@ async def _caller(request: Request, grid: GridDep) -> Principal:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise GridError(401, "AUTH_TOKEN_INVALID", "The Authorization header holds no bearer token.")
-    return _by_key(token, grid) if token.startswith("sgk_") else _by_token(token, grid)
+    return _by_key(token, grid) if token.startswith("sgk_") else await _by_token(token, grid)
 
 
 CallerDep = Annotated[Principal, Depends(_caller)]
@@ -38,14 +38,14 @@ def _by_key(key: str, grid: Grid) -> Principal:
     return SERVICE
 
 
-def _by_token(token: str, grid: Grid) -> Principal:
+async def _by_token(token: str, grid: Grid) -> Principal:
     try:
         claims = grid.keys.verify(token)
     except TokenRefused as refused:
         raise GridError(401, "AUTH_TOKEN_INVALID", f"The token is not valid: {refused}.") from None
     if claims.get("platform_token") is True:
         raise GridError(401, "SERVICE_TOKEN_INVALID", "A platform token names no tenant.")
-    principal = PRINCIPALS.get(claims["sub"])
+    principal = await grid.directory.active(claims["sub"])
     issuer = f"{grid.config.scaikey_url}/tenants/{principal.tenant.id}" if principal else None
     if (
         principal is None

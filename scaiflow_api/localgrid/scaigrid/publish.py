@@ -1,6 +1,6 @@
 """ScaiCore module: a Core as a model that people chat with."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.localgrid.core_table import Core
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.people import GROUPS, Principal
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager
 from scaiflow_api.localgrid.scaigrid.cores import change_core
 from scaiflow_api.localgrid.scaigrid.envelope import ok, read_json
@@ -29,6 +28,7 @@ class CorePublishRequest(BaseModel):
 @router.post("/{core_id}/publish")
 async def publish_core(request: Request, core_id: str, caller: CoreManager, grid: GridDep) -> Response:
     body = await read_json(request, CorePublishRequest)
+    known = await grid.directory.group_ids(caller.tenant)
 
     def publish(core: Core) -> Core:
         if core.metadata.get("published"):
@@ -39,7 +39,7 @@ async def publish_core(request: Request, core_id: str, caller: CoreManager, grid
             published_backend_id=new_id("be"),
             published_slug=f"scaicore/{caller.tenant.slug}/{core.slug}",
             published_name=core.name,
-            published_group_ids=_groups(body.group_ids or [], caller),
+            published_group_ids=_groups(body.group_ids or [], known),
         )
 
     core = await change_core(grid, caller, core_id, publish)
@@ -50,10 +50,11 @@ async def publish_core(request: Request, core_id: str, caller: CoreManager, grid
 async def sync_core(request: Request, core_id: str, caller: CoreManager, grid: GridDep) -> Response:
     """Bring the model up to date with its Core; `group_ids`, if given, replace the earlier ones."""
     body = await read_json(request, CorePublishRequest)
+    known = await grid.directory.group_ids(caller.tenant)
 
     def sync(core: Core) -> Core:
         _demand_published(core)
-        groups = {} if body.group_ids is None else {"published_group_ids": _groups(body.group_ids, caller)}
+        groups = {} if body.group_ids is None else {"published_group_ids": _groups(body.group_ids, known)}
         return core.with_metadata(published_name=core.name, **groups)
 
     core = await change_core(grid, caller, core_id, sync)
@@ -77,8 +78,7 @@ def _demand_published(core: Core) -> None:
         raise invalid("Core is not published as a model", status=400)
 
 
-def _groups(ids: Sequence[str], caller: Principal) -> list[str]:
-    known = {group.id for group in GROUPS if group.tenant_id == caller.tenant.id}
+def _groups(ids: Sequence[str], known: Container[str]) -> list[str]:
     unknown = [group_id for group_id in ids if group_id not in known]
     if unknown:
         raise invalid(f"there is no group {unknown[0]!r} in this tenant", "group_ids", status=400)

@@ -3,7 +3,16 @@
 from fastapi import FastAPI
 
 from scaiflow_api.localgrid.grid import Grid
-from scaiflow_api.localgrid.scaikey import authorize, discovery, errors, logout, token
+from scaiflow_api.localgrid.scaikey import (
+    admin_groups,
+    admin_users,
+    admin_webhooks,
+    authorize,
+    discovery,
+    errors,
+    logout,
+    token,
+)
 
 
 def scaikey_app(grid: Grid) -> FastAPI:
@@ -12,6 +21,6 @@ def scaikey_app(grid: Grid) -> FastAPI:
     app.state.grid = grid
     errors.install(app)
     authorize.install(app)
-    for part in (discovery, authorize, token, logout):
+    for part in (discovery, authorize, token, logout, admin_users, admin_groups, admin_webhooks):
         app.include_router(part.router, prefix="/api/v1")
     return app

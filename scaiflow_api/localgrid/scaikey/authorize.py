@@ -1,7 +1,7 @@
 """The authorization endpoint: a page to pick a demo person, then a code for the client."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, NoReturn
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import PEOPLE, PRINCIPALS, Client, Principal, Tenant
+from scaiflow_api.localgrid.people import SERVICE, Client, Principal, Tenant
 from scaiflow_api.localgrid.scaikey.discovery import TenantDep
 from scaiflow_api.localgrid.scaikey.errors import NEVER_CACHED
 from scaiflow_api.localgrid.scaikey.grants import SESSION_LIFE_S, Grants, NewCode
@@ -55,7 +55,7 @@ class AuthorizationRequest:
 
 @router.get("/platform/oauth/authorize")
 async def platform_authorize(request: Request, grid: GridDep) -> Response:
-    return await _ask(request, grid, PEOPLE)
+    return await _ask(request, grid, None)
 
 
 @router.post("/platform/oauth/authorize")
@@ -65,12 +65,12 @@ async def platform_choose(
     decision: Annotated[str, Form()] = "",
     person: Annotated[str, Form()] = "",
 ) -> Response:
-    return await _decide(request, grid, PEOPLE, decision, person)
+    return await _decide(request, grid, None, decision, person)
 
 
 @router.get("/auth/tenants/{slug}/oauth/authorize")
 async def tenant_authorize(request: Request, tenant: TenantDep, grid: GridDep) -> Response:
-    return await _ask(request, grid, _people_of(tenant))
+    return await _ask(request, grid, tenant)
 
 
 @router.post("/auth/tenants/{slug}/oauth/authorize")
@@ -81,7 +81,7 @@ async def tenant_choose(
     decision: Annotated[str, Form()] = "",
     person: Annotated[str, Form()] = "",
 ) -> Response:
-    return await _decide(request, grid, _people_of(tenant), decision, person)
+    return await _decide(request, grid, tenant, decision, person)
 
 
 def install(app: FastAPI) -> None:
@@ -98,20 +98,23 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Declined, tell_client)
 
 
-async def _ask(request: Request, grid: Grid, people: Sequence[Principal]) -> Response:
+async def _ask(request: Request, grid: Grid, tenant: Tenant | None) -> Response:
     asked = _read(request, grid.clients)
-    session = await _session(request, grid)
+    session = await _session(request, grid, tenant)
     if asked.prompt == "none":
-        if session is None or PRINCIPALS[session[0]] not in people:
+        if session is None:
             asked.decline("login_required", "nobody is signed in")
         return await _send_code(grid, asked, user_id=session[0], auth_time=session[1])
+    people = await grid.directory.choice(tenant)
+    if not people:
+        raise CannotReturn("There is nobody who could sign in.")
     hinted = next((person.id for person in people if _is_meant(person, asked.login_hint)), None)
     chosen = hinted or (session[0] if session else people[0].id)
     return choice_page(asked.client.id, asked.redirect_uri, people, chosen)
 
 
 async def _decide(
-    request: Request, grid: Grid, people: Sequence[Principal], decision: str, person_id: str
+    request: Request, grid: Grid, tenant: Tenant | None, decision: str, person_id: str
 ) -> Response:
     asked = _read(request, grid.clients)
     origin = request.headers.get("origin")
@@ -119,7 +122,7 @@ async def _decide(
         raise CannotReturn("The choice was sent by another web page.")
     if decision == "cancel":
         asked.decline("access_denied", "the person cancelled")
-    person = next((person for person in people if person.id == person_id), None)
+    person = await _person(grid, tenant, person_id)
     if decision != "allow" or person is None:
         raise CannotReturn("No demo person was chosen.")
     now = grid.now()
@@ -148,10 +151,17 @@ async def _send_code(grid: Grid, asked: AuthorizationRequest, *, user_id: str, a
     return RedirectResponse(location, 302, headers=NEVER_CACHED)
 
 
-async def _session(request: Request, grid: Grid) -> tuple[str, int] | None:
+async def _session(request: Request, grid: Grid, tenant: Tenant | None) -> tuple[str, int] | None:
     cookie = request.cookies.get(COOKIE)
     session = await Grants(grid.store).session_of(cookie, grid.now()) if cookie else None
-    return session if session and session[0] in PRINCIPALS else None
+    return session if session and await _person(grid, tenant, session[0]) else None
+
+
+async def _person(grid: Grid, tenant: Tenant | None, person_id: str) -> Principal | None:
+    """Return a person who may sign in here: at a tenant's door only its own people may."""
+    person = await grid.directory.active(person_id)
+    welcome = person is not None and person != SERVICE and tenant in {None, person.tenant}
+    return person if welcome else None
 
 
 def _read(request: Request, clients: Mapping[str, Client]) -> AuthorizationRequest:
@@ -211,10 +221,6 @@ def _fault_of_pkce(query: Mapping[str, str]) -> tuple[str, str] | None:
     if not _CHALLENGE.fullmatch(challenge):
         return "invalid_request", "code_challenge must be 43 base64url characters"
     return None
-
-
-def _people_of(tenant: Tenant) -> tuple[Principal, ...]:
-    return tuple(person for person in PEOPLE if person.tenant == tenant)
 
 
 def _is_meant(person: Principal, hint: str | None) -> bool:

@@ -6,27 +6,26 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from scaiflow_api.localgrid.grid import Grid
-from scaiflow_api.localgrid.people import PRINCIPALS, Client, Principal
+from scaiflow_api.localgrid.people import SERVICE, Client, Principal
 from scaiflow_api.localgrid.scaikey.grants import Grant
 
 LIFE_S = 3600
 
 
-def user_token(grid: Grid, grant: Grant, scope: str) -> str:
+def user_token(grid: Grid, person: Principal, grant: Grant, scope: str) -> str:
     """Return a person's access token. Its audience is the client that asked for it."""
     return grid.keys.sign(
         {
-            **_frame(grid, grant.client_id, PRINCIPALS[grant.user_id]),
-            **_identity(PRINCIPALS[grant.user_id]),
+            **_frame(grid, grant.client_id, person),
+            **_identity(person),
             "scope": scope,
             "client_id": grant.client_id,
         }
     )
 
 
-def id_token(grid: Grid, grant: Grant, scope: str, access_token: str) -> str:
+def id_token(grid: Grid, person: Principal, grant: Grant, scope: str, access_token: str) -> str:
     """Return an ID token. It carries no `scope`, so nobody takes it for an access token."""
-    person = PRINCIPALS[grant.user_id]
     identity = _identity(person)
     scopes = scope.split()
     shown = {
@@ -55,9 +54,8 @@ def service_token(grid: Grid, client: Client, scope: str) -> str:
     if client.tenant is None:
         frame = _frame(grid, client.id, None) | {"sub": client.id}
         return grid.keys.sign({**frame, **claims, "app_scope": "GLOBAL", "platform_token": True})
-    account = PRINCIPALS[client.id]
-    frame = _frame(grid, grid.config.api_client_id, account)
-    return grid.keys.sign({**frame, **_identity(account), **claims, "app_scope": "TENANT"})
+    frame = _frame(grid, grid.config.api_client_id, SERVICE)
+    return grid.keys.sign({**frame, **_identity(SERVICE), **claims, "app_scope": "TENANT"})
 
 
 def _frame(grid: Grid, audience: str, principal: Principal | None) -> dict[str, Any]:

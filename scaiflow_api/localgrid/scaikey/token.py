@@ -112,7 +112,7 @@ async def _by_code(grid: Grid, client: Client, form: Mapping[str, str]) -> dict[
     if isinstance(redeemed, Refused):
         raise OAuthError(redeemed.error, redeemed.reason)
     grant, refresh_token = redeemed
-    return _user_tokens(grid, grant, refresh_token, grant.scope)
+    return await _user_tokens(grid, grant, refresh_token, grant.scope)
 
 
 async def _by_refresh_token(grid: Grid, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ async def _by_refresh_token(grid: Grid, client: Client, form: Mapping[str, str])
     if isinstance(rotated, Refused):
         raise OAuthError(rotated.error, rotated.reason)
     grant, refresh_token = rotated
-    return _user_tokens(grid, grant, refresh_token, form.get("scope", grant.scope))
+    return await _user_tokens(grid, grant, refresh_token, form.get("scope", grant.scope))
 
 
 def _by_client_credentials(grid: Grid, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
@@ -138,9 +138,14 @@ def _by_client_credentials(grid: Grid, client: Client, form: Mapping[str, str]) 
     }
 
 
-def _user_tokens(grid: Grid, grant: Grant, refresh_token: str, scope: str) -> dict[str, Any]:
-    access_token = user_token(grid, grant, scope)
-    identity = {"id_token": id_token(grid, grant, scope, access_token)} if "openid" in scope.split() else {}
+async def _user_tokens(grid: Grid, grant: Grant, refresh_token: str, scope: str) -> dict[str, Any]:
+    person = await grid.directory.active(grant.user_id)
+    if person is None:
+        raise OAuthError("invalid_grant", "the person is suspended or was deleted")
+    access_token = user_token(grid, person, grant, scope)
+    identity = (
+        {"id_token": id_token(grid, person, grant, scope, access_token)} if "openid" in scope.split() else {}
+    )
     return {
         "access_token": access_token,
         "refresh_token": refresh_token,
