@@ -18,6 +18,7 @@ from scaiflow_api.domains.health.router import router as health
 from scaiflow_api.domains.home.router import documentation_assets
 from scaiflow_api.domains.home.router import router as home
 from scaiflow_api.domains.lookups.router import router as lookups
+from scaiflow_api.domains.presence.router import router as presence
 from scaiflow_api.domains.preview.router import router as flows_preview
 from scaiflow_api.domains.runs.router import router as runs
 from scaiflow_api.domains.schema.router import router as schema
@@ -92,6 +93,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         flows,
         flow_files,
         versions,
+        presence,
         acls,
         deploy,
         testruns,

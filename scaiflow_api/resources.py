@@ -11,7 +11,8 @@ from scaiflow_api.db.session import Database
 from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.kit.turns import Turns
-from scaiflow_api.settings import Settings, Store
+from scaiflow_api.live import Presence, open_presence
+from scaiflow_api.settings import Live, Settings, Store
 from scaiflow_api.storage import BlobStore, FlowVersions, open_blobs
 from scaiflow_api.upstreams.base import open_client
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
@@ -26,6 +27,7 @@ class Resources:
     db: Database
     blobs: BlobStore
     versions: FlowVersions
+    presence: Presence
     principals: Principals
     scaikey: ScaiKey
     scaigrid: ScaiGrid
@@ -44,6 +46,8 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
         stack.push_async_callback(db.close)
         blobs = open_store(settings.store)
         stack.push_async_callback(blobs.close)
+        presence = open_live(settings.live)
+        stack.push_async_callback(presence.close)
         scaikey = ScaiKey(
             await stack.enter_async_context(open_client(settings.scaigrid)), settings.scaikey, clock
         )
@@ -59,6 +63,7 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             db=db,
             blobs=blobs,
             versions=FlowVersions(blobs, cache_bytes=settings.store.cache_bytes),
+            presence=presence,
             principals=principals,
             scaikey=scaikey,
             scaigrid=scaigrid,
@@ -80,3 +85,8 @@ def open_store(store: Store) -> BlobStore:
         key.get_secret_value() if key else None for key in (store.s3_access_key, store.s3_secret_key)
     )
     return open_blobs(store.url, access_key=access_key, secret_key=secret_key)
+
+
+def open_live(live: Live) -> Presence:
+    """Open the keeper of presence that the settings name. Raises LiveNotUsable."""
+    return open_presence(live.redis_url.get_secret_value() if live.redis_url else None)

@@ -131,6 +131,17 @@ class Store(Section):
     s3_secret_key: SecretStr | None = _env("SCAIFLOW_S3_SECRET_KEY", None, "S3 secret key")
 
 
+class Live(Section):
+    """What is kept for a moment only: who has a flow open."""
+
+    redis_url: SecretStr | None = _env(
+        "SCAIFLOW_REDIS_URL",
+        None,
+        "`redis://[[USER]:PASSWORD@]HOST:PORT/NUMBER`, `rediss://` with TLS. Needed as soon as there are several API "
+        "processes; unset: kept in this process",
+    )
+
+
 class ScaiKey(Section):
     """The identity provider."""
 
@@ -266,6 +277,7 @@ class Settings(BaseModel):
     api: Api = Field(default_factory=Api)
     database: Database = Field(default_factory=Database)
     store: Store = Field(default_factory=Store)
+    live: Live = Field(default_factory=Live)
     scaikey: ScaiKey = Field(default_factory=ScaiKey)
     scaigrid: ScaiGrid = Field(default_factory=ScaiGrid)
     bootstrap: Bootstrap = Field(default_factory=Bootstrap)

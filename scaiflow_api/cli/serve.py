@@ -40,6 +40,7 @@ def serve_api() -> None:
     configure_logging(settings.api.log_level)
     require_free_port(settings.api.host, settings.api.port, "SCAIFLOW_API_PORT")
     _require_store(settings)
+    _require_live(settings)
     if not settings.database.skip_create_all:
         _upgrade(settings, "head")
     uvicorn.run(
@@ -133,6 +134,17 @@ def _require_store(settings: "Settings") -> None:
         raise CommandFailed(str(error)) from None
     except AppError as error:
         raise CommandFailed(f"the object store of SCAIFLOW_STORE_URL does not answer: {error}") from None
+
+
+def _require_live(settings: "Settings") -> None:
+    """Look at the address only: the API serves without Redis, and `/readyz` says that it is away."""
+    from scaiflow_api.live import LiveNotUsable
+    from scaiflow_api.resources import open_live
+
+    try:
+        open_live(settings.live)
+    except LiveNotUsable as error:
+        raise CommandFailed(str(error)) from None
 
 
 if __name__ == "__main__":

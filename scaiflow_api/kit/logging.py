@@ -18,7 +18,7 @@ _SECRET_TEXT = re.compile(
     r"""eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*   # a JWT
       | \bsgk_\w+                         # a ScaiGrid key
       | \bbearer\s+\S+                    # an Authorization header
-      | (?<=://)[^\s/:@]+:[^\s/@]+(?=@)   # a user and a password in an address
+      | (?<=://)[^\s/:@]*:[^\s/@]+(?=@)   # a user, or none, and a password in an address
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -85,6 +85,11 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/flows/{flow_id}/diff"): Call(query="?from=1.0.0"),
     ("GET", "/flows/{flow_id}/drift"): Call(),
     ("GET", "/flows/{flow_id}/export"): Call(),
+    ("POST", "/flows/{flow_id}/presence/heartbeat"): Call(
+        (204, None), {"display_name": "Somebody", "color": "#a4ff32"}
+    ),
+    ("GET", "/flows/{flow_id}/presence"): Call(),
+    ("DELETE", "/flows/{flow_id}/presence"): Call((204, None)),
     ("GET", "/flows/{flow_id}/acls"): Call(),
     ("POST", "/flows/{flow_id}/acls"): Call(
         (201, None), {"principal_type": "user", "principal_id": "usr_heir", "level": "view"}

@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 
 from scaiflow_api.kit.logging import SCRUBBED, configure_logging, scrub
-from scaiflow_api.settings import Database, ScaiGrid, ScaiKey, Settings
+from scaiflow_api.settings import Database, Live, ScaiGrid, ScaiKey, Settings
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
@@ -21,6 +21,7 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
         f"token={JWT} was refused",
         "key sgk_0123456789abcdef0123456789abcdef",
         "postgresql://scaiflow:hunter2@db/scaiflow",
+        "redis://:hunter2@cache:6379/0",
     ],
 )
 def test_what_looks_like_a_secret_is_scrubbed_from_text(text: str) -> None:
@@ -61,6 +62,7 @@ def test_a_log_line_is_one_json_object_without_secrets(monkeypatch: pytest.Monke
 def test_printed_settings_hold_no_secret() -> None:
     settings = Settings(
         database=Database(url=SecretStr("postgresql+asyncpg://u:hunter2@db/x")),
+        live=Live(redis_url=SecretStr("redis://:hunter2@cache:6379/0")),
         scaikey=ScaiKey(client_secret=SecretStr("hunter2")),
         scaigrid=ScaiGrid(api_key=SecretStr("hunter2")),
     )

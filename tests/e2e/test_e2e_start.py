@@ -63,6 +63,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(place: Place) -> None:
         ({"SCAIFLOW_DB_URL": "postgresql+asyncpg://u:hunter2@127.0.0.1:1/x"}, "cannot be used"),
         ({"SCAIFLOW_STORE_URL": "ftp://x"}, "SCAIFLOW_STORE_URL"),
         ({"SCAIFLOW_STORE_URL": "file:/dev/null/x"}, "SCAIFLOW_STORE_URL"),
+        ({"SCAIFLOW_REDIS_URL": "redis://:hunter2@127.0.0.1/first"}, "SCAIFLOW_REDIS_URL"),
     ],
 )
 def test_a_setting_that_is_wrong_is_one_sentence(

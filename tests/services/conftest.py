@@ -1,4 +1,4 @@
-"""A real S3 server, started for these tests. When it cannot start they fail: they are never skipped."""
+"""Real servers. An S3 server is started for these tests; when it cannot start they fail: they are never skipped."""
 
 import sys
 from collections.abc import Iterator
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from seaweedfs import S3Server, running_seaweedfs
 
-sys.path.append(str(Path(__file__).parents[1] / "storage"))  # the contract suite lives there
-pytest.register_assert_rewrite("blob_store_contract")
+for folder in ("storage", "live", "e2e"):  # the contract suites, and servers as processes, live there
+    sys.path.append(str(Path(__file__).parents[1] / folder))
+pytest.register_assert_rewrite("blob_store_contract", "presence_contract")
 
 
 @pytest.fixture(scope="session")

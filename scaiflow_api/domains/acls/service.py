@@ -4,7 +4,7 @@ What the owner, the tenant's admins and super admins hold is no grant: it cannot
 is let in by a grant alone cannot take away the last one that lets an active account of the tenant in.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from scaiflow_api.auth.acl import Level, level_of
@@ -21,7 +21,7 @@ from scaiflow_api.domains.acls.errors import (
     OwnerHoldsAdmin,
     PrincipalNotFound,
 )
-from scaiflow_api.domains.acls.repository import AclRepository
+from scaiflow_api.domains.acls.repository import AclRepository, Principal
 from scaiflow_api.domains.flows.errors import FlowNotFound
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.kit.clock import Clock
@@ -101,6 +101,11 @@ class FlowAcls:
             granted = await self._granted(acls, flow, acl_id)
             await self._require_way_in(caller, acls, flow, granted)
             await acls.remove(granted)
+
+    async def viewers(self, flow: Flow, principals: Collection[Principal]) -> set[Principal]:
+        """Return which of some principals may view a flow now, whatever was true when they were let in."""
+        async with self._db.read() as session:
+            return await AclRepository(session).viewers(flow, principals)
 
     @asynccontextmanager
     async def _locked(self, opened: Flow) -> AsyncIterator[tuple[AclRepository, Flow]]:

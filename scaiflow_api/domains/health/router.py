@@ -20,10 +20,14 @@ class Health(AnswerModel):
 
 
 class Readiness(AnswerModel):
-    """`checks` must hold for the process to serve; `upstreams` only say what is configured."""
+    """`checks` must hold for the process to serve.
+
+    Without what is `optional` all but one feature works; `upstreams` only say what is configured.
+    """
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, str]
+    optional: dict[str, str]
     upstreams: dict[str, str]
 
 
@@ -35,14 +39,17 @@ async def healthz() -> Health:
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
-    """Ask the database and the object store; 503 when either does not answer."""
-    database, store = await asyncio.gather(_ask(resources.db.check()), _ask(resources.blobs.check()))
+    """Ask the database and the object store; 503 when either does not answer. Presence may be away."""
+    database, store, presence = await asyncio.gather(
+        _ask(resources.db.check()), _ask(resources.blobs.check()), _ask(resources.presence.check())
+    )
     ready = database == store == "ok"
     response.status_code = 200 if ready else 503
     settings = resources.settings
     return Readiness(
         status="ready" if ready else "not_ready",
         checks={"database": database, "store": store},
+        optional={"presence": presence},
         upstreams={
             "scaikey": "configured" if settings.scaikey.base_url else "not configured",
             "scaigrid": "configured" if settings.scaigrid.base_url else "not configured",

@@ -1,0 +1,1 @@
+"""Who else has a flow open at this moment."""

@@ -1,0 +1,31 @@
+"""From settings to a keeper of presence."""
+
+import re
+from typing import Final
+
+from scaiflow_api.live.errors import LiveNotUsable
+from scaiflow_api.live.in_process import ProcessPresence
+from scaiflow_api.live.presence import Presence
+
+_ADDRESS: Final = re.compile(r"rediss?://[^/?#]+(/[0-9]*)?(\?.*)?")
+
+
+def open_presence(redis_url: str | None) -> Presence:
+    """Keep presence in the Redis of an address, else in this process. The caller closes it.
+
+    Raises `LiveNotUsable`, whose sentence never repeats the address: it may hold a password.
+    """
+    if redis_url is None:
+        return ProcessPresence()
+    if not _ADDRESS.fullmatch(redis_url):
+        raise _refused("it is not written redis://[[USER]:PASSWORD@]HOST:PORT/NUMBER")
+    from scaiflow_api.live.in_redis import RedisPresence  # noqa: PLC0415 - 0.2 s that most do not need
+
+    try:
+        return RedisPresence(redis_url)
+    except (ValueError, TypeError):
+        raise _refused("its port or one of its options is none") from None
+
+
+def _refused(reason: str) -> LiveNotUsable:
+    return LiveNotUsable(f"SCAIFLOW_REDIS_URL cannot be used: {reason}.")
