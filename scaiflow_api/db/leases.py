@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, CursorResult, insert, select, update
+from sqlalchemy import CursorResult, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
+from scaiflow_api.db.clock import now_ms
 from scaiflow_api.db.models.lease import Lease
+from scaiflow_api.db.renewal import Held, renewing
 from scaiflow_api.db.session import Database
 from scaiflow_api.kit.errors import AppError
 
@@ -29,39 +29,6 @@ _ASK_AGAIN_S = 0.5
 
 class LeaseTaken(Exception):
     """Somebody else holds it, and did so for as long as we would wait."""
-
-
-class _now_ms(FunctionElement[int]):  # noqa: N801 - named like the SQL function that it stands for
-    """Milliseconds since 1970 by the database's clock."""
-
-    type = BigInteger()
-    inherit_cache = True
-
-
-@compiles(_now_ms, "sqlite")
-def _sqlite(*_: Any, **__: Any) -> str:
-    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-
-
-@compiles(_now_ms, "postgresql")
-def _postgresql(*_: Any, **__: Any) -> str:
-    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-
-
-@compiles(_now_ms, "mysql")
-@compiles(_now_ms, "mariadb")
-def _mariadb(*_: Any, **__: Any) -> str:
-    # Both ends without a zone: UNIX_TIMESTAMP would read the session's, where an hour comes twice a year.
-    return "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6)) DIV 1000)"
-
-
-class Held:
-    """A lease in our hands. `lost` turns true when it could not be renewed in time."""
-
-    def __init__(self, name: str, holder: str) -> None:
-        self.name = name
-        self.holder = holder
-        self.lost = False
 
 
 class Leases:
@@ -83,12 +50,12 @@ class Leases:
             if left <= 0:
                 raise LeaseTaken
             await asyncio.sleep(min(left, random.uniform(0.5, 1.0) * _ASK_AGAIN_S))  # noqa: S311 - spreads a crowd
-        renewing = asyncio.create_task(self._keep(lease, ttl_s))
         try:
-            yield lease
+            async with renewing(
+                lease, lambda: self.renew(lease.name, lease.holder, ttl_s=ttl_s), ttl_s=ttl_s
+            ):
+                yield lease
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
             await self._give_back(lease)
 
     async def take(self, name: str, holder: str, *, ttl_s: float) -> bool:
@@ -97,7 +64,7 @@ class Leases:
         # that both insert are a deadlock. For the same reason a row, once there, stays.
         async with self._db.read() as session:
             known = await session.scalar(select(Lease.name).where(Lease.name == name)) is not None
-        expires = _now_ms() + int(ttl_s * 1000)
+        expires = now_ms() + int(ttl_s * 1000)
         if not known:
             try:
                 async with self._db.write() as session:
@@ -107,7 +74,7 @@ class Leases:
             return True
         return await self._change(
             update(Lease)
-            .where(Lease.name == name, Lease.expires_ms <= _now_ms())
+            .where(Lease.name == name, Lease.expires_ms <= now_ms())
             .values(holder=holder, expires_ms=expires)
         )
 
@@ -115,8 +82,8 @@ class Leases:
         """Prolong our lease; False when it is not ours any more."""
         return await self._change(
             update(Lease)
-            .where(Lease.name == name, Lease.holder == holder, Lease.expires_ms > _now_ms())
-            .values(expires_ms=_now_ms() + int(ttl_s * 1000))
+            .where(Lease.name == name, Lease.holder == holder, Lease.expires_ms > now_ms())
+            .values(expires_ms=now_ms() + int(ttl_s * 1000))
         )
 
     async def release(self, name: str, holder: str) -> None:
@@ -130,20 +97,6 @@ class Leases:
             result = await session.execute(statement.execution_options(synchronize_session=False))
         assert isinstance(result, CursorResult)
         return result.rowcount == 1
-
-    async def _keep(self, lease: Held, ttl_s: float) -> None:
-        """Renew until cancelled. A database that is away for a moment is asked again until the lease is over."""
-        renewed_at = time.monotonic()
-        while not lease.lost:
-            await asyncio.sleep(ttl_s / 3)
-            try:
-                if await self.renew(lease.name, lease.holder, ttl_s=ttl_s):
-                    renewed_at = time.monotonic()
-                    continue
-                lease.lost = True
-            except (AppError, DBAPIError):
-                lease.lost = time.monotonic() - renewed_at > ttl_s
-        log.warning("lease lost", lease=lease.name)
 
     async def _give_back(self, lease: Held) -> None:
         try:

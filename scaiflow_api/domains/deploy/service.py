@@ -13,9 +13,10 @@ from typing import Any
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler import Compiled, CompileError, compile_flow
-from scaiflow_api.db.leases import Held, Leases
+from scaiflow_api.db.leases import Leases
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.renewal import Held
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.deploy.errors import (
     CompileFailed,

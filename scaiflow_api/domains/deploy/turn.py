@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from scaiflow_api.db.leases import Held, Leases, LeaseTaken
+from scaiflow_api.db.leases import Leases, LeaseTaken
+from scaiflow_api.db.renewal import Held
 from scaiflow_api.domains.deploy.errors import DeployInProgress
 
 _LEASE_S = 20.0
