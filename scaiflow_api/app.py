@@ -81,7 +81,14 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             "Idempotency-Key",
             "X-Request-Id",
         ],
-        expose_headers=["Link", "Content-Disposition", "ETag", "Retry-After", "X-Request-Id"],
+        expose_headers=[
+            "Link",
+            "Content-Disposition",
+            "ETag",
+            "Idempotency-Replayed",
+            "Retry-After",
+            "X-Request-Id",
+        ],
         max_age=600,
     )
     app.add_middleware(RequestContext)

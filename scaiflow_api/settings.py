@@ -89,6 +89,13 @@ class Api(Section):
     max_body_bytes: int = _env(
         "SCAIFLOW_MAX_BODY_BYTES", 8 * MIB, "largest request body; 413 above it", ge=1024
     )
+    max_kept_answer_bytes: int = _env(
+        "SCAIFLOW_IDEMPOTENCY_MAX_BYTES",
+        8 * MIB,
+        "largest answer kept for its `Idempotency-Key`; what was answered larger is answered 409 when asked again",
+        ge=0,
+        le=12 * MIB,
+    )
     log_level: str = _env("SCAIFLOW_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
 
     _origins = field_validator("cors_origins", mode="before")(_split)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, String
+from sqlalchemy import DateTime, Dialect, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -63,6 +63,20 @@ class ExactText(TypeDecorator[str]):
 
     def __repr__(self) -> str:
         return f"ExactText({self.length})"  # so a generated migration reads like a written one
+
+
+class Bytes(TypeDecorator[bytes]):
+    """Up to 16 MiB; MariaDB's default would end at 64 KiB."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            from sqlalchemy.dialects.mysql import MEDIUMBLOB  # noqa: PLC0415 - slow to load, and rarely needed
+
+            return dialect.type_descriptor(MEDIUMBLOB())
+        return dialect.type_descriptor(LargeBinary())
 
 
 Id = Annotated[str, mapped_column(ExactText(128))]

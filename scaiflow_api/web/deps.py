@@ -1,7 +1,7 @@
 """What a route asks for: the process's resources, and a caller who may be here."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -42,7 +42,11 @@ async def authenticate(
 CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
-def requires(permission: str, role: AdminRole | None = None) -> Callable[..., Awaitable[Caller]]:
+Admission: TypeAlias = Callable[[Request, Caller], Awaitable[Caller]]
+"""Lets a caller through, or raises why not."""
+
+
+def requires(permission: str, role: AdminRole | None = None) -> Admission:
     """Return a dependency that lets only holders of `permission`, and of `role` if one is named, through."""
 
     async def check(request: Request, caller: CallerDep) -> Caller:

@@ -133,6 +133,23 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return answer(request.scope, kind(headers=dict(error.headers or {})))
 
 
+# In the order in which an error looks for its kind.
+_HANDLERS = (
+    (AppError, _on_app_error),
+    (UpstreamError, _on_upstream_error),
+    (RequestValidationError, _on_invalid_request),
+    (HTTPException, _on_http_exception),
+)
+
+
+async def response_to(request: Request, error: Exception) -> Response | None:
+    """Return the response for an error that somebody expected; None for a bug."""
+    for kind, handler in _HANDLERS:
+        if isinstance(error, kind):
+            return await handler(request, error)
+    return None
+
+
 def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """Return the `responses=` of a route: one entry per status, naming the codes."""
     codes: dict[int, list[str]] = {}
@@ -143,7 +160,5 @@ def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Register the handlers."""
-    app.add_exception_handler(AppError, _on_app_error)
-    app.add_exception_handler(UpstreamError, _on_upstream_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind, handler in _HANDLERS:
+        app.add_exception_handler(kind, handler)

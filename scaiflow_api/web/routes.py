@@ -1,13 +1,14 @@
 """What the routes of an application say of themselves, for the documentation and for the tests that guard them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
-from scaiflow_api.web.deps import authenticate
+from scaiflow_api.web.deps import Admission, authenticate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,24 @@ def rules(app: FastAPI) -> list[RouteRule]:
         dependant = getattr(route, "dependant", None)
         if dependant is None:
             continue
-        calls = list(_calls(dependant))
-        permission, role = next(
-            (
-                (call.__dict__["permission"], call.__dict__["role"])
-                for call in calls
-                if "permission" in call.__dict__
-            ),
-            (None, None),
-        )
+        public = authenticate not in _calls(dependant)
+        admission = admission_of(dependant)
+        permission = admission.__dict__["permission"] if admission else None
+        role = admission.__dict__["role"] if admission else None
         level = (getattr(route, "openapi_extra", None) or {}).get("x-acl")
         found += [
-            RouteRule(method, route.path or "", authenticate not in calls, permission, role, level)
+            RouteRule(method, route.path or "", public, permission, role, level)
             for method in sorted(route.methods or ())
         ]
     return sorted(found, key=lambda rule: (rule.path, rule.method))
 
 
-def _calls(dependant: Dependant) -> Iterator[object]:
+def admission_of(dependant: Dependant) -> Admission | None:
+    """Return what decides who may call a route: its `requires(…)`."""
+    return next((call for call in _calls(dependant) if "permission" in call.__dict__), None)
+
+
+def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
     if dependant.call is not None and hasattr(dependant.call, "__dict__"):
         yield dependant.call
     for child in dependant.dependencies:

@@ -4,6 +4,7 @@ from scaiflow_api.db.models.catalog import CatalogPackage, CatalogPackageGroup, 
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion
 from scaiflow_api.db.models.group import Group, Membership
+from scaiflow_api.db.models.idempotency_key import IdempotencyKey
 from scaiflow_api.db.models.lease import Lease
 from scaiflow_api.db.models.user import User
 
@@ -16,6 +17,7 @@ __all__ = [
     "FlowAcl",
     "FlowVersion",
     "Group",
+    "IdempotencyKey",
     "Lease",
     "Membership",
     "User",

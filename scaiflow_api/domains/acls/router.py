@@ -20,8 +20,9 @@ from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/flows/{flow_id}/acls", tags=["acls"])
+router = APIRouter(prefix="/flows/{flow_id}/acls", tags=["acls"], route_class=IdempotentRoute)
 
 
 async def flow_acls(resources: ResourcesDep) -> FlowAcls:

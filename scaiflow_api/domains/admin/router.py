@@ -32,8 +32,11 @@ from scaiflow_api.domains.flows.listing import NEWEST_CHANGE_FIRST, cursor_of, p
 from scaiflow_api.kit.paging import decode_cursor, encode_cursor
 from scaiflow_api.web.deps import ResourcesDep, requires
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["admin"], responses=documented(InsufficientRole))
+router = APIRouter(
+    prefix="/admin", tags=["admin"], responses=documented(InsufficientRole), route_class=IdempotentRoute
+)
 
 SuperAdmin = Annotated[Caller, Depends(requires(VIEW, AdminRole.SUPER_ADMIN))]
 TenantAdmin = Annotated[Caller, Depends(requires(VIEW, AdminRole.TENANT_ADMIN))]

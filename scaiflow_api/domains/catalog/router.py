@@ -46,8 +46,9 @@ from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
 from scaiflow_api.storage import PackageFiles, StoredPackageMissing, StoreUnavailable
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/catalog", tags=["catalog"])
+router = APIRouter(prefix="/catalog", tags=["catalog"], route_class=IdempotentRoute)
 
 MEDIA_TYPE = "application/zip"
 

@@ -71,6 +71,9 @@ class DeployInProgress(AppError):
     template = "Another deploy of this flow is under way."
     fix = "Try again when it is done; GET /api/v1/flows/{flow_id}/deployments?include=failed tells."
 
+    def __init__(self, *, flow_id: str) -> None:
+        super().__init__(headers={"Retry-After": "5"}, flow_id=flow_id)
+
 
 class CoreNotFound(AppError):
     """There is no such Core, it belongs to no flow that the caller may see, or not to this flow."""

@@ -33,8 +33,9 @@ from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/flows", tags=["deploy"])
+router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute)
 
 
 async def deploy_flow_service(resources: ResourcesDep, flows: FlowServiceDep) -> DeployFlow:

@@ -44,8 +44,9 @@ from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.storage import StoreUnavailable
 from scaiflow_api.web.deps import Manager, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/flows", tags=["flows"])
+router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
 
 
 @router.get("", response_model=FlowPage, responses=documented(InvalidCursor))

@@ -16,8 +16,9 @@ from scaiflow_api.domains.preview.schemas import (
 from scaiflow_api.flowgraph import FlowTooLarge, Limits
 from scaiflow_api.web.deps import ResourcesDep, Viewer
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/flows", tags=["preview"])
+router = APIRouter(prefix="/flows", tags=["preview"], route_class=IdempotentRoute)
 
 
 @router.post("/compile", response_model=CompileAnswer, responses=documented(FlowTooLarge))

@@ -22,8 +22,9 @@ from scaiflow_api.upstreams.errors import (
 )
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/scaicore", tags=["runs"])
+router = APIRouter(prefix="/scaicore", tags=["runs"], route_class=IdempotentRoute)
 
 _UPSTREAM = (
     MissingCredentials,

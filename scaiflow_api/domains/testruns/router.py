@@ -20,8 +20,9 @@ from scaiflow_api.upstreams.errors import (
 )
 from scaiflow_api.web.deps import Manager, ResourcesDep, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/flows", tags=["deploy"])
+router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute)
 
 
 async def run_tests_service(resources: ResourcesDep) -> RunTests:

@@ -27,8 +27,9 @@ from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.storage import StoreUnavailable
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/flows", tags=["flows"])
+router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
 
 
 async def compare_versions(resources: ResourcesDep) -> CompareVersions:
