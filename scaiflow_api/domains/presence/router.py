@@ -13,8 +13,9 @@ from scaiflow_api.domains.presence.service import FlowPresence
 from scaiflow_api.live import PresenceUnavailable
 from scaiflow_api.web.deps import ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/flows/{flow_id}/presence", tags=["presence"])
+router = APIRouter(prefix="/flows/{flow_id}/presence", tags=["presence"], route_class=IdempotentRoute)
 
 
 async def flow_presence(resources: ResourcesDep) -> FlowPresence:
