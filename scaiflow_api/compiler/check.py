@@ -27,8 +27,7 @@ from scaiflow_api.compiler.rules import (
     usage,
     wiring,
 )
-from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowGraph, Limits, parse_document
-from scaiflow_api.kit.canonical_json import normalized
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits, parse_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,16 @@ def check_document(document: object, limits: Limits) -> Checked:
     Raises FlowTooLarge alone.
     """
     sink = Sink()
-    graph = parse_document(document, limits=limits)
-    if not isinstance(graph, FlowGraph):
-        sink.found += [shape.diagnostic(problem) for problem in graph]
+    parsed = parse_document(document, limits=limits)
+    if isinstance(parsed, list):
+        sink.found += [shape.diagnostic(problem) for problem in parsed]
         sink.has_errors = True
         return Checked(sink)
+    graph = parsed.graph
     nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
     edges = wiring.check(graph.edges, nodes, sink)
     configs = configuration.check(nodes, sink)
-    view = FlowView(normalized(document), graph, nodes, edges, configs)
+    view = FlowView(parsed.value, graph, nodes, edges, configs)
     paths.check(view, sink)
     regions = structure.check(view, sink)
     uses = expressions.check(view, limits, sink)

@@ -22,7 +22,7 @@ from scaiflow_api.flowgraph.models import (
     TestFixture,
     Variable,
 )
-from scaiflow_api.flowgraph.parse import parse_document
+from scaiflow_api.flowgraph.parse import FlowDocument, parse_document
 from scaiflow_api.flowgraph.problems import Problem
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Edge",
     "Endpoint",
     "FlowConfig",
+    "FlowDocument",
     "FlowGraph",
     "FlowMetadata",
     "FlowTooLarge",

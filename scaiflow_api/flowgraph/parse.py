@@ -1,6 +1,7 @@
 """From any JSON value to a flow document, or to all that keeps it from being one."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -51,7 +52,18 @@ EXPECTED = {
 }
 
 
-def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> FlowGraph | list[Problem]:
+@dataclass(frozen=True, slots=True)
+class FlowDocument:
+    """A document that has the shape of a flow."""
+
+    graph: FlowGraph
+    value: dict[str, Any]
+    """Its canonical form: keys sorted, integral floats as integers."""
+    text: bytes
+    """The same as bytes: what is stored."""
+
+
+def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> FlowDocument | list[Problem]:
     """Return the flow, or every fault that keeps the document from being one.
 
     Takes any JSON value. Raises FlowTooLarge (413) alone.
@@ -73,7 +85,7 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
         graph = FlowGraph.model_validate(plain)
     except ValidationError as error:
         return [*_translate(error), *duplicates][:MAX_PROBLEMS]
-    return duplicates[:MAX_PROBLEMS] or graph
+    return duplicates[:MAX_PROBLEMS] or FlowDocument(graph, plain, text)
 
 
 def _canonical(document: dict[str, Any]) -> tuple[Any, bytes]:

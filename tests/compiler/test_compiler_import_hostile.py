@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from scaiflow_api.compiler import CompileError, ManifestError, compile_flow, import_manifest, validate_flow
 from scaiflow_api.compiler.bundle.framing import HEADER
-from scaiflow_api.flowgraph import FlowGraph, FlowTooLarge, Limits, parse_document
+from scaiflow_api.flowgraph import FlowDocument, FlowTooLarge, Limits, parse_document
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
 DOCUMENTS = [json.loads(path.read_text()) for path in EXAMPLES]
@@ -77,7 +77,7 @@ def assert_imported_or_refused(source: str | bytes) -> None:
     """A flow that is imported is a fixed point of compiling and importing."""
     try:
         document = import_manifest(source).document
-        assert isinstance(parse_document(document), FlowGraph)
+        assert isinstance(parse_document(document), FlowDocument)
         assert import_manifest(compile_flow(document).body).document == document
     except (ManifestError, FlowTooLarge, CompileError) as refused:
         sentence = str(refused)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaiflow_api.flowgraph import FlowGraph, parse_document
+from scaiflow_api.flowgraph import FlowDocument, parse_document
 from scaiflow_api.flowgraph.changes import compare, same
 from scaiflow_api.flowgraph.diff import FlowDiff, diff_flows
 from scaiflow_api.kit.canonical_json import canonical_json
@@ -103,7 +103,7 @@ def seen(part: JSON) -> list[tuple[str, str, str]]:
 
 
 def diffed(new: JSON) -> FlowDiff:
-    assert isinstance(parse_document(new), FlowGraph)
+    assert isinstance(parse_document(new), FlowDocument)
     return diff_flows(a_flow(), new)
 
 
@@ -252,7 +252,7 @@ def test_it_is_empty_exactly_when_the_documents_are_one(
     place: str, value: JSON, other_place: str, other: JSON
 ) -> None:
     old, new = change(place, value), change(other_place, other)
-    if not all(isinstance(parse_document(document), FlowGraph) for document in (old, new)):
+    if not all(isinstance(parse_document(document), FlowDocument) for document in (old, new)):
         return
 
     result = diff_flows(old, new)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaiflow_api.flowgraph import FlowGraph, FlowTooLarge, Limits, Problem, parse_document
+from scaiflow_api.flowgraph import FlowDocument, FlowGraph, FlowTooLarge, Limits, Problem, parse_document
+from scaiflow_api.kit.canonical_json import canonical_json, normalized
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
 JSON = st.recursive(
@@ -27,9 +28,9 @@ def problems(document: object) -> list[Problem]:
 
 
 def flow(document: object) -> FlowGraph:
-    graph = parse_document(document)
-    assert isinstance(graph, FlowGraph), graph
-    return graph
+    found = parse_document(document)
+    assert isinstance(found, FlowDocument), found
+    return found.graph
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -193,7 +194,18 @@ def test_an_unfinished_flow_is_a_flow() -> None:
 def test_any_value_is_a_flow_or_has_problems(value: object) -> None:
     found = parse_document(value)
 
-    assert isinstance(found, FlowGraph) or (found and all(item.code.startswith("SF0") for item in found))
+    assert isinstance(found, FlowDocument) or (found and all(item.code.startswith("SF0") for item in found))
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_a_flow_comes_with_its_canonical_form(value: object) -> None:
+    document = {**MINIMAL, "x": value}
+    found = parse_document(document)
+
+    if isinstance(found, FlowDocument):
+        assert found.text == canonical_json(document)
+        assert orjson.loads(found.text) == found.value == normalized(document)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +243,7 @@ def test_a_document_at_its_limits_is_accepted() -> None:
     size = len(orjson.dumps(document))
 
     assert flow(document).id == "flow_a"
-    assert isinstance(parse_document(document, limits=Limits(max_bytes=size)), FlowGraph)
+    assert isinstance(parse_document(document, limits=Limits(max_bytes=size)), FlowDocument)
 
 
 def test_absurd_nesting_is_refused_without_recursion() -> None:

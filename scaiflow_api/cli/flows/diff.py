@@ -12,7 +12,7 @@ from scaiflow_api.cli.flows.findings import show, too_large
 from scaiflow_api.cli.terminal import BOLD, GREEN, RED, YELLOW, Paint, visible
 from scaiflow_api.compiler.interface.compare import Verdict, compare_interfaces
 from scaiflow_api.compiler.rules.shape import diagnostic
-from scaiflow_api.flowgraph import FlowGraph, FlowTooLarge, parse_document
+from scaiflow_api.flowgraph import FlowTooLarge, parse_document
 from scaiflow_api.flowgraph.changes import Change
 from scaiflow_api.flowgraph.diff import FlowDiff, ListDiff, PartDiff, diff_flows
 
@@ -38,13 +38,13 @@ def _read(flow: str) -> FlowFile:
     """Return a document that has the shape of a flow; only such documents can be compared part by part."""
     file = read_flow(flow)
     try:
-        graph = parse_document(file.document)
+        found = parse_document(file.document)
     except FlowTooLarge as refusal:
         problems = [too_large(refusal)]
     else:
-        if isinstance(graph, FlowGraph):
+        if not isinstance(found, list):
             return file
-        problems = [diagnostic(problem) for problem in graph]
+        problems = [diagnostic(problem) for problem in found]
     show(file, problems, sys.stderr)
     raise Unusable(f"{file.shown_name} is no flow document")
 

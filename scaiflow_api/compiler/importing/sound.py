@@ -14,11 +14,11 @@ JSON = Any
 
 def sound(document: Mapping[str, JSON], limits: Limits) -> FlowGraph:
     """Return the flow of a document. Raises ManifestError, with the first of its faults, and FlowTooLarge."""
-    graph = parse_document(dict(document), limits=limits)
-    if isinstance(graph, FlowGraph):
-        return graph
-    place = f" ({graph[0].path})" if graph[0].path else ""
-    raise ManifestError(f"The manifest does not make a flow: {graph[0].message}{place}.")
+    found = parse_document(dict(document), limits=limits)
+    if not isinstance(found, list):
+        return found.graph
+    place = f" ({found[0].path})" if found[0].path else ""
+    raise ManifestError(f"The manifest does not make a flow: {found[0].message}{place}.")
 
 
 def view_of(document: Mapping[str, JSON], limits: Limits) -> FlowView:

@@ -35,7 +35,6 @@ from scaiflow_api.domains.flows.etag import matches
 from scaiflow_api.domains.flows.repository import FlowRepository
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowUpdate
 from scaiflow_api.flowgraph import Limits, parse_document
-from scaiflow_api.kit.canonical_json import canonical_json
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.semver import FIRST, Version
@@ -253,7 +252,7 @@ def checked(document: dict[str, Any], limits: Limits) -> bytes:
     found = parse_document(document, limits=limits)
     if isinstance(found, list):
         raise InvalidFlow(diagnostics=[diagnostic(problem).as_dict() for problem in found])
-    return canonical_json(document)
+    return found.text
 
 
 def require_match(flow: Flow, if_match: str | None) -> None:
