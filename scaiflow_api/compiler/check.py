@@ -1,7 +1,8 @@
 """The one order in which a document is checked. All rules run; each skips the parts that are broken."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.analysis.scope import Scope
 from scaiflow_api.compiler.diagnostics import Diagnostic, Sink
@@ -30,8 +31,7 @@ from scaiflow_api.compiler.rules import (
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits, parse_document
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A document after the rules that find errors; the findings so far, and the flow as far as it is one."""
 
     sink: Sink
@@ -39,8 +39,7 @@ class Checked:
     """None where the document has not even the shape of a flow."""
 
 
-@dataclass(frozen=True, slots=True)
-class SoundShape:
+class SoundShape(Struct, frozen=True):
     """What the rules that only warn start from."""
 
     view: FlowView

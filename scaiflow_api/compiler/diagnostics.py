@@ -1,8 +1,9 @@
 """What the compiler says about a flow: rules, their findings, and the one order in which they are shown."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -10,8 +11,7 @@ ERROR: Severity = "error"
 WARNING: Severity = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One thing that can be wrong, documented where it is checked.
 
     `docs/diagnostics.md` is generated from these, and a test runs every example.
@@ -32,8 +32,7 @@ class Rule:
     severity: Severity = ERROR
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding. `path` is that of the document, `nodes[3].config.goal`."""
 
     severity: Severity
@@ -58,8 +57,7 @@ class Diagnostic:
 MAX_FINDINGS = 10_000
 
 
-@dataclass(slots=True)
-class Sink:
+class Sink(Struct):
     """Collects findings, at most `MAX_FINDINGS` and as many errors beyond. Rules report here and go on."""
 
     found: list[Diagnostic] = field(default_factory=list)

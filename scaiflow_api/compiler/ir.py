@@ -23,8 +23,9 @@ A runtime walks this tree and needs no graph:
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
+
+from msgspec import Struct, field
 
 JSON: TypeAlias = Any
 
@@ -32,16 +33,14 @@ RESERVED_PREFIX = "__"
 ENTRY_NAME = "__entry"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLocation:
+class SourceLocation(Struct, frozen=True):
     """Where in the flow document a block comes from."""
 
     node_id: str | None = None
     edge_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(Struct, frozen=True, kw_only=True):
     """What all blocks share. A synthetic block (flags, try, breakpoints) has no `node_id` and no events."""
 
     kind: ClassVar[str]
@@ -60,16 +59,14 @@ class Block:
 # Statements
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpressionStatement:
+class ExpressionStatement(Struct, frozen=True, kw_only=True):
     """Evaluate a template; a string that is exactly one `{{ … }}` keeps the value's type."""
 
     kind: ClassVar[str] = "expression"
     expression: JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignStatement:
+class AssignStatement(Struct, frozen=True, kw_only=True):
     """Set a flow variable (`output` included) to the value of a template."""
 
     kind: ClassVar[str] = "assign"
@@ -77,8 +74,7 @@ class AssignStatement:
     value: JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginCallStatement:
+class PluginCallStatement(Struct, frozen=True, kw_only=True):
     """Call a method of a plugin; `args` hold templates. The value is what the method answers.
 
     Three plugins belong to the runtime: `http` (`request`), `scaiqueue` (`publish`, `consume`, `escalate`) and
@@ -101,16 +97,14 @@ Statement: TypeAlias = ExpressionStatement | AssignStatement | PluginCallStateme
 # Blocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RigidBlock(Block):
+class RigidBlock(Block, frozen=True, kw_only=True):
     """Deterministic statements; no model call. The result is the value of the last statement."""
 
     kind: ClassVar[str] = "rigid"
     statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelBlock(Block):
+class ModelBlock(Block, frozen=True, kw_only=True):
     """What the two kinds of model call share."""
 
     goal: str
@@ -123,8 +117,7 @@ class ModelBlock(Block):
     constraints: JSON = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardedBlock(ModelBlock):
+class GuardedBlock(ModelBlock, frozen=True, kw_only=True):
     """A model call between a condition before it and a condition on its result."""
 
     kind: ClassVar[str] = "guarded"
@@ -133,8 +126,7 @@ class GuardedBlock(ModelBlock):
     on_validation_failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlexibleBlock(ModelBlock):
+class FlexibleBlock(ModelBlock, frozen=True, kw_only=True):
     """A model call with a goal."""
 
     kind: ClassVar[str] = "flexible"
@@ -144,8 +136,7 @@ class FlexibleBlock(ModelBlock):
     identity_ref: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchArm:
+class MatchArm(Struct, frozen=True, kw_only=True):
     """Taken when `condition` is truthy or, if it `compares`, when its value equals the block's subject."""
 
     condition: str
@@ -155,8 +146,7 @@ class MatchArm:
     """True for a literal other than `true` in a match that has a subject."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchBlock(Block):
+class MatchBlock(Block, frozen=True, kw_only=True):
     """The first arm whose condition holds runs, no other; else `else_body`. It yields no value.
 
     With a `node_id` it is a decision node, and that node has run once an arm is chosen. Without one,
@@ -176,16 +166,14 @@ class MatchBlock(Block):
     on_error: str = "fail"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputCandidate:
+class OutputCandidate(Struct, frozen=True, kw_only=True):
     """A node whose value a run, or a round, may return: if it ran and none of its control successors did."""
 
     node_id: str
     successors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopBlock(Block):
+class LoopBlock(Block, frozen=True, kw_only=True):
     """What the two kinds of loop share. A round sees the results of the frame around it; its own end with it.
 
     Variables that a round assigns outlive it. A loop that would go on after `max_iterations` rounds fails.
@@ -200,8 +188,7 @@ class LoopBlock(Block):
     """Empty where there is a `collect`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeachBlock(LoopBlock):
+class ForeachBlock(LoopBlock, frozen=True, kw_only=True):
     """A round for each of `items`, which must be a list. The result is the list of the rounds' outputs.
 
     With `max_concurrent` above 1 so many rounds run at once, each on a copy of the variables; what each
@@ -215,8 +202,7 @@ class ForeachBlock(LoopBlock):
     max_concurrent: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WhileBlock(LoopBlock):
+class WhileBlock(LoopBlock, frozen=True, kw_only=True):
     """Rounds as long as the condition holds, which sees the results of the round before (in the first, none).
 
     The result is the output of the last round, null without any.
@@ -226,16 +212,14 @@ class WhileBlock(LoopBlock):
     condition: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
+class Branch(Struct, frozen=True, kw_only=True):
     """One of the ways that leave a parallel block."""
 
     edge_id: str | None
     body: tuple["AnyBlock", ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParallelBlock(Block):
+class ParallelBlock(Block, frozen=True, kw_only=True):
     """Runs its branches at the same time, at most `max_concurrent` of them, each on a copy of frame and variables.
 
     When all have ended, the results of their nodes join the frame around, in the order of `merge_order`; of
@@ -251,8 +235,7 @@ class ParallelBlock(Block):
     """The nodes whose results join the frame around, in ascending rank."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HitlTarget:
+class HitlTarget(Struct, frozen=True, kw_only=True):
     """The queue that asks a person, and the form that is shown."""
 
     scope: str | None
@@ -261,8 +244,7 @@ class HitlTarget:
     """`{sections, timeout_s?}`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointBlock(Block):
+class CheckpointBlock(Block, frozen=True, kw_only=True):
     """Suspends the run until somebody resolves it. The result is the resolution.
 
     A resolution is an object; a text `s` becomes `{decision: s}`, or `{<field>: s}` with the field of the
@@ -283,8 +265,7 @@ class CheckpointBlock(Block):
     hitl_target: HitlTarget | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreCallBlock(Block):
+class CoreCallBlock(Block, frozen=True, kw_only=True):
     """Calls a flow of another Core. The result is its output; null when it is not waited for."""
 
     kind: ClassVar[str] = "core_call"
@@ -298,8 +279,7 @@ class CoreCallBlock(Block):
     is_async: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TryBlock(Block):
+class TryBlock(Block, frozen=True, kw_only=True):
     """Runs `body`, one block; when that fails, its result is null, the error is recorded, and `catch` runs.
 
     Synthetic: `on_error: continue` of the node whose block it holds.
@@ -360,14 +340,12 @@ def walk(body: tuple[AnyBlock, ...]) -> Iterator[AnyBlock]:
 # The module
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(Struct, frozen=True, kw_only=True):
     provider: str
     persona: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
+class Trigger(Struct, frozen=True, kw_only=True):
     """What starts a flow. `kind` is `api`, `webhook` or `schedule`; the other fields by kind."""
 
     kind: str
@@ -381,8 +359,7 @@ class Trigger:
     timezone: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, frozen=True, kw_only=True):
     name: str
     params: Mapping[str, str]
     """The union of its entries' `input_schema`, name → type string."""
@@ -395,8 +372,7 @@ class Flow:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
+class Metadata(Struct, frozen=True, kw_only=True):
     source_id: str | None
     source_version: str | None
     scaicore_target: str | None
@@ -405,8 +381,7 @@ class Metadata:
     graph: JSON = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class Module(Struct, frozen=True, kw_only=True):
     """A compiled flow document."""
 
     ir_version: str = "0.1"

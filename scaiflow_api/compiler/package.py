@@ -8,12 +8,12 @@ compression makes differs between builds of its library. `package.json` names th
 
 import hashlib
 import re
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeAlias
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import orjson
+from msgspec import Struct
 
 from scaiflow_api.compiler.pipeline import compile_flow
 from scaiflow_api.compiler.rules.policy import LITERAL_AUTHORIZATION, find_literal_secrets
@@ -55,8 +55,7 @@ class PackageRefused(Exception):
         return tuple(path for path, _ in self.secrets)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageInfo:
+class PackageInfo(Struct, frozen=True, kw_only=True):
     """How a package is known."""
 
     package_id: str

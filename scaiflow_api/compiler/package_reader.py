@@ -10,12 +10,12 @@ import stat
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeAlias
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import orjson
+from msgspec import Struct
 
 from scaiflow_api.compiler.package import (
     DESCRIPTION,
@@ -52,8 +52,7 @@ _ARCHIVE_FAULTS = (
 _TEXTS = ("package_id", "name", "version", "description")
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Struct, frozen=True):
     """What a package holds."""
 
     info: PackageInfo

@@ -1,8 +1,8 @@
 """The palette: every node kind as data, so that an editor needs no copy of the list."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pydantic.json_schema import GenerateJsonSchema
 
 from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
@@ -10,8 +10,7 @@ from scaiflow_api.compiler.kinds.base import NodeConfig, Port
 from scaiflow_api.flowgraph.schema import Documented
 
 
-@dataclass(frozen=True, slots=True)
-class PaletteEntry:
+class PaletteEntry(Struct, frozen=True):
     """One node kind, as an editor shows it."""
 
     kind: str

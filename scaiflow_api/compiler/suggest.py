@@ -5,9 +5,10 @@ after that come without a suggestion.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+
+from msgspec import Struct
 
 MAX_LENGTH = 64
 MAX_EDITS = 2
@@ -15,8 +16,7 @@ COST_OF_EDITS = 500
 """Counting the edits between two words, in compared characters."""
 
 
-@dataclass(slots=True)
-class Suggestions:
+class Suggestions(Struct):
     """The budget of one check, in compared characters."""
 
     budget: int = 200_000

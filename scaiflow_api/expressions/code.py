@@ -6,8 +6,9 @@ charged as a whole where it is entered: at the root, and at each call of a lambd
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
+
+from msgspec import Struct
 
 from scaiflow_api.expressions.errors import EvaluationError, OperationError
 from scaiflow_api.expressions.limits import TEXT_PER_STEP, Meter
@@ -34,8 +35,7 @@ from scaiflow_api.expressions.values import Value
 from scaiflow_api.expressions.wording import excerpt
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """The parameter of a lambda that is running, and those of the lambdas around it."""
 
     value: Value

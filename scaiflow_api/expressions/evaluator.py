@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import force_setattr
+
 from scaiflow_api.expressions.code import code_of
 from scaiflow_api.expressions.errors import EvaluationError, OperationError
 from scaiflow_api.expressions.limits import DEFAULT, Limits, Meter
@@ -24,7 +26,7 @@ def evaluate_metered(expression: Expression, scope: Mapping[str, Value], meter: 
     if code is None:
         code = code_of(expression.root, expression.source)
         # The first evaluation of a tree pays for its code; two threads at once would only write the same twice.
-        object.__setattr__(expression, "code", code)
+        force_setattr(expression, "code", code)
     value: Value = code(scope, None, meter)
     if value is True or value is False or value is None:
         return value

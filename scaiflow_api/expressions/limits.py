@@ -5,8 +5,9 @@ is charged as steps, and everything that takes room is measured before it is bui
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scaiflow_api.expressions.errors import OperationError
 from scaiflow_api.expressions.values import Value, in_range, is_number, type_name
@@ -22,8 +23,7 @@ WALK_PER_STEP = 256
 """Values that are measured for one step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds of one call of `evaluate`, `render` or `render_value`."""
 
     steps: int = 10_000
@@ -36,8 +36,7 @@ class Limits:
 DEFAULT = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
+class _Measured(Struct, frozen=True):
     value: Value
     """Held so that the id under which this is filed is not used again."""
     size: int

@@ -5,52 +5,46 @@ Left-recursive nodes (`a + b + c`, `a.b.c`) may chain as long as the text allows
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from scaiflow_api.expressions.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Literal(Node):
+class Literal(Node, frozen=True):
     """A number, string, symbol, duration (its seconds), `true`, `false` or `null`."""
 
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Name(Node):
+class Name(Node, frozen=True):
     """A root name of the scope, or the parameter of a lambda around it."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListLiteral(Node):
+class ListLiteral(Node, frozen=True):
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MapLiteral(Node):
+class MapLiteral(Node, frozen=True):
     entries: tuple[tuple[str, Node], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unary(Node):
+class Unary(Node, frozen=True):
     """`!` or `-` before an operand."""
 
     operator: str
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Conditional(Node):
+class Conditional(Node, frozen=True):
     """`condition ? then : otherwise`; chains through `otherwise`, which walkers also follow in a loop."""
 
     condition: Node
@@ -58,66 +52,57 @@ class Conditional(Node):
     otherwise: Node
 
 
-@dataclass(frozen=True, slots=True)
-class LeftRecursive(Node):
+class LeftRecursive(Node, frozen=True):
     """A node that begins with another one."""
 
     left: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Member(LeftRecursive):
+class Member(LeftRecursive, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index(LeftRecursive):
+class Index(LeftRecursive, frozen=True):
     index: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Binary(LeftRecursive):
+class Binary(LeftRecursive, frozen=True):
     """An operator that always evaluates both operands."""
 
     operator: str
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Logical(LeftRecursive):
+class Logical(LeftRecursive, frozen=True):
     """`??`, `||` or `&&`: evaluates the right operand only if the left one does not decide."""
 
     operator: str
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Lambda(Node):
+class Lambda(Node, frozen=True):
     """`parameter => body`; stands only as an argument."""
 
     parameter: str
     body: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     value: Node
     name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Call(LeftRecursive):
+class Call(LeftRecursive, frozen=True):
     method: str
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A parsed expression; equal to another one of the same text."""
+class Expression(Struct, frozen=True, eq=False):
+    """A parsed expression."""
 
     source: str
-    names: frozenset[str] = field(compare=False)
+    names: frozenset[str]
     """The free root names: what the scope may be asked for."""
-    root: Node = field(compare=False, repr=False)
-    code: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+    root: Node
+    code: Callable[..., Any] | None = None
     """The function that evaluates it, kept here from the first evaluation on."""

@@ -4,9 +4,10 @@ The end of an expression is found by its tokens, so that braces of maps and brac
 """
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from scaiflow_api.expressions.errors import ExpressionSyntaxError
 from scaiflow_api.expressions.limits import MAX_CHARACTERS
@@ -19,14 +20,13 @@ _PATH = re.compile(r"[ \t]*[A-Za-z0-9_.]+[ \t]*(?=\}\})")
 """What most templates hold; nothing in it can hide the end of the expression."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A parsed template; equal to another one of the same text."""
+class Template(Struct, frozen=True, eq=False):
+    """A parsed template."""
 
     source: str
-    pieces: tuple[str | Expression, ...] = field(compare=False, repr=False)
+    pieces: tuple[str | Expression, ...]
     """Literal text, escapes resolved, and expressions, in their order."""
-    names: frozenset[str] = field(compare=False)
+    names: frozenset[str]
     """The free root names of all expressions."""
 
     @property

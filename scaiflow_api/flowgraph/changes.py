@@ -1,8 +1,9 @@
 """What differs between two JSON values, leaf by leaf."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 JSON: TypeAlias = Any
 
@@ -29,8 +30,7 @@ NAMES = ("id", "role", "slug", "name")
 """The keys that can name the entries of a list, the first that names all of them without doubles."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One difference. `old` or `new` is ABSENT where there is nothing on that side.
 
     `moved`: the order of a list's named entries is another, or one came in before others; `old` and `new` are the

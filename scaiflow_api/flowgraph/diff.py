@@ -1,9 +1,9 @@
 """What differs between two flow documents: what the flow does, what its tests expect, what only people see."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from scaiflow_api.flowgraph.changes import ABSENT, Change, Trail, by_name, compare, is_reordered, same
@@ -15,8 +15,7 @@ Item: TypeAlias = Mapping[str, JSON]
 Changes: TypeAlias = tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemDiff:
+class ItemDiff(Struct, frozen=True):
     """The changes inside one node, edge, variable or fixture."""
 
     name: str
@@ -27,8 +26,7 @@ class ItemDiff:
         return {"name": self.name, "changes": [change.as_dict() for change in self.changes]}
 
 
-@dataclass(frozen=True, slots=True)
-class ListDiff:
+class ListDiff(Struct, frozen=True):
     """The changes of one list: `added` and `removed` hold whole items."""
 
     added: tuple[Item, ...] = ()
@@ -52,8 +50,7 @@ class ListDiff:
 NOTHING = ListDiff()
 
 
-@dataclass(frozen=True, slots=True)
-class PartDiff:
+class PartDiff(Struct, frozen=True):
     """One half of the difference; `document` has the changes outside the lists."""
 
     nodes: ListDiff = NOTHING
@@ -72,8 +69,7 @@ class PartDiff:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class FlowDiff:
+class FlowDiff(Struct, frozen=True):
     """The whole difference; it is empty exactly when both documents have one canonical form.
 
     `behaviour`: what can change a run. The order of nodes and edges belongs to it, and so do the labels of
@@ -134,8 +130,7 @@ def _is_about_the_document(change: Change, _: Item) -> bool:
     return change.trail[0] in ("$schema", "id", "metadata", "version")
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
+class _Section(Struct, frozen=True):
     """One list of the document."""
 
     key: str

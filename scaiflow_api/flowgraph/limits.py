@@ -1,12 +1,11 @@
 """How large a flow document may be. The caller passes what its settings say; these are the defaults."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from scaiflow_api.kit.errors import AppError
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The bounds of one document."""
 
     max_bytes: int = 5 * 1024 * 1024

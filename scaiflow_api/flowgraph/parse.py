@@ -1,11 +1,11 @@
 """From any JSON value to a flow document, or to all that keeps it from being one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import orjson
+from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -52,8 +52,7 @@ EXPECTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FlowDocument:
+class FlowDocument(Struct, frozen=True):
     """A document that has the shape of a flow."""
 
     graph: FlowGraph

@@ -1,6 +1,6 @@
 """What is wrong with a document that does not even have the shape of a flow."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 NOT_A_FLOW = "SF001"
 MISSING = "SF002"
@@ -12,8 +12,7 @@ BAD_TEXT = "SF007"
 BAD_NUMBER = "SF008"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One fault. `path` is that of the document (`nodes[3].label`), empty for the document itself."""
 
     path: str

@@ -1,13 +1,13 @@
 """What was edited by hand in a manifest wins over the flow that the manifest carries."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 import ryaml
 from compiler.compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import Imported, compile_flow, import_manifest
 from scaiflow_api.compiler.bundle.framing import write_bundle

@@ -1,6 +1,5 @@
 """The kinds that call something or wait for somebody: configuration → block → step → block → configuration."""
 
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -8,6 +7,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from scaiflow_api.compiler import ManifestError, ir

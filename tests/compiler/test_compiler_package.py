@@ -4,11 +4,11 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from compiler_documents import a_flow, a_node, a_text, an_entry
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import CompileError, compile_flow
 from scaiflow_api.compiler.package import PackageInfo, PackageRefused, build_package, package_id_of

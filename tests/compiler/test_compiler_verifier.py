@@ -1,12 +1,12 @@
 """The verifier: silent on what the compiler makes, and precise about everything else."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from compiler.compiler_random_flows import flows
 from compiler_modules import a_module, calls, every_kind, modules, on_flags, says, sets
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import compile_flow, ir, verifier
 from scaiflow_api.compiler.verifier import verify

@@ -56,9 +56,3 @@ def test_names_of_a_deep_value() -> None:
 def test_names_of_a_value_with_a_broken_template() -> None:
     with pytest.raises(ExpressionSyntaxError):
         template_names({"a": "{{ a }}", "b": ["{{ a + }}"]})
-
-
-def test_expressions_of_the_same_text_are_equal() -> None:
-    assert parse("a + b") == parse("a + b")
-    assert len({parse("a + b"), parse("a + b"), parse("a+b")}) == 2
-    assert parse("a + b").source == "a + b"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +12,7 @@ from compiler.compiler_random_flows import flows
 from hypothesis import HealthCheck, given, settings
 from localgrid_ir import Outcome, ScriptedModels, says
 from localgrid_ir import run as run_module
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import compile_flow, ir, read_manifest
 

@@ -1,8 +1,10 @@
 """What an expression yields as far as its names are known, and what in it cannot hold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from scaiflow_api.compiler.analysis.shapes import (
     BOOL,
@@ -65,8 +67,7 @@ PROPERTIES: Mapping[str, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something that cannot hold: where, in the expression's own words, what, and what may be meant."""
 
     source: str

@@ -1,7 +1,8 @@
 """Where an expression uses its root names, with which fields, and whether it expects them to be null."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scaiflow_api.expressions.names import free_names
 from scaiflow_api.expressions.syntax import (
@@ -21,8 +22,7 @@ from scaiflow_api.expressions.syntax import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """One use of a root name: `order.lines[0]` uses `order`, and of it the field `lines`."""
 
     name: str
@@ -32,8 +32,7 @@ class Occurrence:
     """Whether the author says what happens when it is null: with `??`, a test, or a condition around."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(Struct, frozen=True):
     field: str | None = None
     expects_null: bool = False
     tested: frozenset[str] = frozenset()

@@ -8,9 +8,10 @@ yield in a round is seen there alone, what they yield in a branch also after the
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
 from scaiflow_api.compiler.graph.regions import Chain, Region, Regions
@@ -40,8 +41,7 @@ LOOP_FIELDS = frozenset({"collect", "condition"})
 """The fields of a loop that see a round."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """One name that the document brings into scope."""
 
     path: str

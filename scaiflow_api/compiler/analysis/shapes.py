@@ -4,8 +4,9 @@ Shapes come from declared types, from what kinds of nodes yield, and from litera
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.analysis.types import Type, TypeSyntaxError, parse_type
 
@@ -38,8 +39,7 @@ WORDS: Mapping[Sort, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What is known of a value."""
 
     sort: Sort

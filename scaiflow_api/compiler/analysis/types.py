@@ -6,9 +6,10 @@ name is a type that the author declared elsewhere.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
+
+from msgspec import Struct
 
 _TOKEN = re.compile(r"[\[\]<>,?]|[^\[\]<>,?]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
@@ -24,8 +25,7 @@ class TypeSyntaxError(Exception):
     """A type string that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Struct, frozen=True):
     """A type: its name, its arguments, an enum's choices, and whether null is one of its values."""
 
     name: str

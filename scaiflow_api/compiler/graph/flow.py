@@ -3,17 +3,17 @@
 import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
 
 from scaiflow_api import flowgraph
 from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
 from scaiflow_api.compiler.kinds.base import NodeConfig
 
 
-@dataclass(frozen=True, slots=True)
-class FlowNode:
+class FlowNode(Struct, frozen=True):
     """One node; `index` is its place in the document."""
 
     index: int
@@ -43,8 +43,7 @@ class FlowNode:
         return cls(index, node, kind, inputs, outputs)
 
 
-@dataclass(frozen=True, slots=True)
-class FlowEdge:
+class FlowEdge(Struct, frozen=True):
     """One edge whose ends exist; `source` and `target` are places of nodes in the document."""
 
     index: int
@@ -61,8 +60,7 @@ class FlowEdge:
         return f"edges[{self.index}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Struct, frozen=True):
     """The control edges that leave one port, in the order of the document.
 
     The first conditional edge whose condition holds is taken, else all sequential ones.
@@ -72,8 +70,7 @@ class Exit:
     sequential: tuple[FlowEdge, ...]
 
 
-@dataclass(frozen=True)
-class FlowView:
+class FlowView(Struct, frozen=True, eq=False, dict=True):
     """A document free of `SF0xx` problems."""
 
     document: Mapping[str, Any]

@@ -6,9 +6,10 @@ is one such body or branch; regions nest, and every node stands directly in one 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.graph.flow import FlowEdge, FlowView
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
@@ -18,8 +19,7 @@ Chain: TypeAlias = "tuple[Region, ...]"
 """The regions that a node stands in, the outermost first."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Region:
+class Region(Struct, frozen=True, eq=False):
     """A body with a frame of its own."""
 
     owner: int
@@ -32,8 +32,7 @@ class Region:
         return self.edge is None
 
 
-@dataclass(frozen=True, slots=True)
-class Trespass:
+class Trespass(Struct, frozen=True):
     """What keeps a region from having a frame of its own."""
 
     region: Region

@@ -1,7 +1,8 @@
 """The way back: a manifest or a bundle becomes a flow document again. Pure, like the rest of the compiler."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.diagnostics import Diagnostic, Sink
 from scaiflow_api.compiler.importing.from_graph import document_from_graph
@@ -16,8 +17,7 @@ UNKNOWN_STEPS = "unknown_steps"
 UNKNOWN_CORE = "unknown_core"
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What a manifest says, as a flow document."""
 
     document: dict[str, Any]

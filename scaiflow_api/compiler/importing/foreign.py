@@ -6,8 +6,9 @@ them.
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.importing.flags import is_flag
@@ -64,8 +65,7 @@ CONTAINERS = (
 SHARED_KEYS = frozenset({"meta", "result_binding", "on_error", "data_bindings", "source"})
 
 
-@dataclass(slots=True)
-class Foreign:
+class Foreign(Struct):
     """What was found."""
 
     steps: list[tuple[str, str, Step]] = field(default_factory=list)

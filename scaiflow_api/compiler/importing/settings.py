@@ -1,10 +1,10 @@
 """The configuration that a step stands for, and edits of one by hand."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 from pydantic import ValidationError
 
 from scaiflow_api.compiler import ir
@@ -30,8 +30,7 @@ def same(left: JSON, right: JSON) -> bool:
         return bool(left == right)
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """What blocks without a node say about the configuration of nodes."""
 
     breakpoints: frozenset[str]

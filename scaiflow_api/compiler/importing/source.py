@@ -1,8 +1,9 @@
 """Reads what an import is given: the text of a manifest, or a bundle."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.bundle.blocks import write_body
@@ -25,8 +26,7 @@ CORE_KEYS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A module, and what a module cannot hold."""
 
     module: ir.Module

@@ -1,7 +1,8 @@
 """The triggers of a module, by the names that a walk knows their entries by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.importing.settings import same
@@ -9,8 +10,7 @@ from scaiflow_api.compiler.importing.settings import same
 Schema = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """A trigger, and the name of its entry: a `node_id`, or one that no node can have."""
 
     name: str

@@ -6,9 +6,9 @@ them all. Flags lead exits past what structure could not express, to the node be
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.importing.flags import are_flags, flag_counts, flags_set_by
@@ -20,8 +20,7 @@ OUT = "out"
 """Stands for the first output of a node, whatever that is called."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Exit:
+class Exit(Struct, frozen=True, eq=False):
     """One end of an edge."""
 
     node: str
@@ -32,16 +31,14 @@ class Exit:
     edge_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """An edge between the nodes of two blocks."""
 
     exit: Exit
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A block that comes from a node, where the walk meets it."""
 
     node_id: str

@@ -16,8 +16,9 @@ A version with errors, or beyond a limit, answers nobody: going there breaks cal
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.interface.output_forms import Form, keeps, output_forms, phrase
@@ -28,8 +29,7 @@ from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowTooLarge, Limits
 JSON: TypeAlias = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether callers could break, and by what: one sentence each."""
 
     reasons: tuple[str, ...]
@@ -42,8 +42,7 @@ class Verdict:
         return {"breaking": self.breaking, "reasons": list(self.reasons)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Promise:
+class _Promise(Struct, frozen=True):
     """What callers of one compiled flow rely on."""
 
     module: ir.Module

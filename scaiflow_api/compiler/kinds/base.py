@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
+from msgspec import Struct, field
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scaiflow_api.compiler import ir
@@ -68,8 +68,7 @@ class Common(TypedDict):
     data_bindings: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a kind is told of the flow around its node."""
 
     common: Common
@@ -83,8 +82,7 @@ class Surroundings:
     """The id of the nearest `compute_provision` upstream, for the kinds that need a sandbox."""
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(Struct, frozen=True):
     """A group of kinds on the palette."""
 
     name: str
@@ -102,8 +100,7 @@ COMPUTE = Category("Compute", "Indigo")
 SUBFLOW = Category("Sub-flow", "Grey")
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(Struct, frozen=True):
     """A port that nodes of a kind have where they declare none themselves."""
 
     id: str
@@ -115,8 +112,7 @@ IN = Port("in", "in")
 OUT = Port("out", "result")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(Struct, frozen=True, kw_only=True):
     """What all kinds have."""
 
     name: str
@@ -141,8 +137,7 @@ class EntryConfig(NodeConfig):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryKind(Kind):
+class EntryKind(Kind, frozen=True, kw_only=True):
     """A kind that starts runs. It becomes a trigger, not a block."""
 
     trigger: str
@@ -150,8 +145,7 @@ class EntryKind(Kind):
     inputs: tuple[Port, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepKind(Kind):
+class StepKind(Kind, frozen=True, kw_only=True):
     """A kind that becomes a block."""
 
     lower: Callable[[Any, Surroundings], ir.AnyBlock]

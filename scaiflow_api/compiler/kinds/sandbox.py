@@ -1,6 +1,6 @@
 """What the kinds that work in a sandbox share: which sandbox, and the call of `scaibunker` that they become."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, Common, FallibleConfig, Surroundings

@@ -1,11 +1,11 @@
 """Cron expressions of five fields: read, and asked whether any date is ever meant."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 ANY_TIME = datetime(2020, 1, 1, tzinfo=UTC)
 """The parser wants a time to start from; what it reads does not depend on it."""
@@ -18,8 +18,7 @@ Weekday: TypeAlias = int | tuple[int, int]
 """0 to 7 with Sunday as both, or one with its number in the month (1 to 5, or `CronSim.LAST`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(Struct, frozen=True):
     """The days that an expression means; its hours and minutes occur on every day."""
 
     days: frozenset[int]

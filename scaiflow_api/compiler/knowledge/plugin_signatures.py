@@ -4,12 +4,12 @@ The three plugins of the runtime, and those whose methods are public. A flow's `
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+
+class Signature(Struct, frozen=True):
     """The arguments of one method."""
 
     required: tuple[str, ...] = ()

@@ -1,9 +1,9 @@
 """Writes placed nodes as blocks of the intermediate representation."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, FlowView

@@ -16,8 +16,9 @@ Arms nest no deeper than `MAX_DEPTH`; what does not fit moves out, behind flags.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from scaiflow_api.compiler.graph.dominators import DominatorTree
 from scaiflow_api.compiler.graph.flow import Exit, FlowEdge, FlowView
@@ -30,24 +31,21 @@ LEAST_ROOM = 2
 """What a body needs at least: a guard, and the arms of the node in it."""
 
 
-@dataclass(slots=True)
-class Arm:
+class Arm(Struct):
     """What happens when one way out of a port is taken. `edges` are those that are taken with it."""
 
     edges: tuple[FlowEdge, ...]
     body: list["Item"] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Choice:
+class Choice(Struct):
     """A port with conditional edges: an arm for each, and one for the fall-through if there is any."""
 
     arms: list[Arm]
     fall_through: Arm | None
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """A node and what follows from its edges: choices, and edges that are always taken."""
 
     node: int
@@ -57,16 +55,14 @@ class Run:
     """The rounds of a loop, or the branches of a parallel node in the order of their edges."""
 
 
-@dataclass(slots=True)
-class Guard:
+class Guard(Struct):
     """What runs if the flag of `node` is set; the node itself comes first in it."""
 
     node: int
     body: list["Item"]
 
 
-@dataclass(slots=True)
-class StartedBy:
+class StartedBy(Struct):
     """What runs only when the run started at this entry, for each of several entries."""
 
     bodies: dict[int, list["Item"]]
@@ -75,8 +71,7 @@ class StartedBy:
 Item: TypeAlias = Run | Guard | StartedBy
 
 
-@dataclass(slots=True)
-class Placed:
+class Placed(Struct):
     """The body of a flow, a round or a branch, and the nodes that stand behind flags in it, in ascending rank."""
 
     body: list[Item]
@@ -114,8 +109,7 @@ def flagged_nodes(placed: Placed) -> Iterator[int]:
                     yield from flagged_nodes(inside)
 
 
-@dataclass(slots=True)
-class _Body:
+class _Body(Struct):
     items: list[Item]
     due: set[int]
     """Nodes to which some edge is certainly taken once this body has run."""

@@ -1,8 +1,9 @@
 """SF302, SF303: names that are not bound on every path, and variables that rounds running at once assign."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.analysis.certainty import Certainty
 from scaiflow_api.compiler.analysis.occurrences import occurrences
@@ -115,8 +116,7 @@ def _name_bits(scope: Scope, uses: Sequence[Use]) -> Mapping[str, int]:
     return {name: 1 << place for place, name in enumerate(sorted(used))}
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
+class _Check(Struct, frozen=True):
     view: FlowView
     regions: Regions
     scope: Scope

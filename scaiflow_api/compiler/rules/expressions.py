@@ -1,8 +1,9 @@
 """SF30x: expressions and templates can be read. What they ask for is left to `names`."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, FlowView
@@ -49,8 +50,7 @@ WRAPPED_EXPRESSION = Rule(
 RULES = (BAD_EXPRESSION, WRAPPED_EXPRESSION)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A field of a node's configuration, or the condition of an edge."""
 
     owner: FlowNode
@@ -76,8 +76,7 @@ class Place:
         sink.report(rule, self.path, fix=fix, **ids, owner=owner, field=self.field, **fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """One readable expression or template, and the place where it stands."""
 
     place: Place

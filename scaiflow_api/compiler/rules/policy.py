@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink, document_position
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
@@ -113,8 +114,7 @@ def find_literal_secrets(document: object) -> list[tuple[str, str | None]]:
     return sorted(found, key=lambda item: document_position(item[0]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(Struct, frozen=True):
     """A method that a node calls, with its arguments as the author wrote them."""
 
     method: str

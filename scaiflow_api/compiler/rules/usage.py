@@ -1,7 +1,8 @@
 """SF308, SF309: what is declared and read by nobody."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scaiflow_api.compiler.analysis.occurrences import occurrences
 from scaiflow_api.compiler.analysis.scope import OWN_RESULT, Scope
@@ -84,8 +85,7 @@ def _check_variables(view: FlowView, scope: Scope, read: frozenset[str], sink: S
             sink.report(UNUSED_VARIABLE, f"variables[{index}]", fix=fix, name=name, problem=problem)
 
 
-@dataclass(slots=True)
-class _Reads:
+class _Reads(Struct):
     """What is read of the results with declared fields."""
 
     view: FlowView
@@ -94,7 +94,7 @@ class _Reads:
     """Root name → the fields read of it; None stands for the whole value."""
     own_fields: dict[int, set[str | None]] = field(default_factory=dict)
     """By node: what its own `validate` reads of `result` and `output`."""
-    handed_on: frozenset[int] = field(init=False)
+    handed_on: frozenset[int] = frozenset()
     """The nodes that data edges leave."""
 
     def __post_init__(self) -> None:

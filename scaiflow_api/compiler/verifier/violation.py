@@ -1,10 +1,9 @@
 """What the verifier reports."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One thing that is wrong. `path` leads into the module, as in `flows[0].body[3]`."""
 
     code: str

@@ -3,8 +3,9 @@
 import difflib
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from scaiflow_api.expressions.errors import OperationError
 from scaiflow_api.expressions.values import Value, as_whole, type_name
@@ -31,8 +32,7 @@ class _Required:
 REQUIRED: Final = _Required()
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A documented parameter; null for an optional one means its default."""
 
     name: str
@@ -56,8 +56,7 @@ class Parameter:
         raise OperationError(f"{method}() needs {self.accepts.value} as `{self.name}`, but got {what}")
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """A method; `run` is called with the meter, the value and one argument per parameter."""
 
     name: str
