@@ -9,18 +9,22 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from functools import partial
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import AdaptedConnection, Connection, event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from scaiflow_api.db.errors import DatabaseUnavailable
+from scaiflow_api.db.reading import Readers
+from scaiflow_api.db.sqlite import Driver, SQLiteConnection
 
 log = structlog.get_logger(__name__)
+
+_PATIENCE_S = 10
+"""How long to wait for a connection that is in use."""
 
 # SQLAlchemy wraps what its statements meet, but not what our own BEGIN meets.
 _UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError, OSError)
@@ -33,13 +37,15 @@ class Database:
         common: dict[str, Any] = {
             "pool_pre_ping": not url.startswith("sqlite"),
             "max_overflow": 0,
-            "pool_timeout": 10,
+            "pool_timeout": _PATIENCE_S,
         }
-        # Reading takes no transaction: each statement sees what is committed, as in PostgreSQL's default anyway,
-        # and on SQLite, where every call changes threads, half of the calls fall away.
+        if url.startswith("sqlite"):
+            common["module"] = Driver(patience_s=busy_timeout_ms / 1000)
+        # Reading takes no transaction: each statement sees what is committed, as in PostgreSQL's default anyway.
         self._reader = create_async_engine(
             url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, pool_size=pool_size, **common
         )
+        self._readers = Readers(self._reader, size=pool_size, patience_s=_PATIENCE_S)
         self._turn: AbstractAsyncContextManager[Any] = nullcontext()
         if self.dialect == "sqlite":
             # SQLite has one writer; waiting in line here is fair, its own busy handler sleeps and is not.
@@ -48,9 +54,8 @@ class Database:
         self._writer = create_async_engine(url, pool_size=pool_size, **common)
         if self.dialect == "sqlite":
             for engine in (self._reader, self._writer):
-                event.listen(engine.sync_engine, "connect", partial(_prepare_sqlite, busy_timeout_ms))
+                event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._writer.sync_engine, "begin", _begin_immediate)
-        self._read = async_sessionmaker(self._reader, expire_on_commit=False)
         self._write = async_sessionmaker(self._writer, expire_on_commit=False)
 
     @property
@@ -61,7 +66,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Open a session for questions; each sees what is committed when it is asked. Raises DatabaseUnavailable."""
         with _translated():
-            async with self._read() as session:
+            async with self._readers.session() as session:
                 yield session
 
     @asynccontextmanager
@@ -81,6 +86,7 @@ class Database:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        await self._readers.close()
         await self._reader.dispose()
         await self._writer.dispose()
 
@@ -98,16 +104,11 @@ class _translated:  # noqa: N801 - reads as a verb at its use
             raise DatabaseUnavailable from None
 
 
-def _prepare_sqlite(busy_timeout_ms: int, connection: Any, _: object) -> None:
-    connection.isolation_level = None  # the driver would begin transactions of its own, too late
-    cursor = connection.cursor()
-    # The patience comes first: another process may be opening the file at this moment.
-    pragmas = (f"busy_timeout={busy_timeout_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-    for pragma in pragmas:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_immediate(connection: Connection) -> None:
-    driver = cast("AdaptedConnection", connection.connection.dbapi_connection)
-    driver.run_async(lambda sqlite: sqlite.execute("BEGIN IMMEDIATE"))
+    driver = cast("SQLiteConnection", connection.connection.dbapi_connection)
+    driver.begin_immediate()
