@@ -1,10 +1,10 @@
 """SQLite for an event loop: a short question is answered on the spot, everything else in a thread.
 
-Most questions take SQLite some microseconds; handing one to a thread and its answer back takes a hundred, and several
-milliseconds while the loop is busy, because threads of one interpreter wait for each other. So a SELECT begins on the
-loop. After `SHORT` steps of SQLite's machine, about a millisecond, it is broken off and asked anew in a thread, one of
-the connection's own; nothing was changed, so only that millisecond is lost. What writes, commits or may wait for another
-process goes to the thread at once, as one piece of work for each statement.
+Most questions take SQLite some microseconds; handing one to a thread and its answer back takes a hundred, and
+several milliseconds while the loop is busy, because threads of one interpreter wait for each other. So a SELECT
+begins on the loop. After `SHORT` steps of SQLite's machine, about a millisecond, it is broken off and asked anew in
+a thread, one of the connection's own; nothing was changed, so only that millisecond is lost. What writes, commits
+or may wait for another process goes to the thread at once, as one piece of work for each statement.
 
 `Driver` takes the place of the module that SQLAlchemy's `sqlite+aiosqlite` dialect would use.
 """

@@ -18,6 +18,9 @@ _scheme = HTTPBearer(
 )
 
 
+_CALLER = "scaiflow.caller"
+
+
 async def resources(request: Request) -> Resources:
     found: Resources = request.app.state.resources
     return found
@@ -36,26 +39,39 @@ async def authenticate(
     request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_scheme)]
 ) -> Caller:
     """Identify the caller. Every route below /api/v1 depends on this, save a closed list of public ones."""
-    return await (await authenticator(request)).identify(request.headers.get("authorization"))
+    return await caller(request)
 
 
-CallerDep = Annotated[Caller, Depends(authenticate)]
+async def caller(request: Request) -> Caller:
+    """Return who makes this request, identified once. Raises what `Authenticator.identify` raises.
+
+    Dependencies ask for the caller here instead of depending on `authenticate`: FastAPI resolves the whole tree below
+    a dependency anew wherever it stands, also when it has the value already.
+    """
+    known: Caller | None = request.scope.get(_CALLER)
+    if known is None:
+        identified = await (await authenticator(request)).identify(request.headers.get("authorization"))
+        known = request.scope[_CALLER] = identified
+    return known
 
 
-Admission: TypeAlias = Callable[[Request, Caller], Awaitable[Caller]]
-"""Lets a caller through, or raises why not."""
+CallerDep = Annotated[Caller, Depends(caller)]
+
+
+Admission: TypeAlias = Callable[[Request], Awaitable[Caller]]
+"""Returns the caller that it lets through, or raises why not."""
 
 
 def requires(permission: str, role: AdminRole | None = None) -> Admission:
     """Return a dependency that lets only holders of `permission`, and of `role` if one is named, through."""
 
-    async def check(request: Request, caller: CallerDep) -> Caller:
-        if role is not None and not caller.holds(role):
+    async def check(request: Request) -> Caller:
+        who = await caller(request)
+        if role is not None and not who.holds(role):
             raise InsufficientRole(needed=role.value)
-        known = await authenticator(request)
-        if permission not in await known.permissions(caller):
+        if permission not in await (await authenticator(request)).permissions(who):
             raise PermissionDenied(needed=permission)
-        return caller
+        return who
 
     check.__dict__["permission"] = permission
     check.__dict__["role"] = role

@@ -31,7 +31,6 @@ from scaiflow_api.db.idempotency_keys import (
 from scaiflow_api.db.renewal import Held, renewing
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources
-from scaiflow_api.web.deps import authenticate
 from scaiflow_api.web.errors import documented, response_to
 from scaiflow_api.web.routes import admission_of
 
@@ -104,7 +103,7 @@ class IdempotentRoute(APIRoute):
         async def handle_once(request: Request) -> Response:
             if not (sent := request.headers.getlist(HEADER)):
                 return await handle(request)
-            caller = await admit(request, await authenticate(request, None))
+            caller = await admit(request)
             if len(sent) != 1 or not _LEGAL.fullmatch(sent[0]):
                 raise InvalidIdempotencyKey
             place = Place(caller.tenant_id, caller.subject, f"{request.method} {path}", sent[0])
