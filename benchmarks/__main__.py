@@ -1,89 +1,122 @@
-"""Runs every measurement and prints a table. Takes about a minute; both cores should be free."""
+"""Measures requests on a flow of 100 nodes and prints a table: `python -m benchmarks [SQLite|PostgreSQL]`.
+
+Takes about two minutes; both cores should be free. The rounds of all kinds are interleaved, so that what else the
+machine does meets all of them alike.
+"""
 
 import asyncio
-import os
+import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-import orjson
-
+from benchmarks.databases import DATABASES
+from benchmarks.documents import flow_of
 from benchmarks.floors import rows_and_files
 from benchmarks.load import Rate, Request, drive
-from benchmarks.servers import free_port, memory_mb, running
+from benchmarks.requests import Requests
+from benchmarks.servers import environment, free_port, memory_mb, running
 from scaiflow_api.cli.token import sign_in
 
-CLIENTS = 8
-SECONDS = 5.0
-ROUNDS = 3
-EXAMPLE = Path(__file__).parents[1] / "examples" / "echo-agent.flow.json"
+NODES = 100
+CLIENTS = (1, 8)
+SECONDS = 1.5
+ROUNDS = 2
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        measure(Path(folder), stack)
+def main(wanted: list[str]) -> None:
+    for database in wanted or DATABASES:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(database, Path(folder))
 
 
-def measure(folder: Path, stack: ExitStack) -> None:
-    api_port, grid_port, bare_port = free_port(), free_port(), free_port()
-    os.environ |= {
+def measure(database: str, folder: Path) -> None:
+    content = flow_of(NODES)
+    with DATABASES[database](folder) as url, _served(folder, url) as (base, token):
+        for clients in CLIENTS:
+            requests = Requests(base, token, content, clients)
+            bodies = folder / f"bodies{clients}"
+            bodies.mkdir()
+            (bodies / "flow").write_bytes(requests.flow())
+            (bodies / "list").write_bytes(requests.page())
+            with _bare(bodies) as bare:
+                print(f"\n{database}, {clients} {'client' if clients == 1 else 'clients'}")
+                _reads(requests, bare, clients)
+            _writes(requests, url, folder, clients)
+
+
+def _reads(requests: Requests, bare: str, clients: int) -> None:
+    rates = _rounds(
+        {
+            "bare route, the flow's bytes": [Request("GET", f"{bare}/flow", {})] * clients,
+            "bare route, the list's bytes": [Request("GET", f"{bare}/list", {})] * clients,
+            "GET a flow": requests.reads(),
+            "GET a flow, 304": requests.unchanged(),
+            "GET a list of 50": requests.lists(),
+        }
+    )
+    for name, rate in rates.items():
+        floor = rates[f"bare route, the {'list' if 'list' in name else 'flow'}'s bytes"].per_second
+        print(f"  {name:30} {rate}{'' if 'bare' in name else f'   {rate.per_second / floor:.3f}'}")
+
+
+def _writes(requests: Requests, url: str, folder: Path, clients: int) -> None:
+    (folder / "floor").mkdir(exist_ok=True)
+    plain: list[float] = []
+    kinds = {"PUT a flow": requests.updates(), "POST a flow": requests.creates()}
+    rates: dict[str, Rate] = {}
+    for _ in range(ROUNDS):
+        plain.append(rows_and_files(url, folder / "floor", requests.flow(), seconds=SECONDS))
+        for name, rate in _rounds(kinds, rounds=1).items():
+            rates[name] = rates[name] + rate if name in rates else rate
+    floor = sum(plain) / len(plain)
+    print(f"  {'a row and a file, plain loop':30} {floor:8.0f} /s   ({min(plain):.0f} to {max(plain):.0f})")
+    for name, rate in rates.items():
+        print(f"  {name:30} {rate}   {rate.per_second / floor:.3f}")
+
+
+def _rounds(kinds: dict[str, list[Request]], rounds: int = ROUNDS) -> dict[str, Rate]:
+    rates: dict[str, Rate] = {}
+    for _ in range(rounds):
+        for name, sent in kinds.items():
+            rate = asyncio.run(drive(sent, seconds=SECONDS))
+            rates[name] = rates[name] + rate if name in rates else rate
+    return rates
+
+
+@contextmanager
+def _served(folder: Path, url: str) -> Iterator[tuple[str, str]]:
+    """Start the local grid and the API; yield the API's address and a token."""
+    api_port, grid_port = free_port(), free_port()
+    settings = {
         "SCAIFLOW_DATA_FOLDER": str(folder),
         "SCAIFLOW_API_PORT": str(api_port),
         "SCAIFLOW_GRID_PORT": str(grid_port),
         "SCAIFLOW_LOG_LEVEL": "WARNING",
+        "SCAIFLOW_DB_URL": url,
     }
-    grid, grid_started = stack.enter_context(
-        running(["-m", "scaiflow_api.cli", "grid"], f"http://127.0.0.1:{grid_port}/scaikey/")
-    )
-    token = sign_in("alice")  # also completes the environment for the API
-    api, api_started = stack.enter_context(
-        running(["-m", "scaiflow_api.cli", "serve"], f"http://127.0.0.1:{api_port}/healthz")
-    )
-    base = f"http://127.0.0.1:{api_port}/api/v1/flows"
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    content = orjson.loads(EXAMPLE.read_bytes())
-    flows = [
-        httpx.post(base, json={"content": content}, headers=headers, trust_env=False)
-        .raise_for_status()
-        .json()["id"]
-        for _ in range(CLIENTS)
-    ]
-    (folder / "body").write_bytes(httpx.get(f"{base}/{flows[0]}", headers=headers, trust_env=False).content)
-    bare_url = f"http://127.0.0.1:{bare_port}/flow"
-    bare_command = [
-        "-m",
-        "uvicorn",
-        "benchmarks.floors:bare_route",
-        "--factory",
-        "--no-access-log",
-        "--port",
-        str(bare_port),
-    ]
-    stack.enter_context(running(bare_command, bare_url, BENCH_BODY=str(folder / "body")))
-
-    reads = [Request("GET", f"{base}/{flow}", headers) for flow in flows]
-    bare = [Request("GET", bare_url, {})] * CLIENTS
-    writes = [Request("PUT", f"{base}/{flow}", headers, orjson.dumps({"content": content})) for flow in flows]
-    (folder / "floor").mkdir()
-
-    print(f"start-up: API {api_started:.2f} s, local grid {grid_started:.2f} s")
-    for number in range(1, ROUNDS + 1):
-        print(f"\nround {number}, {CLIENTS} clients, {SECONDS:.0f} s each")
-        report("bare FastAPI route", floor := asyncio.run(drive(bare, seconds=SECONDS)), floor)
-        report("GET /v1/flows/{id}", asyncio.run(drive(reads, seconds=SECONDS)), floor)
-        plain = rows_and_files(folder / "floor", EXAMPLE.read_bytes(), seconds=SECONDS)
-        print(f"  {'row + fsynced file, plain loop':32} {plain:8.0f} /s")
-        saved = asyncio.run(drive(writes, seconds=SECONDS))
-        print(f"  {'PUT /v1/flows/{id}':32} {saved}   {saved.per_second / plain:.2f} of the floor")
-        for file in (folder / "floor").iterdir():
-            file.unlink()
-    print(f"\nmemory after that: API {memory_mb(api):.0f} MB, local grid {memory_mb(grid):.0f} MB")
+    grid = ["-m", "scaiflow_api.cli", "grid"]
+    api = ["-m", "scaiflow_api.cli", "serve"]
+    with (
+        environment(settings),
+        running(grid, f"http://127.0.0.1:{grid_port}/scaikey/") as (grid_process, grid_started),
+    ):
+        token = sign_in("alice")  # also completes the environment for the API
+        with running(api, f"http://127.0.0.1:{api_port}/healthz") as (api_process, api_started):
+            print(f"start-up: API {api_started:.2f} s, local grid {grid_started:.2f} s")
+            yield f"http://127.0.0.1:{api_port}", token
+            used = f"API {memory_mb(api_process):.0f} MB, local grid {memory_mb(grid_process):.0f} MB"
+            print(f"\nmemory after that: {used}")
 
 
-def report(name: str, rate: Rate, floor: Rate) -> None:
-    share = "" if rate is floor else f"   {rate.per_second / floor.per_second:.2f} of the floor"
-    print(f"  {name:32} {rate}{share}")
+@contextmanager
+def _bare(bodies: Path) -> Iterator[str]:
+    port = free_port()
+    command = ["-m", "uvicorn", "benchmarks.floors:bare_route", "--factory", "--no-access-log"]
+    base = f"http://127.0.0.1:{port}"
+    with running([*command, "--port", str(port)], f"{base}/flow", BENCH_BODIES=str(bodies)):
+        yield base
 
 
-main()
+main(sys.argv[1:])

@@ -19,6 +19,18 @@ def free_port() -> int:
 
 
 @contextmanager
+def environment(chosen: dict[str, str]) -> Iterator[None]:
+    """Set variables, also for the processes that are started; what was there before comes back at the end."""
+    before = dict(os.environ)
+    os.environ |= chosen
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+
+
+@contextmanager
 def running(
     command: list[str], url: str, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
