@@ -1,14 +1,13 @@
 """Whatever the compiler is given, it compiles it or refuses it: mutated documents, manifests, bundles and texts."""
 
 import copy
-import json
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import orjson
 import ormsgpack
 import pytest
+from compiler.compiler_fuzz_inputs import BROKEN, DOCUMENTS, Kind, check, starts
 from compiler.compiler_hostile_checks import check_document, check_expression, check_source
 from compiler.compiler_mutations import TEMPLATES, mutate, mutate_bytes
 from compiler.compiler_random_flows import flows
@@ -16,11 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import compile_flow
-from scaiflow_api.compiler.document import RULES, example_document
+from scaiflow_api.compiler.document import RULES
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
-DOCUMENTS: list[Any] = [json.loads(path.read_text()) for path in EXAMPLES]
-BROKEN: list[Any] = [example_document(rule) for rule in RULES]
 YAML = [compile_flow(document).text.encode() for document in DOCUMENTS]
 BUNDLES = [bytes(compile_flow(document, "ir").body) for document in DOCUMENTS]
 PARTS = (
@@ -126,3 +122,12 @@ def test_a_mutated_expression_is_evaluated_or_refused(text: str, times: int, see
 @pytest.mark.parametrize("document", BROKEN, ids=[rule.code for rule in RULES])
 def test_the_example_of_a_diagnostic_is_answered(document: Any) -> None:
     check_document(orjson.loads(orjson.dumps(document)))
+
+
+@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name.lower())
+def test_the_fuzzer_begins_with_sound_inputs(kind: Kind) -> None:
+    of_the_kind = [start for start in starts() if start[0] == kind]
+
+    assert of_the_kind
+    for start in of_the_kind[:20]:
+        check(start)
