@@ -10,12 +10,15 @@ import pytest
 from compiler.compiler_graph_run import Graph, GraphRun
 from compiler.compiler_random_flows import flows
 from compiler.compiler_trace import Memory
+from compiler.compiler_work import calls
 from compiler_documents import ENTRY_PORTS, JSON, a_decision, a_node, a_text, an_entry
 from compiler_ways import a_flow_of_ways
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import validate_flow
+from scaiflow_api.compiler.analysis.occurrences import occurrences
+from scaiflow_api.expressions import parse
 
 NAMED = re.compile(r"uses '([^']+)', which (cannot be seen|is not bound yet|may be unbound)")
 
@@ -152,6 +155,26 @@ def test_what_a_condition_has_looked_at_is_not_reported_behind_it() -> None:
     ways = ["entry>a?x", "entry>choose", "a>choose", "choose>answer?a != null"]
 
     assert answer("{{ a }}", *ways) == []
+
+
+@pytest.mark.parametrize("operator", ["&&", "||"])
+def test_a_row_of_conditions_takes_work_in_proportion_to_its_length(operator: str) -> None:
+    def work(names: int) -> int:
+        root = parse(operator.join(f"v{number}" for number in range(names))).root
+        return calls(lambda: list(occurrences(root)))
+
+    assert work(300) < 2.1 * work(150)
+
+
+@pytest.mark.parametrize(("nodes", "expected"), [(64, [("r", MAY)]), (65, [])])
+def test_a_name_that_very_many_nodes_offer_is_not_judged(nodes: int, expected: list[tuple[str, str]]) -> None:
+    ids = [f"n{number}" for number in range(nodes)]
+    offering = [
+        a_node(node_id, "llm_rigid", config={"template": "x", "result_binding": "r"}) for node_id in ids
+    ]
+    ways = [f"choose>{node_id}?x == '{node_id}'" for node_id in ids]
+
+    assert answer("{{ r }}", "entry>choose", "entry>answer", *ways, nodes=offering) == expected
 
 
 def test_a_guard_protects_the_fields_of_its_node() -> None:

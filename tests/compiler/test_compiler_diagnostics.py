@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
 
-from scaiflow_api.compiler import Diagnostic, compile_flow, validate_flow
+from scaiflow_api.compiler import CompileError, Diagnostic, compile_flow, diagnostics, validate_flow
 from scaiflow_api.compiler.diagnostics import Rule, document_position
 from scaiflow_api.compiler.document import (
     BASE,
@@ -295,6 +295,21 @@ def test_names_of_the_compiler_cannot_be_taken(part: Any) -> None:
     assert "SF305" in codes({**a_flow([an_entry()]), **part})
 
 
+@pytest.mark.parametrize("name", ["__run_a", "__entry", "__x"])
+def test_names_of_the_compiler_cannot_be_asked_for(name: str) -> None:
+    nodes = [an_entry(), a_text("a", f"{{{{ {name} }}}}"), a_text("b")]
+    document = a_flow(nodes, ("entry", "a"), ("a", "b", f"{name} == 'x'"))
+
+    found = [item for item in validate_flow(document) if item.code == "SF305"]
+
+    assert [(item.path, item.fix) for item in found] == [
+        ("nodes[1].config.template", "rename it"),
+        ("edges[1].condition", "rename it"),
+    ]
+    with pytest.raises(CompileError):
+        compile_flow(document)
+
+
 def test_the_subject_of_a_decision_of_style_if_is_not_read() -> None:
     document = a_flow(
         [an_entry(), a_decision("d", style="if", subject="not an expression (")], ("entry", "d")
@@ -313,10 +328,11 @@ def test_the_subject_of_a_decision_of_style_if_is_not_read() -> None:
         (Limits(max_edges=0), "edges"),
         (Limits(max_bytes=100), "bytes"),
         (Limits(max_nesting=3), "nesting"),
+        (Limits(max_expression_characters=5), "expression characters"),
     ],
 )
 def test_a_flow_beyond_a_limit_is_refused_by_name(limits: Limits, limit: str) -> None:
-    document = a_flow([an_entry(), a_text("a")], ("entry", "a"))
+    document = a_flow([an_entry(), a_text("a", "{{ x }}")], ("entry", "a"))
 
     for check in (validate_flow, compile_flow):
         with pytest.raises(FlowTooLarge) as refused:
@@ -329,3 +345,17 @@ def test_thousands_of_mistakes_are_found_in_reasonable_time() -> None:
     ways = [(f"node_{number}", f"nodd_{number}") for number in range(3000)]
 
     assert len(validate_flow(a_flow(nodes, *ways))) > 3000
+
+
+def test_findings_are_bounded_and_errors_are_not_lost_among_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnostics, "MAX_FINDINGS", 10)
+    warned = [a_node(f"n{number}", "llm_rigid", config={"template": "x", "more": 1}) for number in range(30)]
+    wrong = [a_node(f"m{number}", "llm_rigid", config={}) for number in range(30)]
+
+    found = validate_flow(a_flow([an_entry(), *warned, *wrong]))
+
+    assert [item.severity for item in found].count("warning") == 10
+    assert [item.severity for item in found].count("error") == 10
+    with pytest.raises(CompileError) as refused:
+        compile_flow(a_flow([an_entry(), *warned, wrong[0]]))
+    assert [item.severity for item in refused.value.diagnostics].count("error") == 1

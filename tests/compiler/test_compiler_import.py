@@ -1,6 +1,7 @@
 """Manifests and bundles become flow documents again."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scaiflow_api.compiler.importing.foreign import FORMS
 from scaiflow_api.compiler.manifest.reader import read_values
 from scaiflow_api.compiler.manifest.steps import StepReader
 from scaiflow_api.compiler.rules.imports import RULES
+from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.canonical_json import canonical_json
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
@@ -68,6 +70,59 @@ def test_every_flow_comes_back_exactly(document: Any, output_format: str) -> Non
 
     assert canonical_json(imported.document) == canonical_json(document)
     assert imported.diagnostics == ()
+
+
+@pytest.mark.parametrize("output_format", ["yaml", "ir"])
+@pytest.mark.parametrize("temperature", [0, 1, 2.0, 0.5])
+def test_a_temperature_comes_back_whether_it_is_whole_or_not(temperature: float, output_format: str) -> None:
+    document = a_flow([an_entry(), a_text("a")], ("entry", "a"))
+    document["config"]["core_identity"]["models"][0]["temperature"] = temperature
+
+    imported = import_manifest(compile_flow(document, output_format).body)
+
+    assert canonical_json(imported.document) == canonical_json(document)
+    assert imported.diagnostics == ()
+
+
+@pytest.mark.parametrize("key", ['"<<"', "'<<'"])
+def test_a_quoted_merge_key_is_a_key_like_any_other(key: str) -> None:
+    source = str(compile_flow(a_flow([an_entry(), a_text("a")], ("entry", "a"))).body)
+    written = source.replace("core:\n", f"core:\n  {key}: {{a: 1}}\n", 1)
+
+    assert import_manifest(written).document["metadata"] == {"unknown_core": {"<<": {"a": 1}}}
+
+
+def many_entries(count: int) -> dict[str, Any]:
+    """A chain of nodes, and for each of them an entry of its own that leads to it as well."""
+    ids = range(count)
+    nodes = [*(an_entry(f"entry{number}") for number in ids), *(a_text(f"n{number}") for number in ids)]
+    ways = [(f"entry{number}", f"n{number}") for number in ids]
+    return a_flow(nodes, *ways, *pairwise(f"n{number}" for number in ids))
+
+
+@pytest.mark.parametrize("output_format", ["yaml", "ir"])
+def test_many_entries_that_share_nodes_come_back_exactly(output_format: str) -> None:
+    document = many_entries(60)
+    limits = Limits(max_nodes=len(document["nodes"]), max_edges=len(document["edges"]))
+
+    imported = import_manifest(compile_flow(document, output_format).body, limits=limits)
+
+    assert imported.document == document
+
+
+def test_without_a_graph_many_entries_come_back_with_what_they_start() -> None:
+    ids = range(60)
+    nodes = [*(an_entry(f"entry{number}") for number in ids), *(a_text(f"n{number}") for number in ids)]
+    to_own, to_last = (
+        [(f"{start}{number}", target.format(number)) for number in ids]
+        for start, target in (("entry", "n{}"), ("n", "last"))
+    )
+    document = a_flow([*nodes, a_text("last")], *to_own, *to_last)
+    limits = Limits(max_nodes=len(nodes) + 1, max_edges=len(document["edges"]))
+
+    imported = import_manifest(without_graph(compile_flow(document).body), limits=limits)
+
+    assert set(ways(imported.document)) == set(ways(document))
 
 
 def test_the_text_may_be_bytes() -> None:

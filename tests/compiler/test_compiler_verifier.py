@@ -186,6 +186,21 @@ def test_a_model_call_has_a_role_of_the_registry() -> None:
     assert found(asks(), models=()) == [("E413", f"{BODY}[0].llm_role")]
 
 
+@pytest.mark.parametrize("role", [["primary"], {"primary": 1}, None, 1])
+def test_a_role_of_the_registry_that_is_no_text_is_no_role(role: Any) -> None:
+    """A bundle from elsewhere may say anything there."""
+    assert found(asks(), models=({"role": role, "ref": "scaigrid", "model": "m"},)) == [
+        ("E413", f"{BODY}[0].llm_role")
+    ]
+
+
+@pytest.mark.parametrize("nodes", [[["n"]], [{}], "n", None, 1])
+def test_a_graph_from_elsewhere_may_hold_anything(nodes: Any) -> None:
+    metadata = replace(a_module().metadata, graph={"nodes": nodes})
+
+    assert found(metadata=metadata) == []
+
+
 @pytest.mark.parametrize(
     ("block", "field"),
     [

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaiflow_api.flowgraph import FlowDocument, FlowGraph, FlowTooLarge, Limits, Problem, parse_document
+from scaiflow_api.flowgraph import (
+    FlowDocument,
+    FlowGraph,
+    FlowTooLarge,
+    Limits,
+    Problem,
+    parse,
+    parse_document,
+)
 from scaiflow_api.kit.canonical_json import canonical_json, normalized
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
@@ -260,3 +268,26 @@ def test_the_number_of_reported_problems_is_bounded() -> None:
 
     assert len(problems({**document, "x": 1})) <= 1000
     assert len(problems({**MINIMAL, "x": ["\0"] * 100_000})) <= 1000
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"variables": [[]] * 4},
+        {"tests": [[]] * 4},
+        {"nodes": [{**NODE, "inputs": [[]] * 2}, {"outputs": [1] * 2}, []]},
+        {"config": {"plugins": [[]] * 4}},
+        {"config": {"capabilities": [[]] * 4}},
+        {"config": {"core_identity": {"models": [[]] * 2}, "scaiqueue": {"queues": [[]] * 2}}},
+    ],
+)
+def test_entries_beyond_their_number_are_refused_before_each_is_found_wrong(
+    document: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Millions of empty lists fit into a document, and the fault of each takes more memory than itself."""
+    monkeypatch.setattr(parse, "MAX_ENTRIES", 3)
+
+    with pytest.raises(FlowTooLarge) as refused:
+        parse_document({**MINIMAL, **document})
+
+    assert (refused.value.detail()["maximum"], refused.value.detail()["actual"]) == (3, 4)

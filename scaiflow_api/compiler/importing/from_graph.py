@@ -17,7 +17,7 @@ from scaiflow_api.compiler.importing.skeleton import skeleton
 from scaiflow_api.compiler.importing.sound import sound, view_of
 from scaiflow_api.compiler.importing.source import Source
 from scaiflow_api.compiler.importing.triggers import Start, shared_out, starts_of
-from scaiflow_api.compiler.importing.ways import Step, Walk
+from scaiflow_api.compiler.importing.ways import Walk
 from scaiflow_api.compiler.kinds import KINDS
 from scaiflow_api.compiler.lowering.lower import lower
 from scaiflow_api.compiler.manifest.section import Section
@@ -32,9 +32,7 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Document:
 
     Raises ManifestError where what the manifest says does not make a flow, and FlowTooLarge.
     """
-    starts = starts_of(source.module)
-    walk = walk_through(source.module, starts, limits)
-    document, cut = _carried(source.module, walk, sink)
+    document, cut = _carried(source.module, sink)
     checked = check_document(document, limits)
     baseline = _lowered(checked)
     if baseline is not None and _is(baseline, source.module):
@@ -42,6 +40,8 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Document:
         return document
     if checked.sound is None:
         sound(document, limits)
+    starts = starts_of(source.module)
+    walk = walk_through(source.module, starts, limits)
     return _Import(source, walk, starts, limits, sink).edit(document, cut, baseline)
 
 
@@ -62,8 +62,9 @@ def _edit_header(document: Document, source: Source, sink: Sink) -> None:
         sink.report(EDITED, None, what="core", keys=", ".join(keys))
 
 
-def _carried(module: ir.Module, walk: Walk, sink: Sink) -> tuple[Document, list[Ends]]:
+def _carried(module: ir.Module, sink: Sink) -> tuple[Document, list[Ends]]:
     """Return the document of the graph but for nodes whose steps are gone; and the ends of edges gone with them."""
+    steps = _steps(module)
     graph = Section(module.metadata.graph, "core.scaiflow_meta.graph")
     given = graph.mapping("nodes")
     order = dict.fromkeys(
@@ -72,9 +73,9 @@ def _carried(module: ir.Module, walk: Walk, sink: Sink) -> tuple[Document, list[
     nodes, removed = [], set()
     for node_id in {**order, **given}:
         node = given[node_id]
-        step = walk.steps.get(node_id)
+        step = steps.get(node_id)
         if step is not None and isinstance(node, dict):
-            nodes.append(_completed(node, step))
+            nodes.append(_completed(node_id, node, step))
         elif isinstance(node, dict) and (node.get("type") is None or node.get("label") is None):
             removed.add(node_id)
             report_removed(sink, node_id, "step")
@@ -88,12 +89,20 @@ def _carried(module: ir.Module, walk: Walk, sink: Sink) -> tuple[Document, list[
     return document, [pair for _, pair in ends if not removed.isdisjoint(pair)]
 
 
-def _completed(node: Document, step: Step) -> Document:
+def _steps(module: ir.Module) -> dict[str, ir.AnyBlock]:
+    """Return the blocks that nodes stand for, by their ids."""
+    blocks = (block for flow in module.flows for block in ir.walk(flow.body))
+    return {
+        block.node_id: block for block in blocks if block.node_id is not None and kind_of(block) is not None
+    }
+
+
+def _completed(node_id: str, node: Document, step: ir.AnyBlock) -> Document:
     """Return a node with what the `meta` of its step does not say."""
     kind = node.get("type")
     if not isinstance(kind, str) or kind not in KINDS:
-        node = {**node, "type": kind_of(step.block)}
-    return node if isinstance(node.get("label"), str) else {**node, "label": label_of(step.node_id)}
+        node = {**node, "type": kind_of(step)}
+    return node if isinstance(node.get("label"), str) else {**node, "label": label_of(node_id)}
 
 
 def _ends(edge: JSON) -> Ends:
