@@ -1,5 +1,7 @@
 """What shapes cost: `cd tests && python -m compiler.compiler_measure [shape …]` prints a line for each stage.
 
+Without shapes all of them are measured, and without `--format` all formats.
+
 Each stage runs in a process of its own, forked when the document is there, so that what it adds to the memory can
 be told. Bounds on its processor time and on its memory end it.
 """
@@ -11,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,7 +64,7 @@ class Cost:
         return self.outcome.startswith(("SIG", "MemoryError"))
 
 
-def costs(name: str, build: Shape, size: Size, bounds: Bounds) -> Iterator[Cost]:
+def costs(name: str, build: Shape, size: Size, bounds: Bounds, formats: Iterable[str]) -> Iterator[Cost]:
     """Yield what it costs to validate, to compile to each format, and to import what was compiled."""
     document: JSON = orjson.loads(orjson.dumps(build(size)))
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +78,7 @@ def costs(name: str, build: Shape, size: Size, bounds: Bounds) -> Iterator[Cost]
         yield cost
         if cost.is_over:
             return
-        for each in FORMATS:
+        for each in formats:
             cost = measured(name, each, lambda: compile_to(each), bounds)  # noqa: B023 — called at once
             yield cost
             if cost.outcome == DONE and each != "scai":
@@ -128,11 +130,13 @@ def main() -> None:
     parser.add_argument("--share", type=int, default=1, help="one part of how many of the limits")
     parser.add_argument("--cpu", type=int, default=60, help="seconds of processor time for a stage")
     parser.add_argument("--megabytes", type=int, default=2_000)
+    parser.add_argument("--format", choices=FORMATS, action="append", help="may be repeated")
     parser.add_argument("shapes", nargs="*")
     told = parser.parse_args()
     shapes = all_shapes()
     for name in told.shapes or shapes:
-        for cost in costs(name, shapes[name], Size(told.share), Bounds(told.cpu, told.megabytes)):
+        bounds = Bounds(told.cpu, told.megabytes)
+        for cost in costs(name, shapes[name], Size(told.share), bounds, told.format or FORMATS):
             sys.stdout.write(orjson.dumps(asdict(cost)).decode() + "\n")
             sys.stdout.flush()
 
