@@ -51,6 +51,40 @@ def test_a_warning_is_no_error(scaiflow, changed):
     assert "ok, 1 warning" in done.errors
 
 
+def test_what_only_looks_wrong_is_a_warning_too(scaiflow, changed):
+    """The static analysis: what can be told of a flow without running it."""
+    path = changed(
+        lambda document: document.update(variables=[{"name": "unused", "type": "int", "default": 0}])
+    )
+    found = validate_flow(json.loads(path.read_text()))
+
+    done = scaiflow("validate", path)
+
+    assert [item.code for item in found] == [line.split(": ")[2].split(" ")[0] for line in done.lines]
+    assert any("unused" in line for line in done.lines)
+
+
+def test_several_flows_are_validated_at_once(scaiflow, echo, changed):
+    bad = changed(_misspell_port)
+
+    done = scaiflow("validate", echo, bad)
+
+    assert done.code == 1
+    assert done.errors == f"{echo}: ok\n{bad}: 1 error, 1 warning\n"
+    told = scaiflow("validate", "--json", echo, bad).json
+    assert [(item["file"], item["ok"], len(item["errors"])) for item in told] == [
+        (str(echo), True, 0),
+        (str(bad), False, 1),
+    ]
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_validated(scaiflow, echo):
+    done = scaiflow("validate", "none.json", echo)
+
+    assert done.code == 2
+    assert done.errors == f"scaiflow: cannot read none.json: No such file or directory\n{echo}: ok\n"
+
+
 def test_lines_are_those_of_the_values_named(scaiflow, changed):
     path = changed(_misspell_key)
     number = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if '"gaol"' in line)

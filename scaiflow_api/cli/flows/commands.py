@@ -9,9 +9,13 @@ FLOW = "a flow document (JSON), or - for standard input"
 
 def register(commands: Commands) -> None:
     """List the commands."""
-    validate = commands.add("validate", _validate, "Say everything that is wrong with a flow.")
-    validate.add_argument("flow", metavar="FLOW", help=FLOW)
-    validate.add_argument("--json", action="store_true", help="print {ok, errors, warnings} as JSON")
+    validate = commands.add("validate", _validate, "Say everything that is wrong with flows.")
+    validate.add_argument("flows", metavar="FLOW", nargs="+", help=FLOW)
+    validate.add_argument(
+        "--json",
+        action="store_true",
+        help="print {ok, errors, warnings} as JSON; of several flows a list, each with its file",
+    )
 
     compile_ = commands.add("compile", _compile, "Compile a flow into what a runtime executes.")
     compile_.add_argument("flow", metavar="FLOW", help=FLOW)
@@ -62,9 +66,9 @@ def _add_out(parser: ArgumentParser, default: str) -> None:
 
 
 def _validate(options: Namespace) -> int:
-    from scaiflow_api.cli.flows.validate import validate
+    from scaiflow_api.cli.flows.validate import validate_files
 
-    return validate(options.flow, as_json=options.json)
+    return validate_files(options.flows, as_json=options.json)
 
 
 def _compile(options: Namespace) -> int:

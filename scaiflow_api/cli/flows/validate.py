@@ -1,40 +1,60 @@
-"""`scaiflow validate`: everything that is wrong with a flow."""
+"""`scaiflow validate`: everything that is wrong with flows."""
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
+from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.files import print_json
 from scaiflow_api.cli.flows.findings import show, tell, too_large
-from scaiflow_api.compiler.check import check_document
+from scaiflow_api.compiler import validate_flow
 from scaiflow_api.compiler.diagnostics import ERROR, Diagnostic
-from scaiflow_api.flowgraph.limits import DEFAULT_LIMITS, FlowTooLarge
+from scaiflow_api.flowgraph.limits import FlowTooLarge
 
 
-def validate(flow: str, *, as_json: bool) -> int:
-    """Return the exit code: 1 when there is an error; warnings are no errors."""
-    file = read_flow(flow)
-    found = _findings(file)
-    errors = [item for item in found if item.severity == ERROR]
-    warnings = [item for item in found if item.severity != ERROR]
-    if as_json:
-        print_json(
-            {
-                "ok": not errors,
-                "errors": [item.as_dict() for item in errors],
-                "warnings": [item.as_dict() for item in warnings],
-            }
-        )
-    else:
-        show(file, found, sys.stdout)
-        tell(f"{file.shown_name}: {_summary(len(errors), len(warnings))}")
-    return 1 if errors else 0
+def validate_files(flows: Sequence[str], *, as_json: bool) -> int:
+    """Return the exit code: 1 when there is an error; warnings are no errors.
+
+    What cannot be read is said, and the others are checked all the same.
+    """
+    code = 0
+    results: list[dict[str, Any]] = []
+    for flow in flows:
+        try:
+            file = read_flow(flow)
+        except CommandFailed as failure:
+            tell(f"scaiflow: {failure}")
+            code = max(code, failure.exit_code)
+            continue
+        found = _findings(file)
+        errors = [item for item in found if item.severity == ERROR]
+        warnings = [item for item in found if item.severity != ERROR]
+        code = max(code, 1 if errors else 0)
+        if as_json:
+            name = {"file": file.shown_name} if len(flows) > 1 else {}
+            results.append({**name, **_as_dict(errors, warnings)})
+        else:
+            show(file, found, sys.stdout)
+            tell(f"{file.shown_name}: {_summary(len(errors), len(warnings))}")
+    if as_json and results:
+        print_json(results if len(flows) > 1 else results[0])
+    return code
 
 
 def _findings(file: FlowFile) -> list[Diagnostic]:
     try:
-        return check_document(file.document, DEFAULT_LIMITS).sink.ordered()
+        return validate_flow(file.document)
     except FlowTooLarge as refusal:
         return [too_large(refusal)]
+
+
+def _as_dict(errors: list[Diagnostic], warnings: list[Diagnostic]) -> dict[str, Any]:
+    return {
+        "ok": not errors,
+        "errors": [item.as_dict() for item in errors],
+        "warnings": [item.as_dict() for item in warnings],
+    }
 
 
 def _summary(errors: int, warnings: int) -> str:
