@@ -285,67 +285,55 @@ async def servers(settings: Settings, resources: Resources) -> AsyncIterator[lis
         yield clients
 
 
+WRITERS = 64
+SAVES = 500
+
+
 class TestManyWriters:
     """A crowd of writers at two servers; each waits for its answer before it saves again."""
-
-    @pytest.fixture
-    def writers(self, database_server: str) -> int:
-        """So many are slow where there is one lock for the whole database."""
-        return 16 if database_server == "sqlite" else 64
-
-    @pytest.fixture
-    def rounds(self, database_server: str) -> int:
-        return 2 if database_server == "sqlite" else 4
 
     @pytest.fixture
     async def shared(self, servers: list[httpx.AsyncClient], people: People, echo: Json) -> str:
         return str((await create(servers[0], people.bob.headers, echo))["id"])
 
     async def test_every_save_becomes_the_next_version(
-        self,
-        servers: list[httpx.AsyncClient],
-        people: People,
-        shared: str,
-        echo: Json,
-        writers: int,
-        rounds: int,
+        self, servers: list[httpx.AsyncClient], people: People, shared: str, echo: Json
     ) -> None:
         headers = people.bob.headers
+        left = iter(range(SAVES))
+        told: dict[str, Json] = {}
 
         async def write(number: int) -> list[str]:
             made = []
-            for turn in range(rounds):
-                content = {**echo, "metadata": {"description": f"{number}/{turn}"}}
+            for save in left:
+                content = {**echo, "metadata": {"description": f"save {save} by {number}"}}
                 answer = await servers[number % 2].put(
                     f"/flows/{shared}", json={"content": content}, headers=headers
                 )
                 assert answer.status_code == 200, answer.text
                 assert answer.json()["content"]["metadata"] == content["metadata"]
                 made.append(answer.json()["version"])
+                told[made[-1]] = content["metadata"]
             return made
 
-        made = await asyncio.gather(*(write(number) for number in range(writers)))
+        made = await asyncio.gather(*(write(number) for number in range(WRITERS)))
 
-        expected = [f"1.0.{patch}" for patch in range(1, writers * rounds + 1)]
-        assert sorted((version for mine in made for version in mine), key=patch_of) == expected
         for mine in made:
             assert mine == sorted(mine, key=patch_of), "a writer's later save is the later version"
-        assert await numbers(servers[1], headers, shared) == [*expected[::-1], "1.0.0"]
-        for number, mine in enumerate(made):
-            kept = await servers[0].get(f"/flows/{shared}/versions/{mine[-1]}", headers=headers)
-            assert kept.json()["content"]["metadata"] == {"description": f"{number}/{rounds - 1}"}
+        versions = [f"1.0.{patch}" for patch in range(SAVES, 0, -1)]
+        assert sorted(told, key=patch_of, reverse=True) == versions
+        listed = await servers[1].get(f"/flows/{shared}/versions", headers=headers)
+        assert [row["version"] for row in listed.json()] == [*versions, "1.0.0"]
+        for version in versions:
+            kept = await servers[0].get(f"/flows/{shared}/versions/{version}", headers=headers)
+            assert kept.json()["content"]["version"] == version
+            assert kept.json()["content"]["metadata"] == told[version]
 
     async def test_with_a_condition_one_wins_every_round(
-        self,
-        servers: list[httpx.AsyncClient],
-        people: People,
-        shared: str,
-        echo: Json,
-        writers: int,
-        rounds: int,
+        self, servers: list[httpx.AsyncClient], people: People, shared: str, echo: Json
     ) -> None:
         headers = people.bob.headers
-        for turn in range(1, rounds + 2):
+        for turn in range(1, SAVES // WRITERS + 2):
             tag = (await servers[0].get(f"/flows/{shared}", headers=headers)).headers["etag"]
 
             answers = await asyncio.gather(
@@ -353,7 +341,7 @@ class TestManyWriters:
                     servers[number % 2].put(
                         f"/flows/{shared}", json={"content": echo}, headers={**headers, "If-Match": tag}
                     )
-                    for number in range(writers)
+                    for number in range(WRITERS)
                 )
             )
 
@@ -361,7 +349,35 @@ class TestManyWriters:
             assert [answer.json()["version"] for answer in won] == [f"1.0.{turn}"]
             lost = {refused(answer) for answer in answers if answer.status_code != 200}
             assert lost == {(412, "version_conflict")}
-        assert len(await numbers(servers[1], headers, shared)) == rounds + 2
+        assert len(await numbers(servers[1], headers, shared)) == turn + 1
+
+    async def test_what_is_added_under_a_condition_is_never_lost(
+        self, servers: list[httpx.AsyncClient], people: People, shared: str, echo: Json
+    ) -> None:
+        """Each writer reads, adds its line, and saves if nobody was faster, else begins anew."""
+        headers = people.bob.headers
+
+        async def add(line: str, server: httpx.AsyncClient) -> None:
+            while True:
+                read = await server.get(f"/flows/{shared}", headers=headers)
+                content = read.json()["content"]
+                lines = content["metadata"]["description"].splitlines()
+                saved = await server.put(
+                    f"/flows/{shared}",
+                    json={"content": {**content, "metadata": {"description": "\n".join([*lines, line])}}},
+                    headers={**headers, "If-Match": read.headers["etag"]},
+                )
+                if saved.status_code == 200:
+                    return
+                assert refused(saved) == (412, "version_conflict")
+
+        added = {f"line {number}" for number in range(24)}
+        await asyncio.gather(*(add(line, servers[number % 2]) for number, line in enumerate(added)))
+
+        flow = (await servers[0].get(f"/flows/{shared}", headers=headers)).json()
+        first, *lines = flow["content"]["metadata"]["description"].splitlines()
+        assert (first, set(lines)) == (echo["metadata"]["description"], added)
+        assert flow["version"] == "1.0.24"
 
 
 def patch_of(version: str) -> int:
