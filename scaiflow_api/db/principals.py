@@ -82,6 +82,12 @@ class Principals:
         self, tenant_id: str, user_id: str, role: AdminRole, *, source: str, now: datetime
     ) -> None:
         """Give a role to a principal, known or not yet. A higher one that was granted before stays."""
+        try:
+            await self._grant(tenant_id, user_id, role, source, now)
+        except IntegrityError:  # another process added the principal at this moment; now it is there
+            await self._grant(tenant_id, user_id, role, source, now)
+
+    async def _grant(self, tenant_id: str, user_id: str, role: AdminRole, source: str, now: datetime) -> None:
         async with self._db.write() as session:
             user = await session.get(User, (tenant_id, user_id))
             if user is None:

@@ -1,6 +1,8 @@
 """The schema goes up, down and up again, and is what the code says."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +81,16 @@ def test_a_start_knows_whether_the_schema_is_the_newest(empty_database: str) -> 
     assert not is_current(empty_database)
     upgrade(empty_database)
     assert is_current(empty_database)
+
+
+def test_several_processes_that_start_at_once_bring_the_schema_up_together(empty_database: str) -> None:
+    migrate = f"from scaiflow_api.db.schema import upgrade; upgrade({empty_database!r})"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", migrate], stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+
+    ended = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+
+    assert [code for _, code in ended] == [0] * 4, ended
+    assert is_current(empty_database)
+    assert asyncio.run(tables_of(empty_database)) == set(Base.metadata.tables)

@@ -3,7 +3,7 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, pool
+from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from scaiflow_api.db import models
@@ -11,8 +11,20 @@ from scaiflow_api.db.base import Base
 
 assert models.__all__, "importing the models fills the metadata"
 
+_LONGEST_MIGRATION_S = 3600
+_LOCKS = {
+    "postgresql": ["SELECT pg_advisory_xact_lock(hashtext('scaiflow schema'))"],
+    # The locks of a whole server have to name the database; one ends with its connection.
+    "mysql": [f"SELECT GET_LOCK(CONCAT('scaiflow ', SHA1(DATABASE())), {_LONGEST_MIGRATION_S})"],
+    "sqlite": [f"PRAGMA busy_timeout={_LONGEST_MIGRATION_S * 1000}", "BEGIN IMMEDIATE"],
+}
+_LOCKS["mariadb"] = _LOCKS["mysql"]
+
 
 def _run(connection: Connection) -> None:
+    # Processes that start at once take turns: those behind the first find the schema as it should be.
+    for statement in _LOCKS[connection.dialect.name]:
+        connection.execute(text(statement))
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
