@@ -2,7 +2,12 @@
 
 from scaiflow_api.storage.blobs import BlobInfo, BlobStore
 from scaiflow_api.storage.errors import BlobExists, BlobNotFound, StoreNotUsable, StoreUnavailable
-from scaiflow_api.storage.flow_versions import FlowVersions, StoredVersionMissing, VersionTaken
+from scaiflow_api.storage.flow_versions import (
+    FlowVersions,
+    StoredDocument,
+    StoredVersionMissing,
+    VersionTaken,
+)
 from scaiflow_api.storage.open import open_blobs
 from scaiflow_api.storage.packages import PackageFiles, StoredPackageMissing
 
@@ -15,6 +20,7 @@ __all__ = [
     "PackageFiles",
     "StoreNotUsable",
     "StoreUnavailable",
+    "StoredDocument",
     "StoredPackageMissing",
     "StoredVersionMissing",
     "VersionTaken",

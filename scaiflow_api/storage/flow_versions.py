@@ -1,5 +1,9 @@
 """Flow documents: one object per version, written once."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
+import orjson
 from cachetools import LRUCache
 
 from scaiflow_api.kit.errors import AppError
@@ -21,6 +25,18 @@ class StoredVersionMissing(AppError):
     fix = "Choose another version. The operator may have to restore the store from a backup."
 
 
+@dataclass
+class StoredDocument:
+    """A document as it was stored."""
+
+    text: bytes
+
+    @cached_property
+    def name(self) -> object:
+        """The flow's name at that time; the text is read for it once."""
+        return orjson.loads(self.text).get("name")
+
+
 class FlowVersions:
     """Raises `StoreUnavailable` besides what its methods name.
 
@@ -29,7 +45,9 @@ class FlowVersions:
 
     def __init__(self, blobs: BlobStore, *, cache_bytes: int = 0) -> None:
         self._blobs = blobs
-        self._recent: LRUCache[str, bytes] = LRUCache(cache_bytes, getsizeof=len)
+        self._recent: LRUCache[str, StoredDocument] = LRUCache(
+            cache_bytes, getsizeof=lambda document: len(document.text)
+        )
 
     @staticmethod
     def key_of(tenant_id: str, flow_id: str, version: str) -> str:
@@ -46,15 +64,15 @@ class FlowVersions:
         """Remove a document that the caller wrote itself and that no row names, nor ever will."""
         await self._blobs.delete(self.key_of(tenant_id, flow_id, version))
 
-    async def read(self, tenant_id: str, flow_id: str, version: str) -> bytes:
-        """Return the stored bytes. Raises `StoredVersionMissing`."""
+    async def read(self, tenant_id: str, flow_id: str, version: str) -> StoredDocument:
+        """Return what was stored. Raises `StoredVersionMissing`."""
         key = self.key_of(tenant_id, flow_id, version)
         document = self._recent.get(key)
         if document is None:
             try:
-                document = await self._blobs.get(key)
+                document = StoredDocument(await self._blobs.get(key))
             except BlobNotFound:
                 raise StoredVersionMissing(flow_id=flow_id, version=version) from None
-            if len(document) <= self._recent.maxsize:
+            if len(document.text) <= self._recent.maxsize:
                 self._recent[key] = document
         return document

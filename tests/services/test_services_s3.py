@@ -84,4 +84,4 @@ async def test_of_sixteen_writers_of_a_version_one_wins(s3_blobs: S3Blobs) -> No
     )
     (winner,) = [document for document, result in zip(documents, results, strict=True) if result is None]
     assert sum(isinstance(result, VersionTaken) for result in results) == 15
-    assert await flows.read(tenant, "flow_x", "1.0.1") == winner
+    assert (await flows.read(tenant, "flow_x", "1.0.1")).text == winner

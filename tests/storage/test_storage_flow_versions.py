@@ -45,7 +45,7 @@ async def test_a_version_is_written_once() -> None:
     await flows.write("t", "f", "1.0.0", b"first")
     with pytest.raises(VersionTaken):
         await flows.write("t", "f", "1.0.0", b"first")
-    assert await flows.read("t", "f", "1.0.0") == b"first"
+    assert (await flows.read("t", "f", "1.0.0")).text == b"first"
 
 
 async def test_a_discarded_version_can_be_written_again() -> None:
@@ -56,15 +56,17 @@ async def test_a_discarded_version_can_be_written_again() -> None:
     with pytest.raises(StoredVersionMissing):
         await flows.read("t", "f", "1.0.1")
     await flows.write("t", "f", "1.0.1", b"third")
-    assert await flows.read("t", "f", "1.0.1") == b"third"
-    assert await flows.read("t", "f", "1.0.0") == b"first"
+    assert (await flows.read("t", "f", "1.0.1")).text == b"third"
+    assert (await flows.read("t", "f", "1.0.0")).text == b"first"
 
 
 async def test_tenants_and_flows_do_not_share_versions() -> None:
     flows = FlowVersions(MemoryBlobs())
     places = [("t", "f"), ("t", "g"), ("u", "f")]
     await asyncio.gather(*(flows.write(*place, "1.0.0", repr(place).encode()) for place in places))
-    assert [await flows.read(*place, "1.0.0") for place in places] == [repr(p).encode() for p in places]
+    assert [(await flows.read(*place, "1.0.0")).text for place in places] == [
+        repr(p).encode() for p in places
+    ]
 
 
 async def test_a_version_without_its_object_is_reported_as_such() -> None:
@@ -78,3 +80,9 @@ async def test_a_version_without_its_object_is_reported_as_such() -> None:
         "message": "The content of version 1.2.3 of flow 'flow_x' is not in the store.",
         "fix": "Choose another version. The operator may have to restore the store from a backup.",
     }
+
+
+async def test_a_version_tells_the_name_that_stands_in_it() -> None:
+    flows = FlowVersions(MemoryBlobs())
+    await flows.write("t", "f", "1.0.0", b'{"nodes":[{"name":"inner"}],"name":"outer"}')
+    assert (await flows.read("t", "f", "1.0.0")).name == "outer"

@@ -237,8 +237,8 @@ async def install_package(
     version, package = await catalog.content(entry.package, wanted.version)
     if wanted.save:
         message = f"Installed from the catalog: {package_id} {version}"
-        flow, document = await writer.create(caller, FlowCreate(content=package.document, message=message))
-        return flow_detail(flow, document, status=201)
+        flow, stored = await writer.create(caller, FlowCreate(content=package.document, message=message))
+        return flow_detail(flow, stored, status=201)
     content = {**package.document, "id": new_id("flow")}
     return Response(orjson.dumps({"content": content}), media_type="application/json")
 

@@ -64,8 +64,8 @@ async def import_flow(
     content, found = await asyncio.to_thread(read_import, body, resources.limits)
     diagnostics = [DiagnosticItem.of(item).model_dump() for item in found]
     if body.save:
-        flow, document = await writer.create(caller, FlowCreate(name=body.name, content=content))
-        return flow_detail(flow, document, status=201, diagnostics=diagnostics)
+        flow, stored = await writer.create(caller, FlowCreate(name=body.name, content=content))
+        return flow_detail(flow, stored, status=201, diagnostics=diagnostics)
     answer = orjson.dumps({"content": content, "diagnostics": diagnostics})
     return Response(answer, media_type="application/json")
 

@@ -89,8 +89,7 @@ async def list_flows(
 )
 async def create_flow(body: FlowCreate, caller: Manager, writer: FlowWriterDep) -> Response:
     """Create a flow; you become its owner. The server writes `id`, `name` and `version` into the content."""
-    flow, document = await writer.create(caller, body)
-    return flow_detail(flow, document, status=201)
+    return flow_detail(*await writer.create(caller, body), status=201)
 
 
 @router.get(
@@ -106,7 +105,7 @@ async def read_flow(
     flow = await flows.open(caller, flow_id, Level.VIEW)
     if if_none_match is not None and matches(if_none_match, flow):
         return Response(status_code=304, headers={"ETag": etag_of(flow)})
-    return flow_detail(flow, await flows.document(flow))
+    return flow_detail(flow, await flows.text(flow))
 
 
 @router.put(
@@ -134,8 +133,8 @@ async def update_flow(
 ) -> Response:
     """Change a flow. Content makes a new version, one patch higher; a name or description alone does not."""
     flow = await flows.open(caller, flow_id, Level.EDIT)
-    flow, document = await writer.update(caller, flow, body, if_match)
-    return flow_detail(flow, document if document is not None else await flows.document(flow))
+    flow, content = await writer.update(caller, flow, body, if_match)
+    return flow_detail(flow, content if content is not None else await flows.text(flow))
 
 
 @router.post(
@@ -149,7 +148,7 @@ async def restore_flow(
 ) -> Response:
     """Bring a deleted flow back as it was, with its versions and grants. `GET /v1/flows?deleted=true` finds it."""
     flow = await writer.undelete(caller, await flows.open_deleted(caller, flow_id))
-    return flow_detail(flow, await flows.document(flow))
+    return flow_detail(flow, await flows.text(flow))
 
 
 @router.post(
@@ -169,8 +168,7 @@ async def duplicate_flow(
     """Make a new flow of the current version; you own it. Older versions, grants and deployments are not copied."""
     flow = await flows.open(caller, flow_id, Level.VIEW)
     copy = duplicate_of(flow, await flows.document(flow), body.name if body else None)
-    flow, document = await writer.create(caller, copy)
-    return flow_detail(flow, document, status=201)
+    return flow_detail(*await writer.create(caller, copy), status=201)
 
 
 @router.post(

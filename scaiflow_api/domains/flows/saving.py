@@ -71,8 +71,8 @@ class FlowWriter:
         self._turns = turns
         self._orphan_after_s = orphan_after_s
 
-    async def create(self, caller: Caller, new: FlowCreate) -> tuple[Flow, dict[str, Any]]:
-        """Store a new flow owned by the caller; return it and its content. Raises InvalidFlow, FlowTooLarge."""
+    async def create(self, caller: Caller, new: FlowCreate) -> tuple[Flow, bytes]:
+        """Store a new flow owned by the caller; return it and what was stored. Raises InvalidFlow, FlowTooLarge."""
         named = new.content.get("name")
         now = self._clock.now()
         flow = Flow(
@@ -86,18 +86,18 @@ class FlowWriter:
             created_at=now,
             updated_at=now,
         )
-        document, stored = await self._document(new.content, flow.id, flow.name, flow.version)
+        stored = await self._checked(new.content, flow.id, flow.name, flow.version)
         await self._versions.write(flow.tenant_id, flow.id, flow.version, stored)
         async with self._db.write() as session:
             session.add(flow)
             await session.flush()  # the version's foreign key needs the row
             session.add(self._version_row(flow.id, flow.version, caller, new.message, stored))
-        return flow, document
+        return flow, stored
 
     async def update(
         self, caller: Caller, flow: Flow, change: FlowUpdate, if_match: str | None
-    ) -> tuple[Flow, dict[str, Any] | None]:
-        """Apply a change; return the flow as it is now, and its content where the change brought one.
+    ) -> tuple[Flow, bytes | None]:
+        """Apply a change; return the flow as it is now, and what was stored where the change brought content.
 
         Raises VersionConflict when `if_match` no longer names the flow, InvalidFlow, FlowTooLarge; and FlowNotFound
         or InsufficientAcl when the flow, or the caller's grant, went away meanwhile.
@@ -142,12 +142,12 @@ class FlowWriter:
         message: str,
         fields: dict[str, Any],
         if_match: str | None,
-    ) -> tuple[Flow, dict[str, Any]]:
+    ) -> tuple[Flow, bytes]:
         give_up = time.monotonic() + _GIVE_UP_AFTER_S
         same = _EXACTLY if if_match else ("version",)
         while time.monotonic() < give_up:
             name = fields.get("name", flow.name)
-            version, document, stored = await self._store(flow, name, content)
+            version, stored = await self._store(flow, name, content)
             if version:
                 row = self._version_row(flow.id, version, caller, message, stored)
                 try:
@@ -157,30 +157,28 @@ class FlowWriter:
                     await self._discard(flow, version)
                     raise
                 if changed is not None:
-                    return changed, document
+                    return changed, stored
                 await self._discard(flow, version)
             flow = await self._lost(flow, if_match)
         raise SaveContention
 
-    async def _store(
-        self, flow: Flow, name: str, content: dict[str, Any]
-    ) -> tuple[str, dict[str, Any], bytes]:
+    async def _store(self, flow: Flow, name: str, content: dict[str, Any]) -> tuple[str, bytes]:
         """Put the document under the first free version; an empty version says that another save was faster."""
         version = Version.of(flow.version).next_patch()
         orphan_at = time.monotonic() + self._orphan_after_s
         while True:
-            document, stored = await self._document(content, flow.id, name, str(version))
+            stored = await self._checked(content, flow.id, name, str(version))
             try:
                 await self._versions.write(flow.tenant_id, flow.id, str(version), stored)
             except VersionTaken:
                 if (await self._reread(flow)).version != flow.version:
-                    return "", document, stored
+                    return "", stored
                 if time.monotonic() > orphan_at:
                     version = version.next_patch()
                 else:
                     await asyncio.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - only spreads the crowd
             else:
-                return str(version), document, stored
+                return str(version), stored
 
     async def _discard(self, flow: Flow, version: str) -> None:
         """Take back what we stored for a row that certainly will not name it, so that its number is free."""
@@ -225,13 +223,11 @@ class FlowWriter:
             raise FlowNotFound(flow_id=flow.id)
         return current
 
-    async def _document(
-        self, content: dict[str, Any], flow_id: str, name: str, version: str
-    ) -> tuple[dict[str, Any], bytes]:
-        """Return what is stored for a content: checked, with the server's id, name and version in it."""
+    async def _checked(self, content: dict[str, Any], flow_id: str, name: str, version: str) -> bytes:
+        """Return what is stored for a content, with the server's id, name and version in it. Raises as `checked`."""
         document = {**content, "id": flow_id, "name": name, "version": version}
         # A large document takes a tenth of a second to check; the others should not wait for it.
-        return document, await asyncio.to_thread(checked, document, self._limits)
+        return await asyncio.to_thread(checked, document, self._limits)
 
     def _version_row(
         self, flow_id: str, version: str, caller: Caller, message: str, stored: bytes

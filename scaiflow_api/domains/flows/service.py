@@ -21,7 +21,7 @@ from scaiflow_api.domains.flows.errors import (
 from scaiflow_api.domains.flows.listing import NEWEST_CHANGE_FIRST, Order, Position, Wanted
 from scaiflow_api.domains.flows.repository import FlowRepository
 from scaiflow_api.kit.semver import Version
-from scaiflow_api.storage import FlowVersions
+from scaiflow_api.storage import FlowVersions, StoredDocument
 
 
 class FlowService:
@@ -69,14 +69,23 @@ class FlowService:
 
         Raises VersionNotFound, or the store's error.
         """
+        document: dict[str, Any] = orjson.loads((await self._stored(flow, version)).text)
+        document["name"] = flow.name
+        return document
+
+    async def text(self, flow: Flow, version: str | None = None) -> bytes:
+        """Return what `document` returns as JSON: the stored bytes, unless the flow was renamed since."""
+        stored = await self._stored(flow, version)
+        if stored.name == flow.name:
+            return stored.text
+        return orjson.dumps({**orjson.loads(stored.text), "name": flow.name})
+
+    async def _stored(self, flow: Flow, version: str | None) -> StoredDocument:
         if version is not None and version != flow.version:
             async with self._db.read() as session:
                 if await FlowRepository(session).find_version(flow, version) is None:
                     raise VersionNotFound(flow_id=flow.id, version=version)
-        stored = await self._versions.read(flow.tenant_id, flow.id, version or flow.version)
-        document: dict[str, Any] = orjson.loads(stored)
-        document["name"] = flow.name
-        return document
+        return await self._versions.read(flow.tenant_id, flow.id, version or flow.version)
 
     async def versions(self, flow: Flow) -> list[FlowVersion]:
         """Return the flow's versions, newest first."""

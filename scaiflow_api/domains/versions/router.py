@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Body, Depends, Query, Response
 
 from scaiflow_api.auth.acl import Level
@@ -72,8 +73,7 @@ async def list_versions(flow_id: str, caller: Viewer, flows: FlowServiceDep) -> 
 async def read_version(flow_id: str, version: str, caller: Viewer, flows: FlowServiceDep) -> Response:
     """Read one version of the flow."""
     flow = await flows.open(caller, flow_id, Level.VIEW)
-    document = await flows.document(flow, version)
-    return flow_detail(flow, document, version=version)
+    return flow_detail(flow, await flows.text(flow, version), version=version)
 
 
 @router.post(
@@ -105,10 +105,10 @@ async def restore_version(
     flow = await flows.open(caller, flow_id, Level.EDIT)
     content = await flows.document(flow, version)
     message = body.message if body and body.message is not None else f"Restored {version}"
-    flow, document = await writer.update(
+    flow, stored = await writer.update(
         caller, flow, FlowUpdate(name=None, content=content, message=message), if_match
     )
-    return flow_detail(flow, document if document is not None else content)
+    return flow_detail(flow, stored if stored is not None else orjson.dumps(content))
 
 
 @router.get(
