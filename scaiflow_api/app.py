@@ -10,6 +10,7 @@ from scaiflow_api import __version__
 from scaiflow_api.auth.errors import AccountNotActive, InvalidToken, NotAuthenticated, PermissionDenied
 from scaiflow_api.domains.acls.router import router as acls
 from scaiflow_api.domains.admin.router import router as admin
+from scaiflow_api.domains.audit.router import router as audit
 from scaiflow_api.domains.catalog.router import router as catalog
 from scaiflow_api.domains.deploy.router import router as deploy
 from scaiflow_api.domains.flows.file_router import router as flow_files
@@ -30,6 +31,7 @@ from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.web import errors
 from scaiflow_api.web.authentication import Authenticator
+from scaiflow_api.web.denials import Denials
 from scaiflow_api.web.deps import authenticate
 from scaiflow_api.web.middleware import BugGuard, LoopbackOnly, RequestContext, RequestGuard
 
@@ -109,6 +111,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         catalog,
         session,
         admin,
+        audit,
         schema,
     ):
         app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)
@@ -123,3 +126,4 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
 def _equip(app: FastAPI, resources: Resources) -> None:
     app.state.resources = resources
     app.state.authenticator = Authenticator(resources)
+    app.state.denials = Denials(resources)

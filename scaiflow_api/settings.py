@@ -96,6 +96,12 @@ class Api(Section):
         ge=0,
         le=12 * MIB,
     )
+    audit_denials_per_minute: int = _env(
+        "SCAIFLOW_AUDIT_DENIALS_PER_MINUTE",
+        30,
+        "rows that the refusals of one caller may add to the audit log, per process; 0: none",
+        ge=0,
+    )
     log_level: str = _env("SCAIFLOW_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
 
     _origins = field_validator("cors_origins", mode="before")(_split)

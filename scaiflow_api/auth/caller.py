@@ -37,6 +37,8 @@ class Caller:
     admin_role_source: str | None = None
     token_permissions: frozenset[str] = field(default=frozenset())
     """What the token itself grants; what ScaiGrid grants is asked for when it is needed."""
+    request_id: str | None = None
+    """The request that it is making, for the audit log."""
 
     def holds(self, role: AdminRole) -> bool:
         """Tell whether the caller has `role` or a higher one."""

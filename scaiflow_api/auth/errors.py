@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scaiflow_api.auth.caller import Caller
 from scaiflow_api.kit.errors import AppError
 
 
@@ -27,12 +28,19 @@ class AccountNotActive(AppError):
     status, error = 401, "account_not_active"
     template = "This account is {standing}."
     fix = "Ask an administrator of your tenant."
+    denies = True
+
+    def __init__(self, *, standing: str, caller: Caller) -> None:
+        super().__init__(standing=standing)
+        self.caller = caller
+        """Who was refused."""
 
 
 class PermissionDenied(AppError):
     status, error = 403, "permission_denied"
     template = "This needs the permission '{needed}'."
     fix = "Ask an administrator of your tenant for '{needed}' in ScaiGrid."
+    denies = True
 
     def __init__(self, *, needed: str, **fields: Any) -> None:
         super().__init__(needed=needed, **fields)
@@ -42,6 +50,7 @@ class InsufficientRole(AppError):
     status, error = 403, "insufficient_role"
     template = "This needs the role '{needed}'."
     fix = "Ask somebody who holds '{needed}'."
+    denies = True
 
     def __init__(self, *, needed: str) -> None:
         super().__init__(needed=needed)

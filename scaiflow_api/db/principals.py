@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from scaiflow_api.auth.caller import AdminRole
+from scaiflow_api.db.audit import Entry, record, state_hash
 from scaiflow_api.db.models.group import Group, Membership
 from scaiflow_api.db.models.user import User
 from scaiflow_api.db.session import Database
@@ -81,7 +82,7 @@ class Principals:
     async def grant(
         self, tenant_id: str, user_id: str, role: AdminRole, *, source: str, now: datetime
     ) -> None:
-        """Give a role to a principal, known or not yet. A higher one that was granted before stays."""
+        """Give a role to a principal, known or not yet, on the host's word. A higher one that it has stays."""
         try:
             await self._grant(tenant_id, user_id, role, source, now)
         except IntegrityError:  # another process added the principal at this moment; now it is there
@@ -93,8 +94,31 @@ class Principals:
             if user is None:
                 user = User(tenant_id=tenant_id, id=user_id, status=ACTIVE, created_at=now)
                 session.add(user)
-            if user.manual_role is None or role.implies(AdminRole(user.manual_role)):
+            before, held = role_state(user), user.manual_role
+            if held is None or role.implies(AdminRole(held)):
                 user.manual_role, user.manual_role_source = role.value, source
+            if role_state(user) != before:
+                await record(session, None, role_entry(user, before), now)
+
+
+def role_state(user: User) -> str | None:
+    """Return the hash of the role that a user was granted; None: no role was."""
+    if user.manual_role is None:
+        return None
+    return state_hash(user_id=user.id, role=user.manual_role, source=user.manual_role_source)
+
+
+def role_entry(user: User, before: str | None) -> Entry:
+    """Tell the audit log that a user was granted a role, or that it was taken away; `before` is a `role_state`."""
+    return Entry(
+        tenant_id=user.tenant_id,
+        action="role.granted" if user.manual_role else "role.revoked",
+        target_type="user",
+        target_id=user.id,
+        before=before,
+        after=role_state(user),
+        details={"role": user.manual_role, "source": user.manual_role_source},
+    )
 
 
 def effective_role(user: User) -> tuple[AdminRole | None, str | None]:

@@ -18,6 +18,8 @@ class AppError(Exception):
     """Stable, snake_case, never reused."""
     template: ClassVar[str]
     fix: ClassVar[str | None] = None
+    denies: ClassVar[bool] = False
+    """Whether it keeps somebody from something, or may hide that it is there: the audit log tells of that."""
     registry: ClassVar[dict[str, type["AppError"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 
 from cachetools import TTLCache
 from pydantic import SecretStr
@@ -31,22 +32,20 @@ class Authenticator:
         self._standing: TTLCache[tuple[str, str], Standing] = TTLCache(_CACHED, STANDING_TTL_S)
         self._granted: TTLCache[bytes, frozenset[str]] = TTLCache(_CACHED, PERMISSIONS_TTL_S)
 
-    async def identify(self, authorization: str | None) -> Caller:
-        """Return who sent this `Authorization` header.
+    async def identify(self, authorization: str | None, *, request_id: str | None = None) -> Caller:
+        """Return who sent this `Authorization` header with a request.
 
         Raises NotAuthenticated, InvalidToken, AccountNotActive, or the error of a ScaiKey that cannot be asked.
         """
         if self._disabled:
-            return _DEVELOPER
+            return replace(_DEVELOPER, request_id=request_id)
         found = _BEARER.fullmatch(authorization or "")
         if found is None:
             raise NotAuthenticated
         token = found.group(1)
         claims = await self._tokens.verify(token)
         standing = await self._standing_of(claims)
-        if standing.deleted or standing.status != ACTIVE:
-            raise AccountNotActive(standing="deleted" if standing.deleted else standing.status.lower())
-        return Caller(
+        caller = Caller(
             subject=claims.subject,
             tenant_id=claims.tenant_id,
             token=SecretStr(token),
@@ -56,7 +55,12 @@ class Authenticator:
             admin_role=standing.admin_role,
             admin_role_source=standing.admin_role_source,
             token_permissions=claims.permissions | claims.scopes,
+            request_id=request_id,
         )
+        if standing.deleted or standing.status != ACTIVE:
+            held = "deleted" if standing.deleted else standing.status.lower()
+            raise AccountNotActive(standing=held, caller=caller)
+        return caller
 
     async def permissions(self, caller: Caller) -> frozenset[str]:
         """Return the caller's ScaiCore permissions: an admin's, else the token's, else what ScaiGrid grants.

@@ -1,4 +1,4 @@
-"""The ids of the request being served."""
+"""The request being served: its ids, and who makes it."""
 
 import re
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from scaiflow_api.auth.caller import Caller
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_KEY = "scaiflow.request_ids"
+_IDS = "scaiflow.request_ids"
+_CALLER = "scaiflow.caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,22 @@ def begin(scope: Scope) -> RequestIds:
     trace_id = trace.group(1) if trace and int(trace.group(1), 16) else uuid4().hex
     sent = headers.get("x-request-id", "")
     ids = RequestIds(trace_id, sent if _REQUEST_ID.fullmatch(sent) else trace_id)
-    scope[_KEY] = ids
+    scope[_IDS] = ids
     return ids
 
 
 def current(scope: Scope) -> RequestIds:
     """Return the ids that `begin` put there."""
-    ids: RequestIds = scope[_KEY]
+    ids: RequestIds = scope[_IDS]
     return ids
+
+
+def identified(scope: Scope, caller: Caller) -> None:
+    """Note who makes the request."""
+    scope[_CALLER] = caller
+
+
+def caller_of(scope: Scope) -> Caller | None:
+    """Return who makes the request; None: nobody was identified."""
+    caller: Caller | None = scope.get(_CALLER)
+    return caller

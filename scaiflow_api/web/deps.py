@@ -11,14 +11,12 @@ from scaiflow_api.auth.caller import MANAGE, VIEW, AdminRole, Caller
 from scaiflow_api.auth.errors import InsufficientRole, PermissionDenied
 from scaiflow_api.resources import Resources
 from scaiflow_api.web.authentication import Authenticator
+from scaiflow_api.web.context import caller_of, current, identified
 
 # Only tells OpenAPI of the scheme; `authenticate` reads the header itself.
 _scheme = HTTPBearer(
     auto_error=False, description="A ScaiKey access token: `scaiflow token alice` prints one."
 )
-
-
-_CALLER = "scaiflow.caller"
 
 
 async def resources(request: Request) -> Resources:
@@ -48,10 +46,12 @@ async def caller(request: Request) -> Caller:
     Dependencies ask for the caller here instead of depending on `authenticate`: FastAPI resolves the whole tree below
     a dependency anew wherever it stands, also when it has the value already.
     """
-    known: Caller | None = request.scope.get(_CALLER)
+    known = caller_of(request.scope)
     if known is None:
-        identified = await (await authenticator(request)).identify(request.headers.get("authorization"))
-        known = request.scope[_CALLER] = identified
+        known = await (await authenticator(request)).identify(
+            request.headers.get("authorization"), request_id=current(request.scope).request_id
+        )
+        identified(request.scope, known)
     return known
 
 

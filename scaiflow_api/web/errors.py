@@ -101,6 +101,8 @@ def answer(scope: Scope, error: AppError) -> Response:
 
 async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
+    if error.denies:
+        await request.app.state.denials.note(request.scope, error)
     return answer(request.scope, error)
 
 

@@ -79,6 +79,7 @@ async def test_a_grant_is_made_listed_changed_and_revoked(
     refused = await api.put(f"/flows/{flow}", json=body, headers=people.erin.headers)
     assert refused.json()["detail"] | {"trace_id": ""} == {
         "error": "insufficient_acl",
+        "flow_id": flow,
         "needed": "edit",
         "held": "view",
         "message": "This needs 'edit' access to the flow; you hold 'view'.",

@@ -91,6 +91,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/flows/{flow_id}/presence"): Call(),
     ("DELETE", "/flows/{flow_id}/presence"): Call((204, None)),
     ("GET", "/flows/{flow_id}/acls"): Call(),
+    ("GET", "/flows/{flow_id}/audit"): Call(),
     ("POST", "/flows/{flow_id}/acls"): Call(
         (201, None), {"principal_type": "user", "principal_id": "usr_heir", "level": "view"}
     ),
@@ -114,6 +115,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/catalog/{package_id}/install"): Call(**SEE),
     ("GET", "/schema/flow/v2.json"): Call(),
     ("GET", "/schema/node-kinds"): Call(),
+    ("GET", "/admin/audit"): Call(),
     ("GET", "/admin/users"): Call(),
     ("GET", "/admin/groups"): Call(),
     ("GET", "/admin/tenant/users"): Call(),

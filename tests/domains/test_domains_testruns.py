@@ -35,6 +35,8 @@ AGAINST = RunTestsRequest(core_id="core_1")
 @pytest.fixture
 def tests(db: Database, flows: FlowService, scaigrid: ScaiGrid, credentials: Credentials) -> RunTests:
     return RunTests(
+        db=db,
+        clock=SystemClock(),
         flows=flows,
         deployments=Deployments(db),
         scaigrid=scaigrid,
@@ -315,6 +317,8 @@ async def test_without_credentials_nothing_is_run(
         api=Api(_env_file=None), scaigrid=ScaiGridSettings(_env_file=None, deploy_auth=DeployAuth.API_KEY)
     )
     tests = RunTests(
+        db=db,
+        clock=SystemClock(),
         flows=flows,
         deployments=Deployments(db),
         scaigrid=scaigrid,

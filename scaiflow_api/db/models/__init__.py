@@ -1,5 +1,6 @@
 """All tables; importing this package fills `Base.metadata`."""
 
+from scaiflow_api.db.models.audit import AuditEvent, AuditHead
 from scaiflow_api.db.models.catalog import CatalogPackage, CatalogPackageGroup, CatalogVersion
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion
@@ -9,6 +10,8 @@ from scaiflow_api.db.models.lease import Lease
 from scaiflow_api.db.models.user import User
 
 __all__ = [
+    "AuditEvent",
+    "AuditHead",
     "CatalogPackage",
     "CatalogPackageGroup",
     "CatalogVersion",

@@ -7,8 +7,11 @@ is let in by a grant alone cannot take away the last one that lets an active acc
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from scaiflow_api.auth.acl import Level, level_of
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit import Action, Entry, record, state_hash
 from scaiflow_api.db.models.flow import Flow, FlowAcl
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.acls.errors import (
@@ -55,7 +58,8 @@ class FlowAcls:
         _require_level(level)
         if principal_type not in PRINCIPAL_TYPES:
             raise InvalidPrincipalType(principal_type=principal_type)
-        async with self._locked(opened) as (acls, flow):
+        async with self._locked(opened) as (session, acls, flow):
+            now = self._clock.now()
             known = await acls.mirrored(flow.tenant_id, principal_type, principal_id)
             if known is None:
                 raise PrincipalNotFound(principal_type=principal_type, principal_id=principal_id)
@@ -77,30 +81,36 @@ class FlowAcls:
                 principal_id=known,
                 level=level,
                 granted_by=caller.subject,
-                granted_at=self._clock.now(),
+                granted_at=now,
             )
             acls.add(granted)
+            await record(session, caller, _entry(flow, granted, "acl.granted", after=_state(granted)), now)
         return granted
 
     async def change(self, caller: Caller, flow_id: str, acl_id: str, level: str) -> FlowAcl:
         """Give a grant another level. Raises InvalidLevel, AclNotFound, LastWayIn."""
         opened = await self._flows.open(caller, flow_id, Level.ADMIN)
         _require_level(level)
-        async with self._locked(opened) as (acls, flow):
+        async with self._locked(opened) as (session, acls, flow):
+            now = self._clock.now()
             granted = await self._granted(acls, flow, acl_id)
             if granted.level != level:
                 await self._require_way_in(caller, acls, flow, granted)
-                granted.level, granted.granted_by = level, caller.subject
-                granted.granted_at = self._clock.now()
+                before = _state(granted)
+                granted.level, granted.granted_by, granted.granted_at = level, caller.subject, now
+                entry = _entry(flow, granted, "acl.changed", before=before, after=_state(granted))
+                await record(session, caller, entry, now)
         return granted
 
     async def revoke(self, caller: Caller, flow_id: str, acl_id: str) -> None:
         """Take a grant away, also one's own. Raises AclNotFound, LastWayIn."""
         opened = await self._flows.open(caller, flow_id, Level.ADMIN)
-        async with self._locked(opened) as (acls, flow):
+        async with self._locked(opened) as (session, acls, flow):
             granted = await self._granted(acls, flow, acl_id)
             await self._require_way_in(caller, acls, flow, granted)
             await acls.remove(granted)
+            entry = _entry(flow, granted, "acl.revoked", before=_state(granted))
+            await record(session, caller, entry, self._clock.now())
 
     async def viewers(self, flow: Flow, principals: Collection[Principal]) -> set[Principal]:
         """Return which of some principals may view a flow now, whatever was true when they were let in."""
@@ -108,14 +118,14 @@ class FlowAcls:
             return await AclRepository(session).viewers(flow, principals)
 
     @asynccontextmanager
-    async def _locked(self, opened: Flow) -> AsyncIterator[tuple[AclRepository, Flow]]:
+    async def _locked(self, opened: Flow) -> AsyncIterator[tuple[AsyncSession, AclRepository, Flow]]:
         """Open a transaction in which nobody else changes the flow, its owner or its grants."""
         async with self._db.write() as session:
             acls = AclRepository(session)
             flow = await acls.lock(opened)
             if flow is None:
                 raise FlowNotFound(flow_id=opened.id)
-            yield acls, flow
+            yield session, acls, flow
 
     @staticmethod
     async def _granted(acls: AclRepository, flow: Flow, acl_id: str) -> FlowAcl:
@@ -133,6 +143,35 @@ class FlowAcls:
             return  # who needs no grant stays
         if not await acls.has_way_in(flow, without=granted):
             raise LastWayIn
+
+
+def _entry(
+    flow: Flow, granted: FlowAcl, action: Action, *, before: str | None = None, after: str | None = None
+) -> Entry:
+    return Entry(
+        tenant_id=flow.tenant_id,
+        action=action,
+        target_type="acl",
+        target_id=granted.id,
+        flow_id=flow.id,
+        before=before,
+        after=after,
+        details={
+            "principal_type": granted.principal_type,
+            "principal_id": granted.principal_id,
+            "level": granted.level,
+        },
+    )
+
+
+def _state(granted: FlowAcl) -> str:
+    return state_hash(
+        id=granted.id,
+        flow_id=granted.flow_id,
+        principal_type=granted.principal_type,
+        principal_id=granted.principal_id,
+        level=granted.level,
+    )
 
 
 def _require_level(level: str) -> None:

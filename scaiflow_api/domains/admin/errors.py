@@ -9,6 +9,7 @@ class UserNotFound(AppError):
     status, error = 404, "user_not_found"
     template = "There is no user '{user_id}'."
     fix = "Users of ScaiKey are known here after the next sync, or after signing in once."
+    denies = True
 
 
 class AmbiguousUser(AppError):
@@ -23,6 +24,7 @@ class HigherRole(AppError):
     status, error = 403, "higher_role"
     template = "'{user_id}' holds the role '{held}', which is higher than yours."
     fix = "Ask somebody who holds '{held}'."
+    denies = True
 
 
 class RoleFromGroup(AppError):

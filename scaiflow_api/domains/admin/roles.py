@@ -3,8 +3,9 @@
 from scaiflow_api.auth.caller import AdminRole, Caller
 from scaiflow_api.auth.errors import InsufficientRole
 from scaiflow_api.auth.tenancy import TenantScope
+from scaiflow_api.db.audit import record
 from scaiflow_api.db.models.user import User
-from scaiflow_api.db.principals import ACTIVE, effective_role
+from scaiflow_api.db.principals import ACTIVE, effective_role, role_entry, role_state
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.admin.errors import (
     AmbiguousUser,
@@ -14,6 +15,7 @@ from scaiflow_api.domains.admin.errors import (
     UserNotFound,
 )
 from scaiflow_api.domains.admin.repository import AdminRepository
+from scaiflow_api.kit.clock import Clock
 
 MANUAL = "manual"
 
@@ -24,8 +26,9 @@ class AdminRoles:
     Every method raises UserNotFound, and AmbiguousUser where several of the tenants have such a user.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
+        self._clock = clock
 
     async def of(self, user_id: str, tenants: TenantScope) -> User:
         async with self._db.read() as session:
@@ -58,11 +61,14 @@ class AdminRoles:
                 raise HigherRole(user_id=user.id, held=held.value)
             if role is None and user.manual_role is None and held is not None:
                 raise RoleFromGroup(user_id=user.id, held=held.value)
+            before = role_state(user)
             user.manual_role, user.manual_role_source = (role.value, MANUAL) if role else (None, None)
             left, _ = effective_role(user)
             others = (one for one in super_admins if one is not user and _can_act(one))
             if held is AdminRole.SUPER_ADMIN and left is not held and not any(others):
                 raise LastSuperAdmin(user_id=user.id)
+            if role_state(user) != before:
+                await record(session, caller, role_entry(user, before), self._clock.now())
 
 
 def _can_act(user: User) -> bool:

@@ -48,7 +48,7 @@ async def admin_views(resources: ResourcesDep) -> AdminViews:
 
 
 async def admin_roles(resources: ResourcesDep) -> AdminRoles:
-    return AdminRoles(resources.db)
+    return AdminRoles(resources.db, resources.clock)
 
 
 AdminViewsDep = Annotated[AdminViews, Depends(admin_views)]

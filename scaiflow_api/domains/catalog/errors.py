@@ -9,6 +9,7 @@ class PackageNotFound(AppError):
     status, error = 404, "package_not_found"
     template = "There is no package '{package_id}' in the catalog."
     fix = "GET /api/v1/catalog lists the packages that you may see."
+    denies = True
 
 
 class PackageVersionNotFound(AppError):
@@ -23,6 +24,7 @@ class NotPackageAuthor(AppError):
     status, error = 403, "not_package_author"
     template = "The package '{package_id}' is somebody else's."
     fix = "Publish under another package_id, or ask its author or an administrator of your tenant."
+    denies = True
 
 
 class LiteralSecret(AppError):

@@ -20,8 +20,10 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler import CompileError
 from scaiflow_api.compiler.knowledge.secret_patterns import looks_like_secret
 from scaiflow_api.compiler.package import FIRST_VERSION, PackageInfo, PackageRefused, build_package
+from scaiflow_api.db.audit import record
 from scaiflow_api.db.models.catalog import CatalogPackage, CatalogVersion
 from scaiflow_api.db.session import Database
+from scaiflow_api.domains.catalog.audited import package_entry
 from scaiflow_api.domains.catalog.errors import (
     InvalidPackage,
     LiteralSecret,
@@ -144,6 +146,7 @@ class PublishPackage:
                 row = await catalog.lock(seen.package) if seen is not None else _new(caller, info, now)
                 if row is None:
                     return None
+                before = await catalog.find_version(row, row.version) if seen is not None else None
                 row.version, row.updated_at = info.version, now
                 if seen is None:
                     await catalog.add(row)
@@ -162,7 +165,17 @@ class PublishPackage:
                         created_at=now,
                     )
                 )
-                return await catalog.find(row.tenant_id, row.package_id, caller)
+                entry = await catalog.find(row.tenant_id, row.package_id, caller)
+                told = package_entry(
+                    row,
+                    "package.published",
+                    before=before.sha256 if before is not None else None,
+                    after=stored.sha256,
+                    flow_id=wanted.flow_id,
+                    details={"version": info.version},
+                )
+                await record(session, caller, told, now)
+                return entry
         except IntegrityError:
             return None
 

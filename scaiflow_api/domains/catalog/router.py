@@ -187,7 +187,7 @@ async def delete_package(
 ) -> None:
     """Delete the package with all its versions. Flows made of it stay. For its author and administrators."""
     entry = await catalog.open(caller, package_id, Level.ADMIN, tenant_id=tenant_id)
-    await catalog.delete(entry.package)
+    await catalog.delete(caller, entry.package)
 
 
 @router.get(
@@ -237,8 +237,9 @@ async def install_package(
     version, package = await catalog.content(entry.package, wanted.version)
     if wanted.save:
         message = f"Installed from the catalog: {package_id} {version}"
-        flow, stored = await writer.create(caller, FlowCreate(content=package.document, message=message))
-        return flow_detail(flow, stored, status=201)
+        new = FlowCreate(content=package.document, message=message)
+        origin = {"package_id": package_id, "package_version": version}
+        return flow_detail(*await writer.create(caller, new, origin), status=201)
     content = {**package.document, "id": new_id("flow")}
     return Response(orjson.dumps({"content": content}), media_type="application/json")
 

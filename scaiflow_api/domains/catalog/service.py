@@ -8,8 +8,10 @@ from scaiflow_api.auth.acl import Level, level_of
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler.package import PackageRefused
 from scaiflow_api.compiler.package_reader import Package, read_package
+from scaiflow_api.db.audit import record
 from scaiflow_api.db.models.catalog import CatalogPackage, CatalogVersion
 from scaiflow_api.db.session import Database
+from scaiflow_api.domains.catalog.audited import package_entry, package_state
 from scaiflow_api.domains.catalog.errors import (
     NotPackageAuthor,
     PackageDamaged,
@@ -101,22 +103,34 @@ class CatalogService:
         """Change what a package is called and whom it is shown to; its files stay. Raises PackageNotFound."""
         fields = change.model_dump(include={"name", "description", "visibility"}, exclude_none=True)
         async with self._db.write() as session:
-            catalog = CatalogRepository(session)
+            catalog, now = CatalogRepository(session), self._clock.now()
             row = await catalog.lock(package)
-            if row is None:
+            before = await catalog.find(package.tenant_id, package.package_id, caller)
+            if row is None or before is None:
                 raise PackageNotFound(package_id=package.package_id)
+            was = package_state(before)
             for field, value in fields.items():
                 setattr(row, field, value)
             if change.visibility_group_ids is not None:
                 await catalog.show_to(row, change.visibility_group_ids)
-            if fields or change.visibility_group_ids is not None:
-                row.updated_at = self._clock.now()
+            changed = [*fields] + ["visibility_group_ids"] * (change.visibility_group_ids is not None)
+            if changed:
+                row.updated_at = now
             await session.flush()
             entry = await catalog.find(row.tenant_id, row.package_id, caller)
             assert entry is not None, "the row is locked"
+            if changed:
+                told = package_entry(
+                    row,
+                    "package.updated",
+                    before=was,
+                    after=package_state(entry),
+                    details={"fields": changed},
+                )
+                await record(session, caller, told, now)
         return entry
 
-    async def delete(self, package: CatalogPackage) -> None:
+    async def delete(self, caller: Caller, package: CatalogPackage) -> None:
         """Delete a package with all its versions. Raises PackageNotFound.
 
         Its objects stay, for the collection of orphans: a late delete could meet those of a successor. So a later
@@ -125,9 +139,12 @@ class CatalogService:
         async with self._db.write() as session:
             catalog = CatalogRepository(session)
             row = await catalog.lock(package)
-            if row is None:
+            entry = await catalog.find(package.tenant_id, package.package_id, caller)
+            if row is None or entry is None:
                 raise PackageNotFound(package_id=package.package_id)
+            told = package_entry(row, "package.deleted", before=package_state(entry))
             await catalog.delete(row)
+            await record(session, caller, told, self._clock.now())
 
 
 def _sha256(data: bytes) -> str:

@@ -81,6 +81,7 @@ class CoreNotFound(AppError):
     status, error = 404, "core_not_found"
     template = "There is no Core '{core_id}' of a flow that you may see here."
     fix = "GET /api/v1/flows/<flow id>/deployments lists the Cores of a flow."
+    denies = True
 
 
 def step_failed(kind: type[AppError], failure: UpstreamError, **fields: Any) -> AppError:

@@ -59,6 +59,7 @@ async def withdraw_flow_service(
         writer=writer,
         scaigrid=resources.scaigrid,
         credentials=Credentials(resources.settings),
+        clock=resources.clock,
     )
 
 

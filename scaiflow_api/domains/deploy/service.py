@@ -6,6 +6,7 @@ left unfinished is closed by the next deploy, which also goes on with its Core.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler import Compiled, CompileError, compile_flow
+from scaiflow_api.db.audit import record
 from scaiflow_api.db.leases import Leases
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.renewal import Held
 from scaiflow_api.db.session import Database
+from scaiflow_api.domains.deploy.audited import deployed
 from scaiflow_api.domains.deploy.errors import (
     CompileFailed,
     DeployInProgress,
@@ -91,8 +94,9 @@ class DeployFlow:
         deployment, known_core = await self._begin(caller, flow, order.version or flow.version)
         try:
             compiled = await self._compile(document)
+            manifest = compiled.text.encode()
             _still_ours(lease, flow)
-            core = await rollout.place(compiled.text.encode(), flow_id=flow.id, core_id=known_core)
+            core = await rollout.place(manifest, flow_id=flow.id, core_id=known_core)
             await self._note_core(deployment, core.id)
             _still_ours(lease, flow)
             await rollout.start(core)
@@ -100,13 +104,20 @@ class DeployFlow:
                 _still_ours(lease, flow)
                 core = await rollout.publish(core, _group_ids(order, compiled))
         except AppError as failure:
+            now = self._clock.now()
             async with self._db.write() as session:
-                await DeploymentRepository(session).failed(deployment, failure.error, self._clock.now())
+                await DeploymentRepository(session).failed(deployment, failure.error, now)
+                entry = deployed(flow, deployment, "failed", error=failure.error)
+                await record(session, caller, entry, now)
             raise
+        now = self._clock.now()
         async with self._db.write() as session:
             await DeploymentRepository(session).succeeded(
-                deployment, slug=core.published_slug, model_id=core.published_model_id, now=self._clock.now()
+                deployment, slug=core.published_slug, model_id=core.published_model_id, now=now
             )
+            digest = hashlib.sha256(manifest).hexdigest()
+            entry = deployed(flow, deployment, "succeeded", core_id=core.id, manifest=digest)
+            await record(session, caller, entry, now)
         return DeployAnswer(
             core_id=core.id,
             published_slug=core.published_slug,
@@ -131,6 +142,8 @@ class DeployFlow:
             deployments = DeploymentRepository(session)
             earlier = await deployments.in_core(flow.tenant_id, flow.id)
             await deployments.begin(deployment)
+            entry = deployed(flow, deployment, "started")
+            await record(session, caller, entry, deployment.started_at)
         return deployment, earlier.core_id if earlier else None
 
     async def _note_core(self, deployment: Deployment, core_id: str) -> None:

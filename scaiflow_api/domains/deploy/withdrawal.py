@@ -2,14 +2,17 @@
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit import append, record
 from scaiflow_api.db.leases import Leases
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
+from scaiflow_api.domains.deploy.audited import undeployed
 from scaiflow_api.domains.deploy.errors import CoreDeleteFailed, MissingScaiGridCredentials, step_failed
 from scaiflow_api.domains.deploy.repository import DeploymentRepository
 from scaiflow_api.domains.deploy.turn import WAIT_S, one_at_a_time
 from scaiflow_api.domains.flows.saving import FlowWriter, require_match
 from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import UpstreamError
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
@@ -26,6 +29,7 @@ class WithdrawFlow:
         writer: FlowWriter,
         scaigrid: ScaiGrid,
         credentials: Credentials,
+        clock: Clock,
         wait_s: float = WAIT_S,
     ) -> None:
         self._db = db
@@ -33,6 +37,7 @@ class WithdrawFlow:
         self._writer = writer
         self._scaigrid = scaigrid
         self._credentials = credentials
+        self._clock = clock
         self._wait_s = wait_s
         self._leases = Leases(db)
 
@@ -81,10 +86,15 @@ class WithdrawFlow:
         except UpstreamError as failure:
             raise step_failed(CoreDeleteFailed, failure, core_id=None) from None
         for core_id in found:
+            await append(self._db, caller, undeployed(flow, core_id, "started"), self._clock.now())
             try:
                 await self._scaigrid.delete_core(credential, core_id)
             except UpstreamError as failure:
-                raise step_failed(CoreDeleteFailed, failure, core_id=core_id) from None
+                refusal = step_failed(CoreDeleteFailed, failure, core_id=core_id)
+                entry = undeployed(flow, core_id, "failed", error=refusal.error)
+                await append(self._db, caller, entry, self._clock.now())
+                raise refusal from None
             async with self._db.write() as session:
                 await DeploymentRepository(session).undeployed(flow.tenant_id, flow.id, core_id)
+                await record(session, caller, undeployed(flow, core_id, "succeeded"), self._clock.now())
         return found

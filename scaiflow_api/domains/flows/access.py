@@ -16,4 +16,4 @@ async def require_level(flows: FlowRepository, flow: Flow, caller: Caller, level
     if held is None:
         raise FlowNotFound(flow_id=flow.id)
     if held < level:
-        raise InsufficientAcl(needed=level.label, held=held.label)
+        raise InsufficientAcl(flow_id=flow.id, needed=level.label, held=held.label)

@@ -8,6 +8,7 @@ class FlowNotFound(AppError):
 
     status, error = 404, "flow_not_found"
     template = "There is no flow '{flow_id}'."
+    denies = True
 
 
 class VersionNotFound(AppError):
@@ -20,11 +21,13 @@ class InsufficientAcl(AppError):
     status, error = 403, "insufficient_acl"
     template = "This needs '{needed}' access to the flow; you hold '{held}'."
     fix = "Ask the flow's owner, or an administrator of your tenant, for '{needed}' access."
+    denies = True
 
 
 class ForeignTenant(AppError):
     status, error = 403, "foreign_tenant"
     template = "The flow belongs to another tenant; it can be read from here, but not run."
+    denies = True
 
 
 class VersionConflict(AppError):

@@ -64,7 +64,8 @@ async def import_flow(
     content, found = await asyncio.to_thread(read_import, body, resources.limits)
     diagnostics = [DiagnosticItem.of(item).model_dump() for item in found]
     if body.save:
-        flow, stored = await writer.create(caller, FlowCreate(name=body.name, content=content))
+        new = FlowCreate(name=body.name, content=content)
+        flow, stored = await writer.create(caller, new, {"imported": body.format})
         return flow_detail(flow, stored, status=201, diagnostics=diagnostics)
     answer = orjson.dumps({"content": content, "diagnostics": diagnostics})
     return Response(answer, media_type="application/json")

@@ -30,6 +30,9 @@ from scaiflow_api.domains.flows.listing import Order, Position, Wanted
 # The question of nearly every request; building it anew each time takes longer than the database does.
 _FIND = select(Flow).where(Flow.id == bindparam("flow_id"), Flow.deleted_at.is_(None))
 _FIND_IN_TENANT = _FIND.where(Flow.tenant_id == bindparam("tenant_id"))
+_DIGEST = select(FlowVersion.sha256).where(
+    FlowVersion.flow_id == bindparam("flow_id"), FlowVersion.version == bindparam("version")
+)
 
 
 class FlowRepository:
@@ -48,6 +51,13 @@ class FlowRepository:
         """Return a flow that is deleted."""
         rows = select(Flow).where(Flow.id == flow_id, Flow.deleted_at.is_not(None))
         return await self._session.scalar(rows if tenants is ALL else rows.where(Flow.tenant_id == tenants))
+
+    async def lock(self, seen: Flow) -> Flow | None:
+        """Return the row as it is, and keep it so until the transaction ends; None: the flow is deleted."""
+        rows = select(Flow).where(
+            Flow.id == seen.id, Flow.tenant_id == seen.tenant_id, Flow.deleted_at.is_(None)
+        )
+        return await self._session.scalar(rows.with_for_update())
 
     async def reread(self, seen: Flow) -> Flow:
         """Return the row as it is now, deleted or not; rows of flows stay for ever."""
@@ -113,6 +123,10 @@ class FlowRepository:
     async def versions(self, flow: Flow) -> Sequence[FlowVersion]:
         """Return the versions of a flow, in no order."""
         return (await self._session.scalars(select(FlowVersion).where(FlowVersion.flow_id == flow.id))).all()
+
+    async def digest(self, flow: Flow) -> str | None:
+        """Return the SHA-256 of the document of the flow's version, as it was seen."""
+        return await self._session.scalar(_DIGEST, {"flow_id": flow.id, "version": flow.version})
 
     async def find_version(self, flow: Flow, version: str) -> FlowVersion | None:
         return await self._session.get(FlowVersion, (flow.id, version))

@@ -168,7 +168,7 @@ async def duplicate_flow(
     """Make a new flow of the current version; you own it. Older versions, grants and deployments are not copied."""
     flow = await flows.open(caller, flow_id, Level.VIEW)
     copy = duplicate_of(flow, await flows.document(flow), body.name if body else None)
-    return flow_detail(*await writer.create(caller, copy), status=201)
+    return flow_detail(*await writer.create(caller, copy, {"copy_of": flow.id}), status=201)
 
 
 @router.post(

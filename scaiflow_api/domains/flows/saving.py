@@ -13,6 +13,8 @@ import asyncio
 import hashlib
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,9 +22,12 @@ import structlog
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler.rules.shape import diagnostic
+from scaiflow_api.db.audit import Entry, record
 from scaiflow_api.db.models.flow import Flow, FlowVersion
 from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows import audited
 from scaiflow_api.domains.flows.access import require_level
+from scaiflow_api.domains.flows.audited import Origin, flow_state
 from scaiflow_api.domains.flows.errors import (
     FlowNotDeleted,
     FlowNotFound,
@@ -71,8 +76,13 @@ class FlowWriter:
         self._turns = turns
         self._orphan_after_s = orphan_after_s
 
-    async def create(self, caller: Caller, new: FlowCreate) -> tuple[Flow, bytes]:
-        """Store a new flow owned by the caller; return it and what was stored. Raises InvalidFlow, FlowTooLarge."""
+    async def create(
+        self, caller: Caller, new: FlowCreate, origin: Origin | None = None
+    ) -> tuple[Flow, bytes]:
+        """Store a new flow owned by the caller; return it and what was stored. Raises InvalidFlow, FlowTooLarge.
+
+        `origin` tells the audit log where the content comes from.
+        """
         named = new.content.get("name")
         now = self._clock.now()
         flow = Flow(
@@ -91,13 +101,22 @@ class FlowWriter:
         async with self._db.write() as session:
             session.add(flow)
             await session.flush()  # the version's foreign key needs the row
-            session.add(self._version_row(flow.id, flow.version, caller, new.message, stored))
+            version = self._version_row(flow.id, flow.version, caller, new.message, stored)
+            session.add(version)
+            await record(session, caller, audited.created(flow, version, origin or {}), now)
         return flow, stored
 
     async def update(
-        self, caller: Caller, flow: Flow, change: FlowUpdate, if_match: str | None
+        self,
+        caller: Caller,
+        flow: Flow,
+        change: FlowUpdate,
+        if_match: str | None,
+        origin: Origin | None = None,
     ) -> tuple[Flow, bytes | None]:
         """Apply a change; return the flow as it is now, and what was stored where the change brought content.
+
+        `origin` tells the audit log where the content comes from.
 
         Raises VersionConflict when `if_match` no longer names the flow, InvalidFlow, FlowTooLarge; and FlowNotFound
         or InsufficientAcl when the flow, or the caller's grant, went away meanwhile.
@@ -106,10 +125,13 @@ class FlowWriter:
         fields = change.model_dump(include={"name", "description"}, exclude_none=True)
         if change.content is not None:
             async with self._turns.of(flow.id):
-                return await self._save(caller, flow, change.content, change.message, fields, if_match)
+                return await self._save(
+                    caller, flow, change.content, change.message, fields, if_match, origin or {}
+                )
         if not fields:
             return flow, None
-        changed = await self._change(caller, Level.EDIT, flow, _EXACTLY if if_match else (), fields)
+        tell = partial(audited.updated, fields=tuple(fields))
+        changed = await self._change(caller, Level.EDIT, flow, _EXACTLY if if_match else (), fields, tell)
         return changed or await self._lost(flow, if_match), None
 
     async def delete(self, caller: Caller, flow: Flow, if_match: str | None) -> None:
@@ -117,7 +139,8 @@ class FlowWriter:
         require_match(flow, if_match)
         now = self._clock.now()
         values = {"deleted_at": now, "updated_at": now}
-        if not await self._change(caller, Level.ADMIN, flow, _EXACTLY if if_match else (), values):
+        same = _EXACTLY if if_match else ()
+        if not await self._change(caller, Level.ADMIN, flow, same, values, audited.deleted):
             await self._lost(flow, if_match)
 
     async def undelete(self, caller: Caller, flow: Flow) -> Flow:
@@ -127,11 +150,12 @@ class FlowWriter:
         went away meanwhile.
         """
         async with self._db.write() as session:
-            flows = FlowRepository(session)
-            if not await flows.undelete(flow, self._clock.now()):
+            flows, now = FlowRepository(session), self._clock.now()
+            if not await flows.undelete(flow, now):
                 raise FlowNotDeleted(flow_id=flow.id)
             back = await flows.reread(flow)
             await require_level(flows, back, caller, Level.ADMIN)
+            await record(session, caller, audited.restored(back, before=flow_state(flow)), now)
         return back
 
     async def _save(
@@ -142,6 +166,7 @@ class FlowWriter:
         message: str,
         fields: dict[str, Any],
         if_match: str | None,
+        origin: Origin,
     ) -> tuple[Flow, bytes]:
         give_up = time.monotonic() + _GIVE_UP_AFTER_S
         same = _EXACTLY if if_match else ("version",)
@@ -150,9 +175,10 @@ class FlowWriter:
             version, stored = await self._store(flow, name, content)
             if version:
                 row = self._version_row(flow.id, version, caller, message, stored)
+                values = {**fields, "version": version}
+                tell = partial(audited.updated, fields=tuple(fields), stored=row, origin=origin)
                 try:
-                    values = {**fields, "version": version}
-                    changed = await self._change(caller, Level.EDIT, flow, same, values, row)
+                    changed = await self._change(caller, Level.EDIT, flow, same, values, tell, row)
                 except (FlowNotFound, InsufficientAcl):
                     await self._discard(flow, version)
                     raise
@@ -194,6 +220,7 @@ class FlowWriter:
         flow: Flow,
         same: tuple[str, ...],
         values: dict[str, Any],
+        tell: Callable[..., Entry],
         version: FlowVersion | None = None,
     ) -> Flow | None:
         """Move the row, and return it; None: it is not `same` as it was, or deleted.
@@ -201,13 +228,22 @@ class FlowWriter:
         The caller's level is asked for again here: a grant that was revoked before this moment is of no use.
         """
         async with self._db.write() as session:
-            flows = FlowRepository(session)
-            if not await flows.change(flow, same=same, **{"updated_at": self._clock.now()} | values):
+            flows, now = FlowRepository(session), self._clock.now()
+            before = None
+            if version is None:
+                if (seen := await flows.lock(flow)) is None:
+                    return None
+                before = flow_state(seen)
+            if not await flows.change(flow, same=same, **{"updated_at": now} | values):
                 return None
+            # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
+            if version is not None:
+                before = await flows.digest(flow)
             changed = await flows.reread(flow)
             await require_level(flows, changed, caller, level)
             if version is not None:
                 session.add(version)
+            await record(session, caller, tell(changed, before=before), now)
         return changed
 
     async def _lost(self, flow: Flow, if_match: str | None) -> Flow:

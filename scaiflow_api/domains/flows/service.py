@@ -44,7 +44,7 @@ class FlowService:
                 raise FlowNotFound(flow_id=flow_id)
             await require_level(flows, flow, caller, level)
         if own_tenant and flow.tenant_id != caller.tenant_id:
-            raise ForeignTenant
+            raise ForeignTenant(flow_id=flow.id)
         return flow
 
     async def open_deleted(self, caller: Caller, flow_id: str) -> Flow:

@@ -4,9 +4,11 @@ from sqlalchemy.exc import IntegrityError
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit import record
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.principals import ACTIVE, Principals
 from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows.audited import flow_state, transferred
 from scaiflow_api.domains.flows.errors import InsufficientAcl, OwnerNotFound
 from scaiflow_api.domains.flows.repository import FlowRepository
 from scaiflow_api.domains.flows.service import FlowService
@@ -35,7 +37,7 @@ class TransferFlow:
         while True:
             flow = await self._flows.open(caller, flow_id, Level.ADMIN)
             if not (caller.subject == flow.owner_id or caller.is_tenant_admin or caller.is_super_admin):
-                raise InsufficientAcl(needed=OWNER, held=Level.ADMIN.label)
+                raise InsufficientAcl(flow_id=flow.id, needed=OWNER, held=Level.ADMIN.label)
             if new_owner == flow.owner_id:
                 return flow
             standing = await self._principals.find(flow.tenant_id, new_owner)
@@ -50,9 +52,16 @@ class TransferFlow:
         try:
             async with self._db.write() as session:
                 flows = FlowRepository(session)
+                seen = await flows.lock(flow)
+                if seen is None:
+                    return None
+                before = flow_state(seen)
                 if not await flows.change(flow, same=("owner_id",), owner_id=new_owner, updated_at=now):
                     return None
                 await flows.give(flow, new_owner, granted_by=caller.subject, acl_id=new_id("acl"), now=now)
-                return await flows.reread(flow)
+                given = await flows.reread(flow)
+                entry = transferred(given, before=before, old_owner=flow.owner_id)
+                await record(session, caller, entry, now)
+                return given
         except IntegrityError:
             return None

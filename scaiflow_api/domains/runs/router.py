@@ -51,6 +51,8 @@ _EVENTS_EXAMPLE = {
 
 async def runs(resources: ResourcesDep) -> Runs:
     return Runs(
+        db=resources.db,
+        clock=resources.clock,
         flows=FlowService(resources.db, resources.versions),
         deployments=Deployments(resources.db),
         scaigrid=resources.scaigrid,

@@ -11,11 +11,16 @@ from pydantic import SecretStr
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit import Entry
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.flows.errors import FlowNotFound
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
+from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaigrid_answers import Execution
@@ -28,8 +33,17 @@ class Runs:
     """The ScaiCore proxies."""
 
     def __init__(
-        self, *, flows: FlowService, deployments: Deployments, scaigrid: ScaiGrid, credentials: Credentials
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        flows: FlowService,
+        deployments: Deployments,
+        scaigrid: ScaiGrid,
+        credentials: Credentials,
     ) -> None:
+        self._db = db
+        self._clock = clock
         self._flows = flows
         self._deployments = deployments
         self._scaigrid = scaigrid
@@ -64,18 +78,29 @@ class Runs:
         instance_key: str | None,
     ) -> Execution:
         """Run a Core. Raises CoreNotFound, InsufficientAcl, MissingCredentials, UpstreamError."""
-        await self._open(caller, core_id, Level.DEPLOY)
-        return await self._scaigrid.invoke(
-            self._credential(caller), core_id, value, flow_name=flow_name, instance_key=instance_key
+        flow = await self._open(caller, core_id, Level.DEPLOY)
+        credential = self._credential(caller)
+        entry = Entry(
+            tenant_id=flow.tenant_id,
+            action="core.invoked",
+            target_type="core",
+            target_id=core_id,
+            flow_id=flow.id,
         )
+        async with told(self._db, self._clock, caller, entry) as details:
+            run = await self._scaigrid.invoke(
+                credential, core_id, value, flow_name=flow_name, instance_key=instance_key
+            )
+            details |= {"execution_id": run.execution_id, "status": run.status}
+        return run
 
-    async def _open(self, caller: Caller, core_id: str, level: Level) -> None:
-        """Check `level` on the flow of a Core of the caller's own tenant."""
+    async def _open(self, caller: Caller, core_id: str, level: Level) -> Flow:
+        """Return the flow of a Core of the caller's own tenant, if the caller holds `level` on it."""
         flow_id = await self._deployments.flow_of_core(caller.tenant_id, core_id)
         if flow_id is None:
             raise CoreNotFound(core_id=core_id)
         try:
-            await self._flows.open(caller, flow_id, level, own_tenant=True)
+            return await self._flows.open(caller, flow_id, level, own_tenant=True)
         except FlowNotFound:
             raise CoreNotFound(core_id=core_id) from None
 

@@ -28,6 +28,8 @@ router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute
 async def run_tests_service(resources: ResourcesDep) -> RunTests:
     settings = resources.settings
     return RunTests(
+        db=resources.db,
+        clock=resources.clock,
         flows=FlowService(resources.db, resources.versions),
         deployments=Deployments(resources.db),
         scaigrid=resources.scaigrid,

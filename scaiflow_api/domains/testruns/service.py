@@ -10,12 +10,16 @@ from pydantic import SecretStr
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler import CompileError, compile_flow
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
+from scaiflow_api.domains.flows.audited import flow_entry
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.testruns.matching import find_mismatches
 from scaiflow_api.domains.testruns.schemas import FixtureResult, MismatchItem, RunTestsRequest, TestReport
 from scaiflow_api.flowgraph import Limits, TestFixture
+from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import UpstreamError, UpstreamRejected, UpstreamTimedOut, as_app_error
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
@@ -52,12 +56,16 @@ class RunTests:
     def __init__(
         self,
         *,
+        db: Database,
+        clock: Clock,
         flows: FlowService,
         deployments: Deployments,
         scaigrid: ScaiGrid,
         credentials: Credentials,
         limits: TestLimits,
     ) -> None:
+        self._db = db
+        self._clock = clock
         self._flows = flows
         self._deployments = deployments
         self._scaigrid = scaigrid
@@ -83,9 +91,13 @@ class RunTests:
         if not chosen:
             return TestReport(results=[], passed=0, failed=0, message=_why_none(fixtures, order.name_filter))
         flow_names = await self._flow_names(document) if any(fixture.entry for fixture in chosen) else {}
-        results = await self._run_all(chosen, _Target(credential, order.core_id, flow_names))
-        passed = sum(result.ok for result in results)
-        return TestReport(results=results, passed=passed, failed=len(results) - passed)
+        entry = flow_entry(flow, "flow.tested", details={"core_id": order.core_id, "version": flow.version})
+        async with told(self._db, self._clock, caller, entry) as details:
+            results = await self._run_all(chosen, _Target(credential, order.core_id, flow_names))
+            passed = sum(result.ok for result in results)
+            failed = len(results) - passed
+            details |= {"passed": passed, "failed": failed}
+        return TestReport(results=results, passed=passed, failed=failed)
 
     async def _run_all(self, fixtures: list[TestFixture], target: _Target) -> list[FixtureResult]:
         turns = asyncio.Semaphore(self._limits.concurrency)

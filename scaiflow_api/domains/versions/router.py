@@ -105,9 +105,8 @@ async def restore_version(
     flow = await flows.open(caller, flow_id, Level.EDIT)
     content = await flows.document(flow, version)
     message = body.message if body and body.message is not None else f"Restored {version}"
-    flow, stored = await writer.update(
-        caller, flow, FlowUpdate(name=None, content=content, message=message), if_match
-    )
+    change = FlowUpdate(name=None, content=content, message=message)
+    flow, stored = await writer.update(caller, flow, change, if_match, {"restored_version": version})
     return flow_detail(flow, stored if stored is not None else orjson.dumps(content))
 
 

@@ -1,0 +1,169 @@
+"""Writing the audit log: one row for each thing done or refused, appended to the chain of its tenant.
+
+A row of something done is written in the transaction that does it, as the last thing before the commit: the chain's
+head is the last row to be locked, so two transactions never wait for each other. What reaches beyond the database
+leaves two rows, `started` before and how it ended after; a start without an end tells of a process that died.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal, TypeAlias, cast
+
+import orjson
+from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.models.audit import AuditEvent, AuditHead
+from scaiflow_api.db.session import Database
+from scaiflow_api.kit.canonical_json import canonical_json
+from scaiflow_api.kit.hash_chain import GENESIS, digest
+
+SYSTEM = "system"
+"""The actor of what nobody asked for over the API: a start, a command on the host."""
+
+Outcome: TypeAlias = Literal["succeeded", "started", "failed", "denied"]
+TargetType: TypeAlias = Literal["flow", "acl", "core", "package", "user", "route"]
+Action: TypeAlias = Literal[
+    "flow.created",
+    "flow.updated",
+    "flow.deleted",
+    "flow.restored",
+    "flow.transferred",
+    "flow.deployed",
+    "flow.undeployed",
+    "flow.tested",
+    "core.invoked",
+    "acl.granted",
+    "acl.changed",
+    "acl.revoked",
+    "package.published",
+    "package.updated",
+    "package.deleted",
+    "role.granted",
+    "role.revoked",
+    "access.denied",
+]
+
+Detail: TypeAlias = str | int | list[str] | None
+_LONGEST_DETAIL = 128
+"""Characters, as of ids; the column has room for ten such texts, however JSON must write them."""
+
+# As tables: rows of mapped classes take longer to write.
+_EVENTS = cast("Table", AuditEvent.__table__)
+_HEADS = cast("Table", AuditHead.__table__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is to be written down. `details` hold ids, words and numbers, never what somebody sent or stored."""
+
+    tenant_id: str
+    """Whose chain it belongs to."""
+    action: Action
+    target_type: TargetType
+    target_id: str
+    outcome: Outcome = "succeeded"
+    flow_id: str | None = None
+    before: str | None = None
+    after: str | None = None
+    """Hashes of the target: of the document where one was stored, else of its fields (`state_hash`)."""
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+
+async def record(session: AsyncSession, by: Caller | None, entry: Entry, now: datetime) -> None:
+    """Append a row within the session's transaction; do nothing but commit after it. None: by the system itself."""
+    await session.flush()
+    take_next = _next_of(session.get_bind().dialect.name)
+    seq, prev_hash = (await session.execute(take_next, {"tenant_id": entry.tenant_id})).one()
+    details = _bounded(entry.details)
+    row: dict[str, Any] = {
+        "tenant_id": entry.tenant_id,
+        "seq": seq,
+        "at": now,
+        "actor_id": by.subject if by else SYSTEM,
+        "actor_tenant_id": by.tenant_id if by else None,
+        "action": entry.action,
+        "outcome": entry.outcome,
+        "target_type": entry.target_type,
+        "target_id": entry.target_id[:128],
+        "flow_id": entry.flow_id[:128] if entry.flow_id else None,
+        "request_id": by.request_id if by else None,
+        "before_hash": entry.before,
+        "after_hash": entry.after,
+        "prev_hash": prev_hash,
+    }
+    row["hash"] = digest({**row, "at": moment_text(now), "details": details})
+    await session.execute(_APPEND, {**row, "details": canonical_json(details).decode()})
+    await session.execute(_MOVE_HEAD, {"of_tenant": entry.tenant_id, "new_hash": row["hash"]})
+
+
+async def append(db: Database, by: Caller | None, entry: Entry, now: datetime) -> None:
+    """Append a row in a transaction of its own."""
+    async with db.write() as session:
+        await record(session, by, entry, now)
+
+
+def as_record(row: Any) -> dict[str, Any]:
+    """Return a row of `audit_events` as the JSON object whose hash it holds."""
+    found = {column.name: getattr(row, column.name) for column in _EVENTS.columns}
+    return {**found, "at": moment_text(row.at), "details": _parsed(row.details)}
+
+
+def state_hash(**fields: Any) -> str:
+    """Return the SHA-256, in hex, of the canonical JSON of a target's fields."""
+    return hashlib.sha256(canonical_json(fields)).hexdigest()
+
+
+def moment_text(moment: datetime) -> str:
+    """Return for example `2026-11-28T12:30:15.000001Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _bounded(details: Mapping[str, Detail]) -> dict[str, Detail]:
+    return {
+        name: value[:_LONGEST_DETAIL] if isinstance(value, str) else value for name, value in details.items()
+    }
+
+
+def _parsed(details: str) -> Any:
+    """Return the stored details; as they stand where somebody made them unreadable, so that the hash tells."""
+    try:
+        return orjson.loads(details)
+    except orjson.JSONDecodeError:
+        return details
+
+
+_APPEND = insert(_EVENTS)
+_MOVE_HEAD = (
+    update(_HEADS).where(_HEADS.c.tenant_id == bindparam("of_tenant")).values(hash=bindparam("new_hash"))
+)
+
+
+@cache
+def _next_of(dialect: str) -> Any:
+    """Return the statement that takes the next number, locks the head, and tells what it named until now.
+
+    Built once: building it takes longer than the database does.
+    """
+    values = {"tenant_id": bindparam("tenant_id"), "seq": 1, "hash": GENESIS}
+    raised = {"seq": _HEADS.c.seq + 1}
+    named = (_HEADS.c.seq, _HEADS.c.hash)
+    # The dialects are slow to load, and a process needs one of them.
+    if dialect == "mysql":
+        from sqlalchemy.dialects import mysql  # noqa: PLC0415
+
+        return mysql.insert(_HEADS).values(values).on_duplicate_key_update(raised).returning(*named)
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415
+    else:
+        from sqlalchemy.dialects.sqlite import insert as upsert  # type: ignore[assignment]  # noqa: PLC0415
+    return (
+        upsert(_HEADS)
+        .values(values)
+        .on_conflict_do_update(index_elements=["tenant_id"], set_=raised)
+        .returning(*named)
+    )

@@ -1,0 +1,100 @@
+"""Refused callers, as the audit log tells of them.
+
+A refusal is written down before the caller gets it, in a transaction of its own. It stands in the chain of the
+caller's tenant and names only what the caller itself named: whether another tenant has such a thing does not show.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+from cachetools import TTLCache
+from starlette.types import Scope
+
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit import Entry, TargetType, append
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.kit.logging import scrub
+from scaiflow_api.resources import Resources
+from scaiflow_api.web.context import caller_of
+
+log = structlog.get_logger(__name__)
+
+WINDOW_S = 60
+"""Of equal refusals within this time only the first is written."""
+_REMEMBERED = 20_000
+_TARGETS: Mapping[str, TargetType] = {
+    "core_id": "core",
+    "package_id": "package",
+    "user_id": "user",
+    "flow_id": "flow",
+}
+"""Members of paths and errors that name what was asked for, the most telling first."""
+_TOLD = ("needed", "held")
+"""Members of errors that are worth keeping."""
+
+
+class Denials:
+    """Writes refusals down. One per process: it owns what bounds them."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._db = resources.db
+        self._clock = resources.clock
+        self._per_window = resources.settings.api.audit_denials_per_minute
+        self._recent: TTLCache[tuple[str, ...], bool] = TTLCache(_REMEMBERED, WINDOW_S)
+        self._written: TTLCache[tuple[str, str], Counter[str]] = TTLCache(_REMEMBERED, WINDOW_S)
+
+    async def note(self, scope: Scope, error: AppError) -> None:
+        """Write down that a request was refused. Whatever goes wrong here changes no answer."""
+        caller: Caller | None = getattr(error, "caller", None) or caller_of(scope)
+        if caller is None:
+            return
+        try:
+            await self._write(caller, _entry(scope, error, caller))
+        except Exception:
+            log.exception("refusal not written to the audit log", error=error.error)
+
+    async def _write(self, caller: Caller, entry: Entry) -> None:
+        left = self._room_for(caller, entry)
+        if left == 1:
+            entry = replace(entry, details={**entry.details, "unrecorded_s": WINDOW_S})
+        if left > 0:
+            await append(self._db, caller, entry, self._clock.now())
+
+    def _room_for(self, caller: Caller, entry: Entry) -> int:
+        """Return how many more rows this caller may cause now, with this one; 0 also where one was just written."""
+        who = (caller.tenant_id, caller.subject)
+        what = (entry.target_type, entry.target_id, *(str(value) for value in entry.details.values()))
+        if (*who, *what) in self._recent:
+            return 0
+        written = self._written.setdefault(who, Counter())  # changed in place, so that its time runs on
+        left = self._per_window - written["rows"]
+        if left > 0:
+            self._recent[*who, *what] = True
+            written["rows"] += 1
+        return left
+
+
+def _entry(scope: Scope, error: AppError, caller: Caller) -> Entry:
+    route: str = scope["route"].path
+    # What the caller named it chose itself: a path may hold anything, also a token that went astray.
+    named: dict[str, str] = {
+        name: scrub(str(value)) for name, value in {**scope["path_params"], **error.fields}.items()
+    }
+    targets = [(kind, named[name]) for name, kind in _TARGETS.items() if name in named]
+    target_type, target_id = targets[0] if targets else ("route", route)
+    return Entry(
+        tenant_id=caller.tenant_id,
+        action="access.denied",
+        outcome="denied",
+        target_type=target_type,
+        target_id=target_id,
+        flow_id=named.get("flow_id"),
+        details={
+            "method": scope["method"],
+            "route": route,
+            "error": error.error,
+            **{name: named[name] for name in _TOLD if name in named},
+        },
+    )
