@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from scaiflow_api import __version__
+from scaiflow_api.cli.audit import commands as audit_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
 from scaiflow_api.cli.register import Commands, Run
@@ -44,6 +45,7 @@ def _parser() -> ArgumentParser:
     commands = Commands(parser)
     flow_commands.register(commands)
     _register(commands)
+    audit_commands.register(commands)
     return parser
 
 

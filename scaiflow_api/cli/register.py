@@ -1,5 +1,6 @@
 """Where commands are listed."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import TypeAlias
@@ -19,3 +20,13 @@ class Commands:
         parser = self._parsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         parser.set_defaults(run=run)
         return parser
+
+    def group(self, name: str, summary: str) -> "Commands":
+        """List a command that consists of others, and return those for more to be added."""
+
+        def help_needed(_: Namespace) -> int:
+            parser.print_help(sys.stderr)
+            return 2
+
+        parser = self.add(name, help_needed, summary)
+        return Commands(parser)

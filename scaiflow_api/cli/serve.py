@@ -97,21 +97,13 @@ def openapi_document() -> str:
 
 
 def _upgrade(settings: "Settings", revision: str) -> None:
-    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-
+    from scaiflow_api.cli.database import database_in_use
     from scaiflow_api.db.schema import HEAD, is_current, upgrade
 
     url = settings.database.url.get_secret_value()
-    try:
+    with database_in_use():
         if revision != HEAD or not is_current(url):
             upgrade(url, revision)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise CommandFailed(
-            "SCAIFLOW_DB_URL is no SQLAlchemy async URL with a driver that is installed"
-        ) from None
-    except (DBAPIError, OSError) as error:
-        cause = str(getattr(error, "orig", error)).splitlines()[0]
-        raise CommandFailed(f"the database of SCAIFLOW_DB_URL cannot be used: {cause}") from None
 
 
 def _require_store(settings: "Settings") -> None:
