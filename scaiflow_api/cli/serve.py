@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from scaiflow_api.settings import Settings
 
 _GRACE_S = 10
+_KEEP_ALIVE_S = 75
+"""Longer than clients and proxies keep an idle connection: whoever closes first must not be the server, which would
+cut off a request that is on its way."""
 
 
 def api_application() -> "FastAPI":
@@ -53,6 +56,7 @@ def serve_api() -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
 
 
@@ -73,6 +77,7 @@ def serve_grid() -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
 
 

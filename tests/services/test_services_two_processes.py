@@ -75,6 +75,12 @@ def flow(one: httpx.Client) -> str:
     return create(one)
 
 
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
 def create(api: httpx.Client) -> str:
     name = f"Echo {secrets.token_hex(4)}"
     made = api.post("/flows", json={"content": {**ECHO, "name": name}, "name": name})
@@ -194,6 +200,37 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
+def test_a_request_that_reaches_both_is_carried_out_once(
+    one: httpx.Client, other: httpx.Client, background: ThreadPoolExecutor
+) -> None:
+    name = f"Echo {secrets.token_hex(4)}"
+    order = {"json": {"content": ECHO, "name": name}, "headers": {"Idempotency-Key": name}}
+
+    sent = [background.submit(api.post, "/flows", **order) for api in (one, other)]
+
+    answers = {answer.result().status_code: answer.result() for answer in sent}
+    assert set(answers) <= {201, 409}
+    again = [api.post("/flows", **order) for api in (one, other)]
+    assert {answer.json()["id"] for answer in again} == {answers[201].json()["id"]}
+    assert one.get("/flows", params={"search": name}).json()["total"] == 1
+
+
+def test_a_package_is_published_once_and_is_the_same_at_both(
+    one: httpx.Client, other: httpx.Client, flow: str, background: ThreadPoolExecutor
+) -> None:
+    package = f"echo-{secrets.token_hex(4)}"
+    order = {"json": {"package_id": package, "flow_id": flow}}
+
+    sent = [background.submit(api.post, "/catalog/publish", **order) for api in (one, other)]
+
+    assert all(answer.result().status_code in {201, 409} for answer in sent)
+    versions = {answer.result().json()["version"] for answer in sent if answer.result().status_code == 201}
+    assert len(versions) == sum(answer.result().status_code == 201 for answer in sent) > 0
+    files = [api.get(f"/catalog/{package}/download").content for api in (one, other)]
+    assert files[0] == files[1]
+    assert len(other.get(f"/catalog/{package}").json()["versions"]) == len(versions)
+
+
 def test_a_crowd_at_both_makes_consecutive_versions(
     places: tuple[Place, Place], tokens: dict[str, dict[str, str]], one: httpx.Client, flow: str
 ) -> None:
@@ -264,12 +301,6 @@ def slow_core(cluster: Cluster) -> Iterator[Callable[[float], None]]:
 
         yield slow
         grid.delete("/_faults").raise_for_status()
-
-
-@pytest.fixture
-def background() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
 
 
 def await_deploy(api: httpx.Client, flow: str) -> None:
