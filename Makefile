@@ -78,6 +78,7 @@ $(VENV)/.run: $(VENV)/.made requirements.txt pyproject.toml
 	@echo "Installing what the server needs (once)…"
 	@$(PIP) install --require-hashes -r requirements.txt
 	@$(PIP) install --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m compileall -q scaiflow_api  # as in an installed package; Python may be told not to do it
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt

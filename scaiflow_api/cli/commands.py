@@ -12,10 +12,12 @@ from scaiflow_api.cli.audit import commands as audit_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
 from scaiflow_api.cli.register import Commands, Run
+from scaiflow_api.kit.garbage import look_rarely
 
 
 def main() -> None:
     """Run the command of this process, and leave with its exit code."""
+    look_rarely()
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding lacks is shown as an escape and fails nothing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

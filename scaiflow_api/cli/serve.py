@@ -1,6 +1,5 @@
 """Starting one server, and what has to be right before it starts."""
 
-import gc
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import uvicorn
 from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed, explained
 from scaiflow_api.cli.ports import require_free_port
+from scaiflow_api.kit.garbage import keep_what_is_loaded, look_rarely
 from scaiflow_api.kit.logging import configure_logging
 
 if TYPE_CHECKING:
@@ -30,15 +30,12 @@ def api_application() -> "FastAPI":
     settings = load_settings()
     configure_logging(settings.api.log_level)
     app = create_app(settings)
-    gc.freeze()
-    gc.enable()
+    keep_what_is_loaded()
     return app
 
 
 def serve_api() -> None:
     """Serve until a signal comes."""
-    # What loading makes stays for good: looking through it for garbage slows the start, and every request later.
-    gc.disable()
     settings = load_settings()
     configure_logging(settings.api.log_level)
     require_free_port(settings.api.host, settings.api.port, "SCAIFLOW_API_PORT")
@@ -69,8 +66,10 @@ def serve_grid() -> None:
     settings = load_settings()
     configure_logging(settings.api.log_level)
     require_free_port(settings.localgrid.host, settings.localgrid.port, "SCAIFLOW_GRID_PORT")
+    app = grid_application(settings)
+    keep_what_is_loaded()
     uvicorn.run(
-        grid_application(settings),
+        app,
         host=settings.localgrid.host,
         port=settings.localgrid.port,
         access_log=False,
@@ -146,4 +145,5 @@ def _require_live(settings: "Settings") -> None:
 
 if __name__ == "__main__":
     # `scaiflow dev` starts its servers this way: they need nothing of the command line.
+    look_rarely()
     explained({"api": serve_api, "grid": serve_grid}[sys.argv[1]])

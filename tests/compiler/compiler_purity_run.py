@@ -4,6 +4,7 @@
 back. It is a program of its own because what it forbids cannot be allowed again.
 """
 
+import gc
 import importlib
 import json
 import pkgutil
@@ -95,6 +96,11 @@ def assert_that_reaching_out_is_refused() -> None:
         raise AssertionError("the hook refuses less than this program is about")
 
 
+def process_settings() -> tuple[object, ...]:
+    """Return what belongs to the program, which libraries leave alone."""
+    return gc.isenabled(), gc.get_threshold(), gc.get_freeze_count(), sys.getrecursionlimit()
+
+
 def compile_and_import(document: object) -> bool:
     """Do all with a document; return whether it could be compiled."""
     try:
@@ -118,6 +124,7 @@ def main() -> None:
     for document in documents[: len(EXAMPLES)]:
         assert compile_and_import(document)  # The models of configurations are built when first used.
 
+    process = process_settings()
     sys.addaudithook(refuse)
     assert_that_reaching_out_is_refused()
     compiled = sum([compile_and_import(document) for document in documents])
@@ -131,6 +138,7 @@ def main() -> None:
             evaluate(parse(text), SCOPE)
         with suppress(ExpressionSyntaxError, EvaluationError):
             render_value({"a": f"{{{{ {text} }}}}"}, SCOPE)
+    assert process_settings() == process
     sys.stdout.write(f"{compiled}\n")
 
 
