@@ -31,7 +31,7 @@ from scaiflow_api.expressions.syntax import (
     Node,
     Unary,
 )
-from scaiflow_api.expressions.values import Value
+from scaiflow_api.expressions.values import NUMBERS, SMALL, Value, is_number
 from scaiflow_api.expressions.wording import excerpt
 
 
@@ -43,14 +43,12 @@ class Binding(Struct, frozen=True):
 
 
 Code: TypeAlias = Callable[[Mapping[str, Value], Binding | None, Meter], Value]
-_NUMBERS = (int, float)
 _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
 }
-_SMALL = 2**31
 _BOUNDED: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 """What gives no number out of range from two small ones."""
 _NESTED = 16
@@ -158,9 +156,18 @@ class _Writer:
     def _ordering(self, node: Binary, left: Code, right: Code) -> Code:
         compare = _ORDERINGS[node.operator]
 
+        number = _number(node.right)
+        if number is not None:
+
+            def ordering_with(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
+                one = left(scope, bound, meter)
+                return compare(one, number) if type(one) in NUMBERS else self._apply(node, one, number, meter)
+
+            return ordering_with
+
         def ordering(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
             one, other = left(scope, bound, meter), right(scope, bound, meter)
-            if type(one) in _NUMBERS and type(other) in _NUMBERS:
+            if type(one) in NUMBERS and type(other) in NUMBERS:
                 return compare(one, other)
             return self._apply(node, one, other, meter)
 
@@ -169,14 +176,25 @@ class _Writer:
     def _arithmetic(self, node: Binary, left: Code, right: Code) -> Code:
         calculate = _BOUNDED[node.operator]
 
+        number = _number(node.right)
+        if number is not None and -SMALL < number < SMALL:
+
+            def arithmetic_with(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
+                one: Any = left(scope, bound, meter)
+                if type(one) in NUMBERS and -SMALL < one < SMALL:
+                    return calculate(one, number)  # type: ignore[no-any-return]
+                return self._apply(node, one, number, meter)
+
+            return arithmetic_with
+
         def arithmetic(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
             one: Any = left(scope, bound, meter)
             other: Any = right(scope, bound, meter)
             if (
-                type(one) in _NUMBERS
-                and type(other) in _NUMBERS
-                and -_SMALL < one < _SMALL
-                and -_SMALL < other < _SMALL
+                type(one) in NUMBERS
+                and type(other) in NUMBERS
+                and -SMALL < one < SMALL
+                and -SMALL < other < SMALL
             ):
                 number: Value = calculate(one, other)
                 return number
@@ -267,6 +285,8 @@ class _Writer:
             last = last.otherwise
             self.steps += 1
         otherwise = self.code(last, names)
+        if len(ways) == 1:
+            return _either(*ways[0], otherwise)
 
         def conditional(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
             for condition, then in ways:
@@ -339,6 +359,21 @@ def _named(name: str, names: tuple[str, ...]) -> Code:
         return bound.value
 
     return parameter
+
+
+def _number(node: Node) -> int | float | None:
+    """Return the number that an operand always is: such an operand needs no call."""
+    value = node.value if isinstance(node, Literal) else None
+    return value if is_number(value) else None
+
+
+def _either(condition: Code, then: Code, otherwise: Code) -> Code:
+    def either(scope: Mapping[str, Value], bound: Binding | None, meter: Meter) -> Value:
+        if condition(scope, bound, meter):
+            return then(scope, bound, meter)
+        return otherwise(scope, bound, meter)
+
+    return either
 
 
 def _member(name: str, left: Code) -> Code:

@@ -8,7 +8,7 @@ from scaiflow_api.expressions.code import code_of
 from scaiflow_api.expressions.errors import EvaluationError, OperationError
 from scaiflow_api.expressions.limits import DEFAULT, Limits, Meter
 from scaiflow_api.expressions.syntax import Expression
-from scaiflow_api.expressions.values import Value
+from scaiflow_api.expressions.values import NUMBERS, SMALL, Value
 from scaiflow_api.expressions.wording import excerpt
 
 
@@ -28,7 +28,9 @@ def evaluate_metered(expression: Expression, scope: Mapping[str, Value], meter: 
         # The first evaluation of a tree pays for its code; two threads at once would only write the same twice.
         force_setattr(expression, "code", code)
     value: Value = code(scope, None, meter)
-    if value is True or value is False or value is None:
+    if value is None or value is True or value is False:
+        return value
+    if type(value) in NUMBERS and -SMALL < value < SMALL:  # type: ignore[operator]
         return value
     try:
         meter.measure(value)

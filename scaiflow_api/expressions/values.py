@@ -8,6 +8,9 @@ Number: TypeAlias = int | float
 
 INT_MIN = -(2**63)
 INT_MAX = 2**63 - 1
+NUMBERS = (int, float)
+SMALL = 2**31
+"""Numbers between this and its negative need no closer look: they, their sums and their products are in range."""
 
 
 def truthy(value: Value) -> bool:
