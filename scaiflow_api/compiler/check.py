@@ -67,7 +67,7 @@ def check_document(document: object, limits: Limits) -> Checked:
     paths.check(view, sink)
     regions = structure.check(view, sink)
     uses = expressions.check(view, limits, sink)
-    names.check_reserved(view, uses, sink)
+    names.check_reserved(view, parsed.text, uses, sink)
     models.check(view, sink)
     plugins.check(view, sink)
     policy.check(view, sink)

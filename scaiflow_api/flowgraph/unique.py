@@ -18,7 +18,8 @@ def find_duplicates(document: dict[str, object]) -> Iterator[Problem]:
     for index, node in enumerate(nodes if isinstance(nodes, list) else ()):
         if isinstance(node, dict):
             for side in ("inputs", "outputs"):
-                yield from _doubles(node.get(side), "id", ("nodes", index, side))
+                if side in node:
+                    yield from _doubles(node[side], "id", ("nodes", index, side))
     yield from _doubles(
         _inner(document, "core_identity", "models"), "role", ("config", "core_identity", "models")
     )

@@ -51,13 +51,12 @@ class Certainty:
     def _look_ahead(self, node: int) -> None:
         """Find what is offered for certain by a node and all that always runs after it."""
         bits = self._offered.get(node, 0)
-        for way in self._view.exits(node) if node in self._view.control_out else ():
-            first = (way.conditional or way.sequential)[0]
-            together = reduce(or_, (self._after[edge.target] for edge in way.sequential), 0)
-            looked_at = reduce(or_, (self._looked_at.get(edge, 0) for edge in way.conditional), 0)
-            self._together[node, first.source_port] = together, looked_at
+        for way in self._view.exits.get(node, ()):
+            together = reduce(or_, [self._after[edge.target] for edge in way.sequential], 0)
+            looked_at = reduce(or_, [self._looked_at.get(edge, 0) for edge in way.conditional], 0)
+            self._together[node, way.port] = together, looked_at
             certain = self._certain(way, together)
-            if self._begins_rounds(first):
+            if self._begins_rounds(node, way.port):
                 self.in_round[node] = certain
             else:
                 bits |= certain
@@ -88,7 +87,7 @@ class Certainty:
         bits = self.before[edge.source] | looked_at
         if edge.type == "sequential":
             bits |= together
-        return bits if self._begins_rounds(edge) else bits | self._after[edge.source]
+        return bits if self._begins_rounds(edge.source, edge.source_port) else bits | self._after[edge.source]
 
-    def _begins_rounds(self, edge: FlowEdge) -> bool:
-        return edge.source_port == BODY_PORT and self._view.nodes[edge.source].source.type == "logic_loop"
+    def _begins_rounds(self, node: int, port: str) -> bool:
+        return port == BODY_PORT and self._view.nodes[node].source.type == "logic_loop"

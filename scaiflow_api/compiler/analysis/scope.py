@@ -69,6 +69,8 @@ class Scope:
         """Name → the nodes that assign a variable of that name."""
         self.loops: dict[str, list[int]] = defaultdict(list)
         """Name → the loops whose rounds have a variable of that name."""
+        self.rounds: dict[int, set[str]] = defaultdict(set)
+        """Loop → the names of the variables of its rounds."""
         self.local: dict[int, set[str]] = defaultdict(set)
         """By node: the names of its bindings and data values."""
         self.meant: set[str] = set()
@@ -90,6 +92,7 @@ class Scope:
                 _append_once(self.assigners[offer.name], place)
             case Origin.LOOP:
                 self.loops[offer.name].append(place)
+                self.rounds[place].add(offer.name)
             case Origin.LOCAL:
                 self.local[place].add(offer.name)
 
@@ -145,11 +148,12 @@ class Scope:
                 return region
         return None
 
-    def is_of_round(self, name: str, level: Chain) -> bool:
-        """Return whether a name is that of a loop variable which is seen at a level."""
-        return any(
-            self.regions is None or any(region.is_body and region.owner == loop for region in level)
-            for loop in self.loops.get(name, ())
+    def of_rounds(self, level: Chain) -> AbstractSet[str]:
+        """Return the names of the loop variables that are seen at a level."""
+        if self.regions is None:
+            return self.loops.keys()
+        return frozenset[str]().union(
+            *(self.rounds.get(region.owner, ()) for region in level if region.is_body)
         )
 
 

@@ -88,7 +88,7 @@ class TypedNames:
         if name == "input":
             return self._input
         for region in reversed(level):
-            if region.is_body and region.owner in self._scope.loops.get(name, ()):
+            if region.is_body and name in self._scope.rounds.get(region.owner, ()):
                 return self._round_variable(name, region.owner)
         if self._scope.is_crowded(name):
             return None

@@ -2,8 +2,9 @@
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
@@ -12,20 +13,23 @@ from scaiflow_api import flowgraph
 from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
 from scaiflow_api.compiler.kinds.base import NodeConfig
 
+USUAL_PORTS = {
+    name: (tuple(port.id for port in kind.inputs), tuple(port.id for port in kind.outputs))
+    for name, kind in KINDS.items()
+}
+"""The ids of the ports that nodes of a kind have where they declare none themselves: inputs, outputs."""
 
-class FlowNode(Struct, frozen=True):
+
+class FlowNode(Struct, frozen=True, eq=False):
     """One node; `index` is its place in the document."""
 
     index: int
+    id: str
     source: flowgraph.Node
     kind: EntryKind | StepKind
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     """Port ids: its own, or those of its kind where it has none."""
-
-    @property
-    def id(self) -> str:
-        return self.source.id
 
     @property
     def path(self) -> str:
@@ -37,13 +41,15 @@ class FlowNode(Struct, frozen=True):
 
     @classmethod
     def of(cls, index: int, node: flowgraph.Node) -> "FlowNode":
-        kind = KINDS[node.type]
-        inputs = tuple(port.id for port in node.inputs or kind.inputs)
-        outputs = tuple(port.id for port in node.outputs or kind.outputs)
-        return cls(index, node, kind, inputs, outputs)
+        inputs, outputs = USUAL_PORTS[node.type]
+        if node.inputs:
+            inputs = tuple(port.id for port in node.inputs)
+        if node.outputs:
+            outputs = tuple(port.id for port in node.outputs)
+        return cls(index, node.id, node, KINDS[node.type], inputs, outputs)
 
 
-class FlowEdge(Struct, frozen=True):
+class FlowEdge(Struct, frozen=True, eq=False):
     """One edge whose ends exist; `source` and `target` are places of nodes in the document."""
 
     index: int
@@ -60,14 +66,22 @@ class FlowEdge(Struct, frozen=True):
         return f"edges[{self.index}]"
 
 
-class Exit(Struct, frozen=True):
+class Exit(Struct, frozen=True, eq=False):
     """The control edges that leave one port, in the order of the document.
 
     The first conditional edge whose condition holds is taken, else all sequential ones.
     """
 
+    port: str
     conditional: tuple[FlowEdge, ...]
     sequential: tuple[FlowEdge, ...]
+
+    @classmethod
+    def of(cls, edges: Sequence[FlowEdge]) -> "Exit":
+        """Return the port that these edges leave, of which there is at least one."""
+        conditional = tuple([edge for edge in edges if edge.type == "conditional"])
+        sequential = tuple([edge for edge in edges if edge.type == "sequential"])
+        return cls(edges[0].source_port, conditional, sequential)
 
 
 class FlowView(Struct, frozen=True, eq=False, dict=True):
@@ -92,15 +106,20 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def control_out(self) -> dict[int, list[FlowEdge]]:
-        return _grouped((edge.source, edge) for edge in self.edges if edge.type != "data")
+        return _grouped([edge for edge in self.edges if edge.type != "data"], SOURCE)
 
     @cached_property
     def control_in(self) -> dict[int, list[FlowEdge]]:
-        return _grouped((edge.target, edge) for edge in self.edges if edge.type != "data")
+        return _grouped([edge for edge in self.edges if edge.type != "data"], TARGET)
 
     @cached_property
     def data_in(self) -> dict[int, list[FlowEdge]]:
-        return _grouped((edge.target, edge) for edge in self.edges if edge.type == "data")
+        return _grouped([edge for edge in self.edges if edge.type == "data"], TARGET)
+
+    @cached_property
+    def exits(self) -> dict[int, list[Exit]]:
+        """By node that control edges leave: the ports they leave by, in the order of their first edges."""
+        return {node: _exits(edges) for node, edges in self.control_out.items()}
 
     @cached_property
     def ranked(self) -> list[int]:
@@ -125,25 +144,25 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
                     heapq.heappush(ready, target)
         return order
 
-    def exits(self, node: int) -> list[Exit]:
-        """Return the ports that control edges leave by, in the order of their first edges."""
-        ports: dict[str, list[FlowEdge]] = defaultdict(list)
-        for edge in self.control_out.get(node, ()):
-            ports[edge.source_port].append(edge)
-        return [
-            Exit(
-                tuple(edge for edge in edges if edge.type == "conditional"),
-                tuple(edge for edge in edges if edge.type == "sequential"),
-            )
-            for edges in ports.values()
-        ]
+
+SOURCE = attrgetter("source")
+TARGET = attrgetter("target")
 
 
-def _grouped(pairs: Any) -> dict[int, list[FlowEdge]]:
+def _grouped(edges: Iterable[FlowEdge], end: Callable[[FlowEdge], int]) -> dict[int, list[FlowEdge]]:
     groups: dict[int, list[FlowEdge]] = defaultdict(list)
-    for key, edge in pairs:
-        groups[key].append(edge)
+    for edge in edges:
+        groups[end(edge)].append(edge)
     return dict(groups)
+
+
+def _exits(edges: list[FlowEdge]) -> list[Exit]:
+    if len(edges) == 1:
+        return [Exit.of(edges)]
+    ports: dict[str, list[FlowEdge]] = defaultdict(list)
+    for edge in edges:
+        ports[edge.source_port].append(edge)
+    return [Exit.of(leaving) for leaving in ports.values()]
 
 
 def short_id(node_id: str) -> str:

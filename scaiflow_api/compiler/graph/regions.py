@@ -99,15 +99,15 @@ class Regions:
         return frames
 
     def _find(self) -> None:
-        reach = self._reach()
         for node in self.ranked:
             self._find_chain(node)
             match self._view.nodes[node].source.type:
                 case "logic_loop":
                     self._open_loop(node)
                 case "logic_parallel":
-                    self._open_parallel(node, reach)
+                    self._open_parallel(node)
 
+    @cached_property
     def _reach(self) -> dict[int, int]:
         """Return for each node the ranks of all that control edges lead to from it, itself included, as bits."""
         reach: dict[int, int] = {}
@@ -125,7 +125,8 @@ class Regions:
         if self._fits(node):
             self._starts.update((edge.index, region) for edge in edges)
 
-    def _open_parallel(self, node: int, reach: dict[int, int]) -> None:
+    def _open_parallel(self, node: int) -> None:
+        reach = self._reach
         edges = self._view.control_out.get(node, [])
         once = twice = 0
         for edge in edges:
@@ -149,7 +150,11 @@ class Regions:
         return False
 
     def _find_chain(self, node: int) -> None:
-        arrivals = [(edge, self._arriving(edge)) for edge in self._view.control_in.get(node, ())]
+        edges = self._view.control_in.get(node, ())
+        if len(edges) == 1:
+            self.chains[node] = self._arriving(edges[0])
+            return
+        arrivals = [(edge, self._arriving(edge)) for edge in edges]
         chains = dict.fromkeys(chain for _, chain in arrivals)
         if len(chains) <= 1:
             self.chains[node] = next(iter(chains), ())
@@ -164,6 +169,8 @@ class Regions:
         start = self._starts.get(edge.index)
         if start is not None:
             chain = (*chain, start)
+        if not chain:
+            return chain
         if not any(self._has_left(region, edge.target) for region in chain):
             return chain
         return tuple(region for region in chain if not self._has_left(region, edge.target))

@@ -49,7 +49,7 @@ class Blocks:
         for index in reversed(list(nodes)):
             node = self._view.nodes[index]
             if isinstance(node.kind, StepKind) and node.kind.yields:
-                followers = dict.fromkeys(self._view.nodes[edge.target].id for edge in self._next(node))
+                followers = dict.fromkeys([self._view.nodes[edge.target].id for edge in self._next(node)])
                 candidates.append(ir.OutputCandidate(node_id=node.id, successors=tuple(followers)))
         return tuple(candidates)
 
@@ -98,9 +98,11 @@ class Blocks:
             if isinstance(block, ir.MatchBlock) and choices:
                 block = self._with_arms(block, choices.pop(0))
             blocks.append(block)
-        return [*blocks, *self._leave(run.node, choices), *self._set_flags(run.always)]
+        blocks += self._leave(run.node, choices)
+        blocks += self._set_flags(run.always)
+        return blocks
 
-    def _leave(self, node: int, choices: Iterable[Choice]) -> list[ir.AnyBlock]:
+    def _leave(self, node: int, choices: Sequence[Choice]) -> list[ir.AnyBlock]:
         return [self._with_arms(self._edge_match(node), choice) for choice in choices]
 
     def _block(self, node: FlowNode, config: NodeConfig, run: Run) -> ir.AnyBlock:
@@ -123,6 +125,8 @@ class Blocks:
         return block
 
     def _with_bodies(self, node: FlowNode, block: ir.AnyBlock, bodies: list[Placed]) -> ir.AnyBlock:
+        if not bodies:
+            return block
         regions = self._regions.of(node.index)
         match block:
             case ir.ForeachBlock() | ir.WhileBlock():
@@ -168,7 +172,7 @@ class Blocks:
         return (*self._set_flags(arm.edges), *self._items(arm.body))
 
     def _set_flags(self, edges: Iterable[FlowEdge]) -> list[ir.AnyBlock]:
-        names = dict.fromkeys(self._flags[edge.target] for edge in edges if edge.target in self._flags)
+        names = dict.fromkeys([self._flags[edge.target] for edge in edges if edge.target in self._flags])
         return [_assign(names, value=True)] if names else []
 
 

@@ -87,7 +87,7 @@ def place(view: FlowView, regions: Regions, entries: Sequence[int], ranked: Iter
 
     `ranked` are the nodes that its entries reach and that stand in no region, by rank.
     """
-    exits = {entry: view.exits(entry) for entry in entries}
+    exits = {entry: view.exits.get(entry, []) for entry in entries}
     return _Placer(view, regions, None, list(ranked), exits).place_flow(list(entries))
 
 
@@ -129,7 +129,7 @@ class _Placer:
         self._view = view
         self._regions = regions
         self._level = () if region is None else (*regions.chains[region.owner], region)
-        self._exits = {**starts, **{node: _exits_at_level(view, node) for node in ranked}}
+        self._exits = starts | {node: _exits_at_level(view, node) for node in ranked}
         self._pending = deque(ranked)
         self._due: list[set[int]] = []
         self._flagged: list[int] = []
@@ -137,6 +137,8 @@ class _Placer:
         self._vertex: dict[int, int] = {}
         self._branch: dict[int, int] = {}
         """By place of an edge that leaves a port with conditional edges: the vertex of its way out."""
+        self._choosing: set[int] = set()
+        """Nodes with conditional edges: they need a level of arms at least."""
         for start in starts:
             self._add_vertex(start, [DominatorTree.ROOT])
         for node in ranked:
@@ -158,6 +160,7 @@ class _Placer:
         vertex = self._vertex[node] = self._tree.add(leading_here)
         for way_out in self._exits[node]:
             if way_out.conditional:
+                self._choosing.add(node)
                 for edge in way_out.conditional:
                     self._branch[edge.index] = self._tree.add([vertex])
                 if way_out.sequential:
@@ -213,8 +216,8 @@ class _Placer:
         """Take nodes from the front as long as they lie below a vertex and fit into `room` further levels."""
         while pending and self._tree.is_below(within, self._vertex[pending[0]]):
             node = pending[0]
-            certain = any(node in due for due in self._due)
-            if self._levels(node) + (not certain) > room:
+            certain = self._is_due(node)
+            if (node in self._choosing) + (not certain) > room:
                 return
             pending.popleft()
             if certain:
@@ -222,9 +225,9 @@ class _Placer:
             else:
                 body.items.append(self._guard(node, pending, room))
 
-    def _levels(self, node: int) -> int:
-        """Return how many levels of arms a node needs at least."""
-        return int(any(way_out.conditional for way_out in self._exits[node]))
+    def _is_due(self, node: int) -> bool:
+        """Return whether some edge to a node is certainly taken whenever the innermost body runs."""
+        return any(node in due for due in reversed(self._due))
 
     def _guard(self, node: int, pending: deque[int], room: int) -> Guard:
         self._flagged.append(node)
@@ -236,29 +239,36 @@ class _Placer:
         return Guard(node, inner.items)
 
     def _run(self, node: int, body: _Body, pending: deque[int], room: int) -> Run:
-        run = Run(node, bodies=[self._inside(region, room) for region in self._regions.of(node)])
-        for inside in run.bodies:
+        run = Run(node)
+        for region in self._regions.of(node):
+            inside = self._inside(region, room)
+            run.bodies.append(inside)
             # All branches run; a loop's body leads nowhere else.
             body.due |= inside.due
         return self._leave(run, body, pending, room)
 
     def _inside(self, region: Region, room: int) -> Placed:
         if region.edge is None:
-            opening = [way_out for port, way_out in _ports(self._view, region.owner) if port == BODY_PORT]
+            opening = [
+                way_out for way_out in self._view.exits.get(region.owner, ()) if way_out.port == BODY_PORT
+            ]
         else:
-            opening = [Exit((), (region.edge,))]
+            opening = [Exit.of([region.edge])]
         ranked = self._regions.levels.get(region, [])
         inside = _Placer(self._view, self._regions, region, ranked, {region.owner: opening})
         return inside.place_region(region.owner, max(room, LEAST_ROOM))
 
     def _leave(self, run: Run, body: _Body, pending: deque[int], room: int) -> Run:
         """Add what follows from a node's edges."""
-        exits = self._exits[run.node]
-        choosing = [way_out for way_out in exits if way_out.conditional]
-        run.always = tuple(
-            edge for way_out in exits if not way_out.conditional for edge in way_out.sequential
-        )
-        body.due.update(edge.target for edge in run.always)
+        choosing = []
+        for way_out in self._exits[run.node]:
+            if way_out.conditional:
+                choosing.append(way_out)
+            else:
+                run.always += way_out.sequential
+                body.due.update([edge.target for edge in way_out.sequential])
+        if not choosing:
+            return run
         # Only the last choice may hold nodes: the conditions of the others come right after the node as well.
         vertex = self._vertex[run.node]
         run.choices = [
@@ -298,7 +308,7 @@ class _Placer:
         Stops at a node that fits into none: what follows it in rank must come later too.
         """
         shares: dict[int, list[int]] = {branch: [] for branch in branches}
-        while pending and self._levels(pending[0]) <= room:
+        while pending and (pending[0] in self._choosing) <= room:
             branch = self._tree.child_towards(parent, self._vertex[pending[0]])
             if branch not in shares:
                 break
@@ -315,14 +325,9 @@ def _exits_at_level(view: FlowView, node: int) -> list[Exit]:
         case "logic_parallel":
             return []
         case "logic_loop":
-            return [way_out for port, way_out in _ports(view, node) if port != BODY_PORT]
+            return [way_out for way_out in view.exits.get(node, ()) if way_out.port != BODY_PORT]
         case _:
-            return view.exits(node)
-
-
-def _ports(view: FlowView, node: int) -> list[tuple[str, Exit]]:
-    ways_out = view.exits(node)
-    return [((way_out.conditional or way_out.sequential)[0].source_port, way_out) for way_out in ways_out]
+            return view.exits.get(node, [])
 
 
 def is_always_true(condition: str | None) -> bool:

@@ -134,9 +134,9 @@ class _Check(Struct, frozen=True):
                 continue
             bound = self._bound(use, certainty, offered, heads)
             level = self.scope.level(use.place)
-            local = self.scope.own_names(use.place)
+            nearer = self.scope.own_names(use.place) | self.scope.of_rounds(level)
             for name in sorted(mine):
-                if name not in local and not self.scope.is_of_round(name, level):
+                if name not in nearer:
                     self._check_name(use, name, level, certain=bool(bound & self.bits[name]))
 
     def _offered(self) -> dict[int, int]:

@@ -43,7 +43,7 @@ def check(view: FlowView, uses: Sequence[Use], sink: Sink) -> None:
             continue
         config = view.configs.get(node)
         matches = isinstance(config, LogicDecisionConfig) and config.style == "match"
-        for way in view.exits(node):
+        for way in view.exits.get(node, ()):
             for edge, reason, fix in _dead(way, conditions, matches=matches):
                 sink.report(DEAD_BRANCH, edge.path, edge_id=edge.id, fix=fix, edge=edge.id, reason=reason)
 

@@ -163,6 +163,8 @@ def _check_unknown_keys(
     sink: Sink,
 ) -> None:
     known = _known_keys(model)
+    if known.issuperset(given):
+        return
     for key in given:
         if key not in known:
             fix = suggestions.did_you_mean(key, known)

@@ -126,7 +126,9 @@ def _places_of_node(
         if isinstance(text, str):
             yield text, Place(node, f"{node.path}.config.{field}", field), _read_expression
     for field in kind.templates:
-        for parts, text in _texts(config.get(field)):
+        if field not in config:
+            continue
+        for parts, text in _texts(config[field]):
             if "{{" in text:
                 name = join_path(field, *parts)
                 yield text, Place(node, f"{node.path}.config.{name}", name), _read_template

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from functools import cache
 
-import orjson
-
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.analysis.scope import Origin, Scope, offers
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
@@ -109,9 +107,9 @@ NOT_VISIBLE = Rule(
 RULES = (UNKNOWN_NAME, UNDECLARED_VARIABLE, RESERVED_NAME, NOT_VISIBLE)
 
 
-def check_reserved(view: FlowView, uses: Sequence[Use], sink: Sink) -> None:
-    """Report names that would hide the compiler's own, or ask for them."""
-    if ir.RESERVED_PREFIX.encode() not in orjson.dumps(view.document):
+def check_reserved(view: FlowView, text: bytes, uses: Sequence[Use], sink: Sink) -> None:
+    """Report names that would hide the compiler's own, or ask for them. `text` is the document's."""
+    if ir.RESERVED_PREFIX.encode() not in text:
         return
     for use in uses:
         for name in sorted(use.names):
@@ -158,13 +156,13 @@ def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -
             continue
         local = scope.own_names(use.place)
         level = scope.level(use.place)
+        rounds = scope.of_rounds(level)
         for name in sorted(doubtful):
-            if name in local or name.startswith(ir.RESERVED_PREFIX) or scope.is_of_round(name, level):
+            if name in local or name in rounds or name.startswith(ir.RESERVED_PREFIX):
                 continue
             if name in known or name in scope.loops:
                 _check_sight(use, name, level, view, scope, sink)
                 continue
-            rounds = {item for item in scope.loops if scope.is_of_round(item, level)}
             near = suggestions.near_miss(name, local | rounds) or near_known(name)
             if near is not None:
                 scope.meant.add(near)

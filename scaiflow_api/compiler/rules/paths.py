@@ -103,13 +103,14 @@ def _check_reach(view: FlowView, sink: Sink) -> None:
 
 
 def _check_ports(view: FlowView, sink: Sink) -> None:
-    used: dict[int, set[str]] = {}
-    for edge in view.edges:
-        used.setdefault(edge.source, set()).add(edge.source_port)
-    for node in view.nodes:
-        connected = used.get(node.index)
+    used: dict[int, set[str]] = {node.index: set() for node in view.nodes if node.source.outputs}
+    for edge in view.edges if used else ():
+        if edge.source in used:
+            used[edge.source].add(edge.source_port)
+    for index, connected in used.items():
         if not connected:
             continue
+        node = view.nodes[index]
         for place, port in enumerate(node.outputs):
             if port not in connected and port not in {usual.id for usual in node.kind.outputs}:
                 path = f"{node.path}.outputs[{place}]"

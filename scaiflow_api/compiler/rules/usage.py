@@ -136,4 +136,4 @@ class _Reads(Struct):
 
     def _always_goes_on(self, node: FlowNode) -> bool:
         """Return whether another node always runs after it, so that its result is not the output."""
-        return any(way.sequential and not way.conditional for way in self.view.exits(node.index))
+        return any(way.sequential and not way.conditional for way in self.view.exits.get(node.index, ()))

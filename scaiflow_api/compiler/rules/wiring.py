@@ -165,7 +165,8 @@ def check(edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink
     suggestions = Suggestions()
     sound = []
     for index, edge in enumerate(edges):
-        _check_condition(index, edge, sink)
+        if edge.condition is not None or edge.type == "conditional":
+            _check_condition(index, edge, sink)
         source = _end(index, edge, edge.source, "source", by_id, suggestions, sink)
         target = _end(index, edge, edge.target, "target", by_id, suggestions, sink)
         if source is None or target is None:
@@ -210,9 +211,9 @@ def _end(
     sink: Sink,
 ) -> FlowNode | None:
     """Return the node at one end, or None after reporting why there is none."""
-    path = f"edges[{index}]"
     node = by_id.get(end.node)
     if node is None:
+        path = f"edges[{index}]"
         near = suggestions.did_you_mean(end.node, by_id)
         sink.report(UNKNOWN_NODE, path, edge_id=edge.id, fix=near, edge=edge.id, end=side, node=end.node)
         return None
@@ -220,6 +221,7 @@ def _end(
         (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
     )
     if end.port not in (ports if len(ports) < MANY_PORTS else _set_of(ports)):
+        path = f"edges[{index}]"
         fix = suggestions.did_you_mean(end.port, ports) or _list_ports(ports)
         sink.report(rule, path, edge_id=edge.id, fix=fix, edge=edge.id, node=node.id, port=end.port)
         return None
