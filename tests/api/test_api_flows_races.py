@@ -9,6 +9,7 @@ import httpx
 import pytest
 import respx
 from api_flow_calls import Json, create, grant, numbers, refused
+from mirror import mirror
 from people import People
 from played_grid import PlayedGrid
 from sqlalchemy import delete
@@ -378,6 +379,46 @@ class TestManyWriters:
         first, *lines = flow["content"]["metadata"]["description"].splitlines()
         assert (first, set(lines)) == (echo["metadata"]["description"], added)
         assert flow["version"] == "1.0.24"
+
+    async def test_a_crowd_that_does_everything_at_once_meets_no_failure(
+        self,
+        servers: list[httpx.AsyncClient],
+        people: People,
+        resources: Resources,
+        shared: str,
+        echo: Json,
+    ) -> None:
+        """Locks are taken in one order everywhere: no database has to break a circle of waiting."""
+        others = [f"usr_{number}" for number in range(24)]
+        await mirror(resources.db, "tnt_acme", users=others)
+        headers = people.bob.headers
+        allowed = {("DELETE", 404), ("PATCH", 404), ("PUT", 404), ("POST", 404), ("POST", 409)}
+
+        async def live(number: int, friend: str) -> None:
+            """Change a flow of one's own, and one that all change, delete and bring back."""
+
+            async def call(method: str, path: str, **body: object) -> Json:
+                answer = await servers[number % 2].request(method, path, json=body or None, headers=headers)
+                assert answer.is_success or (method, answer.status_code) in allowed, answer.text
+                return dict(answer.json()) if answer.content else {}
+
+            own = (await call("POST", "/flows", content=echo))["id"]
+            for flow in (own, shared, own, shared):
+                await call("PUT", f"/flows/{flow}", content=echo)
+                grant = {"principal_type": "user", "principal_id": friend, "level": "view"}
+                granted = await call("POST", f"/flows/{flow}/acls", **grant)
+                await call("PUT", f"/flows/{flow}", name=f"By {friend}")
+                acl = f"/flows/{flow}/acls/{granted.get('id', 'none')}"
+                await call("PATCH", acl, level="edit")
+                await call("DELETE", acl)
+                await call("DELETE", f"/flows/{flow}")
+                await call("POST", f"/flows/{flow}/restore")
+
+        await asyncio.gather(*(live(number, friend) for number, friend in enumerate(others)))
+
+        await servers[0].post(f"/flows/{shared}/restore", headers=headers)
+        kept = await numbers(servers[1], headers, shared)
+        assert kept == [f"1.0.{patch}" for patch in range(len(kept) - 1, -1, -1)]
 
 
 def patch_of(version: str) -> int:
