@@ -81,6 +81,8 @@ class Bytes(TypeDecorator[bytes]):
 
 Id = Annotated[str, mapped_column(ExactText(128))]
 Name = Annotated[str, mapped_column(ExactText(200))]
+NameKey = Annotated[str, mapped_column(ExactText(400))]
+"""A name in lower case: a letter may become two."""
 Word = Annotated[str, mapped_column(ExactText(64))]
 Text = Annotated[str, mapped_column(ExactText(2000))]
 Moment = Annotated[datetime, mapped_column(UTCDateTime)]

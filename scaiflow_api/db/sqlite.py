@@ -23,7 +23,7 @@ from sqlalchemy.util import await_only
 
 Result = TypeVar("Result")
 
-SHORT: Final = 20_000
+SHORT: Final = 50_000
 _BROKEN_OFF: Final = frozenset({sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY})
 
 

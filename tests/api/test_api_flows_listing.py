@@ -186,3 +186,48 @@ async def test_a_malformed_query_is_refused(api: httpx.AsyncClient, people: Peop
     answer = await api.get(f"/flows?{query}", headers=people.bob.headers)
 
     assert refused(answer) == (422, "invalid_request")
+
+
+async def test_names_are_found_and_sorted_without_regard_to_case_in_every_language(
+    api: httpx.AsyncClient, people: People, echo: Json
+) -> None:
+    for name in ("ÄRGER 100%", "ärmel", "İstanbul", "a/b_c"):
+        await create(api, people.bob.headers, echo, name=name)
+
+    async def found(search: str) -> list[str]:
+        answer = await api.get(
+            "/flows", params={"search": search, "sort": "name"}, headers=people.bob.headers
+        )
+        assert answer.json()["total"] == len(answer.json()["items"])
+        return [item["name"] for item in answer.json()["items"]]
+
+    assert sorted(await found("Är")) == sorted(["ÄRGER 100%", "ärmel"])
+    assert await found("0%") == ["ÄRGER 100%"]
+    assert await found("İST") == ["İstanbul"]
+    assert await found("/B_") == ["a/b_c"]
+    assert await found("_%") == []
+
+
+async def test_a_renamed_flow_is_found_by_its_new_name(
+    api: httpx.AsyncClient, people: People, echo: Json
+) -> None:
+    flow = await create(api, people.bob.headers, echo, name="Before")
+    await api.put(f"/flows/{flow['id']}", json={"name": "After"}, headers=people.bob.headers)
+
+    for search, total in (("after", 1), ("before", 0)):
+        answer = await api.get("/flows", params={"search": search}, headers=people.bob.headers)
+        assert answer.json()["total"] == total
+
+
+async def test_the_total_is_known_behind_the_last_page_too(
+    api: httpx.AsyncClient, people: People, flows: list[str]
+) -> None:
+    headers = people.bob.headers
+    page = (await api.get("/flows?limit=5", headers=headers)).json()
+    for flow_id in flows:
+        if flow_id not in [item["id"] for item in page["items"]]:
+            await api.delete(f"/flows/{flow_id}", headers=headers)
+
+    behind = (await api.get(f"/flows?cursor={page['next_cursor']}", headers=headers)).json()
+
+    assert (behind["items"], behind["total"], behind["next_cursor"]) == ([], 5, None)

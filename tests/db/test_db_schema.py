@@ -35,6 +35,15 @@ async def tables_of(url: str) -> set[str]:
     return set(names) - {"alembic_version"}
 
 
+async def ask(url: str, statement: str) -> list[tuple[object, ...]]:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        answer = await connection.execute(text(statement))
+        rows = [tuple(row) for row in answer] if answer.returns_rows else []
+    await engine.dispose()
+    return rows
+
+
 def test_up_down_and_up(empty_database: str) -> None:
     upgrade(empty_database)
     assert asyncio.run(tables_of(empty_database)) == set(Base.metadata.tables)
@@ -47,27 +56,20 @@ def test_up_down_and_up(empty_database: str) -> None:
 def test_people_and_their_roles_survive_the_way_back(empty_database: str) -> None:
     """Of the columns that came later only their own content is lost."""
 
-    async def ask(statement: str) -> list[tuple[object, ...]]:
-        engine = create_async_engine(empty_database)
-        async with engine.begin() as connection:
-            answer = await connection.execute(text(statement))
-            rows = [tuple(row) for row in answer] if answer.returns_rows else []
-        await engine.dispose()
-        return rows
-
     upgrade(empty_database, "0002")
     columns = "tenant_id, id, email, status, manual_role, manual_role_source"
     asyncio.run(
         ask(
+            empty_database,
             f"INSERT INTO users ({columns}, created_at) VALUES "
-            "('tnt_acme', 'usr_a', 'a@b.c', 'ACTIVE', 'super_admin', 'manual', '2026-11-24 08:00:00')"
+            "('tnt_acme', 'usr_a', 'a@b.c', 'ACTIVE', 'super_admin', 'manual', '2026-11-24 08:00:00')",
         )
     )
-    before = asyncio.run(ask(f"SELECT {columns} FROM users"))
+    before = asyncio.run(ask(empty_database, f"SELECT {columns} FROM users"))
     upgrade(empty_database)
-    assert asyncio.run(ask(f"SELECT {columns} FROM users")) == before
+    assert asyncio.run(ask(empty_database, f"SELECT {columns} FROM users")) == before
     downgrade(empty_database, "0002")
-    assert asyncio.run(ask(f"SELECT {columns} FROM users")) == before
+    assert asyncio.run(ask(empty_database, f"SELECT {columns} FROM users")) == before
 
 
 def test_code_and_migrations_agree(empty_database: str) -> None:
@@ -94,3 +96,21 @@ def test_several_processes_that_start_at_once_bring_the_schema_up_together(empty
     assert [code for _, code in ended] == [0] * 4, ended
     assert is_current(empty_database)
     assert asyncio.run(tables_of(empty_database)) == set(Base.metadata.tables)
+
+
+def test_names_that_were_there_before_can_be_searched(empty_database: str) -> None:
+    upgrade(empty_database, "0006")
+    columns = "id, tenant_id, owner_id, name, description, version, revision, created_at, updated_at"
+    rows = ", ".join(
+        f"('flow_{number}', 't', 'u', '{name}', '', '1.0.0', 1, '2026-01-01', '2026-01-01')"
+        for number, name in enumerate(["ÄRGER", "plain"])
+    )
+    asyncio.run(ask(empty_database, f"INSERT INTO flows ({columns}) VALUES {rows}"))
+
+    upgrade(empty_database)
+    assert asyncio.run(ask(empty_database, "SELECT name_key FROM flows ORDER BY id")) == [
+        ("ärger",),
+        ("plain",),
+    ]
+    downgrade(empty_database, "0006")
+    assert asyncio.run(ask(empty_database, "SELECT name FROM flows ORDER BY id")) == [("ÄRGER",), ("plain",)]

@@ -3,9 +3,14 @@
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from scaiflow_api.db.base import Base, Id, Moment, Name, Text, UTCDateTime, Word
+from scaiflow_api.db.base import Base, Id, Moment, Name, NameKey, Text, UTCDateTime, Word
+
+
+def name_key(name: str) -> str:
+    """Return what a name is sorted and searched by, the same on every database."""
+    return name.lower()
 
 
 class Flow(Base):
@@ -16,12 +21,22 @@ class Flow(Base):
         # "What may this caller see, newest first": a tenant's admin, and an owner.
         Index("ix_flows_tenant_updated", "tenant_id", "updated_at", "id"),
         Index("ix_flows_tenant_owner_updated", "tenant_id", "owner_id", "updated_at", "id"),
+        # The same by name, and which of them have a name like this.
+        Index(
+            "ix_flows_tenant_name", "tenant_id", "deleted_at", "name_key", "id", "updated_at", "created_at"
+        ),
+        # How many there are.
+        Index("ix_flows_tenant_deleted", "tenant_id", "deleted_at"),
+        # "Which of these flows, and in which order": all that a list asks of a flow that it does not show.
+        Index("ix_flows_listed", "id", "tenant_id", "deleted_at", "updated_at", "created_at", "name_key"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True)
     tenant_id: Mapped[Id]
     owner_id: Mapped[Id]
     name: Mapped[Name]
+    name_key: Mapped[NameKey] = mapped_column(server_default="")
+    """What names are sorted and searched by; it follows `name`."""
     description: Mapped[Text]
     version: Mapped[Word]
     revision: Mapped[int] = mapped_column(default=1)
@@ -29,6 +44,11 @@ class Flow(Base):
     created_at: Mapped[Moment]
     updated_at: Mapped[Moment]
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    @validates("name")
+    def _named(self, _: str, name: str) -> str:
+        self.name_key = name_key(name)
+        return name
 
 
 class FlowVersion(Base):

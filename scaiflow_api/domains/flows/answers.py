@@ -1,5 +1,6 @@
-"""Answers that carry a whole flow, built without a model: the content was checked when it was stored."""
+"""Answers that are built without a model: their parts come from our own tables, and were checked when stored."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -28,3 +29,13 @@ def flow_detail(
         headers = {}
     body = orjson.dumps({**summary, "content": orjson.Fragment(content), **beside}, option=orjson.OPT_UTC_Z)
     return Response(body, status, headers=headers, media_type="application/json")
+
+
+def flow_page(
+    flows: Iterable[Mapping[str, Any]], total: int, next_cursor: str | None, *, deleted: bool
+) -> Response:
+    """Return a FlowPage of flows that have the fields of a DeletedFlow."""
+    shown = (*_SUMMARY, "deleted_at") if deleted else _SUMMARY
+    items = [{field: flow[field] for field in shown} for flow in flows]
+    page = {"items": items, "total": total, "next_cursor": next_cursor}
+    return Response(orjson.dumps(page, option=orjson.OPT_UTC_Z), media_type="application/json")

@@ -2,30 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     CursorResult,
-    Select,
     and_,
     bindparam,
     delete,
-    func,
-    literal,
     or_,
     select,
-    tuple_,
-    union,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.auth.tenancy import ALL, TenantScope, reads_of
-from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion
+from scaiflow_api.auth.tenancy import ALL, TenantScope
+from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion, name_key
 from scaiflow_api.domains.flows.listing import Order, Position, Wanted
+from scaiflow_api.domains.flows.visible import FIELDS, Shape, count_of, page_of, values_after, values_of
 
 # The question of nearly every request; building it anew each time takes longer than the database does.
 _FIND = select(Flow).where(Flow.id == bindparam("flow_id"), Flow.deleted_at.is_(None))
@@ -33,6 +29,14 @@ _FIND_IN_TENANT = _FIND.where(Flow.tenant_id == bindparam("tenant_id"))
 _DIGEST = select(FlowVersion.sha256).where(
     FlowVersion.flow_id == bindparam("flow_id"), FlowVersion.version == bindparam("version")
 )
+
+
+class Listed(NamedTuple):
+    """A flow in a list."""
+
+    fields: dict[str, Any]
+    """Those of a DeletedFlow."""
+    place: Position
 
 
 class FlowRepository:
@@ -73,21 +77,18 @@ class FlowRepository:
 
     async def page(
         self, caller: Caller, wanted: Wanted, order: Order, *, after: Position | None, size: int
-    ) -> list[tuple[Flow, Position]]:
-        """Return up to `size` + 1 visible flows with their places; the extra one tells of a next page."""
-        key, falling = _sorted_by(order), order.direction == "desc"
-        rows = _visible(caller, wanted).add_columns(key.label("sort_key")).limit(size + 1)
-        rows = rows.order_by(*((key.desc(), Flow.id.desc()) if falling else (key, Flow.id)))
-        if after is not None:
-            here, end = tuple_(key, Flow.id), tuple_(literal(after.key, key.type), literal(after.flow_id))
-            rows = rows.where(here < end if falling else here > end)
-        found = await self._session.execute(rows)
-        return [(flow, Position(sort_key, flow.id)) for flow, sort_key in found]
-
-    async def count(self, caller: Caller, wanted: Wanted) -> int:
-        """Return how many flows `page` would list in all."""
-        counted = select(func.count()).select_from(_visible(caller, wanted).subquery())
-        return await self._session.scalar(counted) or 0
+    ) -> tuple[list[Listed], int]:
+        """Return up to `size` + 1 visible flows, the extra one to tell of a next page, and how many there are."""
+        shape, values = Shape.of(caller, wanted), values_of(caller, wanted)
+        here = values_after(after) if after else {}
+        asked = page_of(shape, order, after=after is not None)
+        rows = (await self._session.execute(asked, {**values, **here, "size": size + 1})).all()
+        found = [Listed(dict(zip(FIELDS, row, strict=False)), Position(row.key, row.id)) for row in rows]
+        if shape.counts and rows:
+            return found, rows[0].total
+        if shape.counts and after is None:
+            return found, 0
+        return found, await self._session.scalar(count_of(shape), values) or 0
 
     async def change(self, seen: Flow, *, same: Sequence[str] = (), **values: object) -> bool:
         """Change a row that still has the values that were `seen` in the columns `same`; tells whether it did."""
@@ -134,6 +135,8 @@ class FlowRepository:
     async def _update(
         self, seen: Flow, state: ColumnElement[bool], same: Sequence[str], values: Mapping[str, object]
     ) -> bool:
+        if "name" in values:
+            values = {**values, "name_key": name_key(str(values["name"]))}
         changed = await self._session.execute(
             update(Flow)
             .where(
@@ -147,39 +150,6 @@ class FlowRepository:
         )
         assert isinstance(changed, CursorResult)
         return changed.rowcount == 1
-
-
-def _visible(caller: Caller, wanted: Wanted) -> Select[Flow]:
-    """The only place that decides which flows a list may show."""
-    tenants = reads_of(caller)
-    rows = select(Flow).where(Flow.deleted_at.is_not(None) if wanted.deleted else Flow.deleted_at.is_(None))
-    if tenants is not ALL:
-        rows = rows.where(Flow.tenant_id == tenants)
-        if not caller.is_tenant_admin:
-            reachable = _reachable(caller, tenants, wanted).subquery()
-            rows = rows.join(reachable, reachable.c.id == Flow.id)
-    if wanted.owner is not None:
-        rows = rows.where(Flow.owner_id == wanted.owner)
-    return rows.where(Flow.name.icontains(wanted.search, autoescape=True)) if wanted.search else rows
-
-
-def _sorted_by(order: Order) -> ColumnElement[datetime] | ColumnElement[str]:
-    if order.key == "name":
-        return func.lower(Flow.name)
-    return Flow.updated_at.expression if order.key == "updated_at" else Flow.created_at.expression
-
-
-def _reachable(caller: Caller, tenant_id: str, wanted: Wanted) -> CompoundSelect[str]:
-    """The flows that a caller owns or was granted, each once.
-
-    To be joined: of the condition `owner = … OR id IN (…)` PostgreSQL and MariaDB make a walk through all flows of
-    the tenant (docs/adr/0007).
-    """
-    level = [FlowAcl.level == Level.ADMIN.label] if wanted.deleted else []
-    return union(
-        select(Flow.id).where(Flow.tenant_id == tenant_id, Flow.owner_id == caller.subject),
-        *(select(FlowAcl.flow_id).where(grants, *level) for grants in _grants_to(caller)),
-    )
 
 
 def _grants_to(caller: Caller) -> list[ColumnElement[bool]]:

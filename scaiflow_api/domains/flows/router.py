@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Response
 
 from scaiflow_api.auth.acl import Level
-from scaiflow_api.domains.flows.answers import flow_detail
+from scaiflow_api.domains.flows.answers import flow_detail, flow_page
 from scaiflow_api.domains.flows.deps import (
     FlowServiceDep,
     FlowWriterDep,
@@ -31,7 +31,6 @@ from scaiflow_api.domains.flows.errors import (
 from scaiflow_api.domains.flows.etag import etag_of, matches
 from scaiflow_api.domains.flows.listing import Direction, Order, SortKey, cursor_of, position_of
 from scaiflow_api.domains.flows.schemas import (
-    DeletedFlow,
     FlowCreate,
     FlowDetail,
     FlowDuplicate,
@@ -66,19 +65,14 @@ async def list_flows(
     cursor: Annotated[
         str | None, Query(max_length=4096, description="`next_cursor` of the page before, of the same order")
     ] = None,
-) -> FlowPage:
+) -> Response:
     """List the flows that you may see, page by page. `total` counts all pages."""
     by = Order.by(sort, order)
     after = position_of(cursor, by) if cursor is not None else None
     rows, total, end = await flows.page(
         caller, search=search, owner=owner, deleted=deleted, order=by, after=after, size=limit
     )
-    shown = DeletedFlow if deleted else FlowSummary
-    return FlowPage(
-        items=[shown.model_validate(row) for row in rows],
-        total=total,
-        next_cursor=cursor_of(end, by) if end else None,
-    )
+    return flow_page(rows, total, cursor_of(end, by) if end else None, deleted=deleted)
 
 
 @router.post(

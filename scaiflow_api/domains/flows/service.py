@@ -1,6 +1,5 @@
 """Finding a flow that a caller may use, and reading what it holds."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -103,15 +102,15 @@ class FlowService:
         order: Order = NEWEST_CHANGE_FIRST,
         after: Position | None,
         size: int,
-    ) -> tuple[Sequence[Flow], int, Position | None]:
+    ) -> tuple[list[dict[str, Any]], int, Position | None]:
         """Return up to `size` visible flows, how many there are in all, and where the next page begins.
+
+        Of each flow the fields of a DeletedFlow.
 
         `owner` is a user's id, or `me`. `deleted` lists the deleted flows that the caller may restore instead.
         """
         wanted = Wanted(search, caller.subject if owner == "me" else owner, deleted)
         async with self._db.read() as session:
-            flows = FlowRepository(session)
-            rows = await flows.page(caller, wanted, order, after=after, size=size)
-            total = await flows.count(caller, wanted)
-        end = rows[size - 1][1] if len(rows) > size else None
-        return [flow for flow, _ in rows[:size]], total, end
+            rows, total = await FlowRepository(session).page(caller, wanted, order, after=after, size=size)
+        end = rows[size - 1].place if len(rows) > size else None
+        return [row.fields for row in rows[:size]], total, end

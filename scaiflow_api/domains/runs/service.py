@@ -110,7 +110,7 @@ class Runs:
         after = None
         while wanted - visible:
             page, _, after = await self._flows.page(caller, search=None, after=after, size=_FLOWS_AT_ONCE)
-            visible.update(flow.id for flow in page)
+            visible.update(flow["id"] for flow in page)
             if after is None:
                 break
         return frozenset(core_id for core_id, flow_id in cores.items() if flow_id in visible)

@@ -1,0 +1,174 @@
+"""The statements of a list: which flows a caller may see, and how many, asked of the database.
+
+They have few shapes, and their values are parameters: building one takes several times as long as SQLite needs to
+answer it, so each shape is built once. Why they look as they do: docs/adr/0007.
+"""
+
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    func,
+    select,
+    tuple_,
+    union,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.auth.tenancy import ALL, reads_of
+from scaiflow_api.db.models.flow import Flow, FlowAcl, name_key
+from scaiflow_api.domains.flows.listing import Direction, Order, Position, SortKey, Wanted
+from scaiflow_api.domains.flows.schemas import DeletedFlow
+
+FIELDS: Final = tuple(DeletedFlow.model_fields)
+"""What is read of each flow; behind it stand what the list is sorted by and, sometimes, the total."""
+_COLUMNS: Final = [getattr(Flow, field) for field in FIELDS]
+_KEYS: Final[dict[SortKey, InstrumentedAttribute[Any]]] = {
+    "updated_at": Flow.updated_at,
+    "created_at": Flow.created_at,
+    "name": Flow.name_key,
+}
+_TENANT: Final = bindparam("tenant_id", type_=Flow.tenant_id.type)
+
+
+class Reach(Enum):
+    """How far a list reaches."""
+
+    EVERYWHERE = "everywhere"
+    TENANT = "tenant"
+    GRANTED = "granted"
+    """What the caller owns and what was granted to it by name."""
+    GRANTED_TO_GROUPS = "granted to groups"
+    """The same, and what was granted to its groups."""
+
+
+class Shape(NamedTuple):
+    """What a statement looks like. The fields that are truth values say which conditions it has."""
+
+    reach: Reach
+    deleted: bool
+    owner: bool
+    search: bool
+
+    @classmethod
+    def of(cls, caller: Caller, wanted: Wanted) -> "Shape":
+        return cls(_reach_of(caller), wanted.deleted, wanted.owner is not None, bool(wanted.search))
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether a page tells the total too: where each flow is looked at anyway, it costs nothing."""
+        return self.search or self.reach in (Reach.GRANTED, Reach.GRANTED_TO_GROUPS)
+
+
+def values_of(caller: Caller, wanted: Wanted) -> dict[str, Any]:
+    """Return the parameters of the statements; a statement takes those that it has."""
+    sought = name_key(wanted.search or "")
+    for special in "/%_":
+        sought = sought.replace(special, f"/{special}")
+    return {
+        "tenant_id": caller.tenant_id,
+        "subject": caller.subject,
+        "groups": sorted(caller.groups),
+        "owner": wanted.owner,
+        "search": sought,
+    }
+
+
+def values_after(end: Position) -> dict[str, Any]:
+    """Return the parameters of a page that begins where another one ended."""
+    return {"after_key": end.key, "after_id": end.flow_id}
+
+
+@lru_cache(maxsize=512)
+def page_of(shape: Shape, order: Order, *, after: bool) -> Select[Any]:
+    """Return the question for up to `size` flows, behind a place if there is an `after`."""
+    key = _KEYS[order.key]
+    if not shape.counts:
+        rows = _seen(shape, *_COLUMNS, key.label("key"))
+        return _cut(rows, key.expression, Flow.id.expression, order.direction, after=after)
+    # First the ids alone, from an index; then a page of them; only then the rest of those few flows.
+    total = func.count().over().label("total")
+    seen = _seen(shape, Flow.id, key.label("key"), total).subquery("seen")
+    page = _cut(select(seen), seen.c.key, seen.c.id, order.direction, after=after).subquery("page")
+    shown: Select[Any] = select(*_COLUMNS, page.c.key, page.c.total).join(page, page.c.id == Flow.id)
+    return _ordered(shown, page.c.key, page.c.id, order.direction)
+
+
+@lru_cache(maxsize=64)
+def count_of(shape: Shape) -> Select[int]:
+    """Return the question how many flows there are on all pages."""
+    return _seen(shape, func.count()).select_from(Flow)
+
+
+def _reach_of(caller: Caller) -> Reach:
+    if reads_of(caller) is ALL:
+        return Reach.EVERYWHERE
+    if caller.is_tenant_admin:
+        return Reach.TENANT
+    return Reach.GRANTED_TO_GROUPS if caller.groups else Reach.GRANTED
+
+
+def _seen(shape: Shape, *columns: Any) -> Select[Any]:
+    """The only place that decides which flows a list may show."""
+    rows = select(*columns).where(
+        Flow.deleted_at.is_not(None) if shape.deleted else Flow.deleted_at.is_(None)
+    )
+    if shape.reach is Reach.TENANT:
+        rows = rows.where(Flow.tenant_id == _TENANT)
+    elif shape.reach is not Reach.EVERYWHERE:
+        reachable = _reachable(shape).subquery("reachable")
+        rows = rows.join_from(
+            Flow, reachable, and_(reachable.c.id == Flow.id, reachable.c.tenant_id == Flow.tenant_id)
+        )
+    if shape.owner:
+        rows = rows.where(Flow.owner_id == bindparam("owner"))
+    if shape.search:
+        rows = rows.where(Flow.name_key.contains(bindparam("search"), escape="/"))
+    return rows
+
+
+def _reachable(shape: Shape) -> CompoundSelect[Any]:
+    """The flows that a caller owns or was granted, each once; of deleted ones those that it may restore.
+
+    To be joined, by the tenant too: of a tenant that stands beside the join, SQLite makes a walk through all of it.
+    """
+    level = [FlowAcl.level == Level.ADMIN.label] if shape.deleted else []
+    tenant = _TENANT.label("tenant_id")
+    owned = select(Flow.id, tenant).where(Flow.tenant_id == _TENANT, Flow.owner_id == bindparam("subject"))
+    granted = [and_(FlowAcl.principal_type == "user", FlowAcl.principal_id == bindparam("subject"))]
+    if shape.reach is Reach.GRANTED_TO_GROUPS:
+        groups: BindParameter[Any] = bindparam("groups", expanding=True)
+        granted.append(and_(FlowAcl.principal_type == "group", FlowAcl.principal_id.in_(groups)))
+    return union(owned, *(select(FlowAcl.flow_id, tenant).where(grants, *level) for grants in granted))
+
+
+def _cut(
+    rows: Select[Any],
+    key: ColumnElement[Any],
+    flow_id: ColumnElement[Any],
+    direction: Direction,
+    *,
+    after: bool,
+) -> Select[Any]:
+    """Order rows, leave out those up to a place, and take so many."""
+    if after:
+        here = tuple_(key, flow_id)
+        end = tuple_(bindparam("after_key", type_=key.type), bindparam("after_id", type_=flow_id.type))
+        rows = rows.where(here < end if direction == "desc" else here > end)
+    return _ordered(rows, key, flow_id, direction).limit(bindparam("size", type_=Integer))
+
+
+def _ordered(
+    rows: Select[Any], key: ColumnElement[Any], flow_id: ColumnElement[Any], direction: Direction
+) -> Select[Any]:
+    return rows.order_by(*((key.desc(), flow_id.desc()) if direction == "desc" else (key, flow_id)))
