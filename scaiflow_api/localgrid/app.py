@@ -1,4 +1,4 @@
-"""The local grid as one ASGI app: `/scaikey`, `/scaigrid`, and the switch for faults where it is wanted."""
+"""The local grid as one ASGI app: `/scaikey`, `/scaigrid`, `/scaivault`, and the switch for faults."""
 
 import asyncio
 import ssl
@@ -23,6 +23,7 @@ from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
 from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
 from scaiflow_api.localgrid.scaigrid.catalogue import is_served
 from scaiflow_api.localgrid.scaikey.app import scaikey_app
+from scaiflow_api.localgrid.scaivault.app import scaivault_app
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.webhooks import Deliveries
 
@@ -78,6 +79,7 @@ def create_grid(
         app.include_router(switch(faults))
     app.mount("/scaikey", scaikey_app(grid))
     app.mount("/scaigrid", scaigrid_app(grid))
+    app.mount("/scaivault", scaivault_app(grid))
 
     @app.get("/")
     async def overview() -> dict[str, str]:
@@ -86,6 +88,7 @@ def create_grid(
             "name": "ScaiFlow local grid",
             "scaikey": config.scaikey_url,
             "scaigrid": f"{config.base_url}/scaigrid",
+            "scaivault": f"{config.base_url}/scaivault",
             "models": "offline" if config.model_url is None else config.model_url,
         }
 

@@ -37,6 +37,13 @@ class TokenRefused(Exception):
     """A token that no key of ours signed, or that is not valid now."""
 
 
+class TokenExpired(TokenRefused):
+    """A token that was good until a while ago."""
+
+    def __init__(self) -> None:
+        super().__init__("expired")
+
+
 class SigningKeys:
     """ScaiKey's key pairs, kept in the store."""
 
@@ -101,7 +108,7 @@ class SigningKeys:
         if not claims.keys() >= {"iss", "sub", "aud", "iat", "exp"} or not isinstance(claims["exp"], int):
             raise TokenRefused("incomplete")
         if check_expiry and self._clock.now().timestamp() > claims["exp"] + LEEWAY_S:
-            raise TokenRefused("expired")
+            raise TokenExpired
         return claims
 
 

@@ -150,7 +150,10 @@ def clients(config: GridConfig) -> dict[str, Client]:
         tenant=None,
         redirect_uris=config.redirect_uris,
         user_scopes=_USER_SCOPES,
-        service_scopes=("admin:read", "users:read", "groups:read"),
+        service_scopes=(
+            *("admin:read", "users:read", "groups:read"),
+            *("secrets:read", "secrets:write", "secrets:delete"),
+        ),
     )
     service = Client(
         id=SERVICE.id,

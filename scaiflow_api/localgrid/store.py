@@ -72,6 +72,14 @@ CREATE TABLE IF NOT EXISTS events (
 );
 CREATE INDEX IF NOT EXISTS events_core ON events (tenant_id, core_id, seq);
 CREATE INDEX IF NOT EXISTS events_tenant ON events (tenant_id, seq);
+CREATE TABLE IF NOT EXISTS secrets (
+  place TEXT NOT NULL, path TEXT NOT NULL, version INTEGER NOT NULL, created_at TEXT NOT NULL, deleted_at REAL,
+  PRIMARY KEY (place, path)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS secret_versions (
+  place TEXT NOT NULL, path TEXT NOT NULL, version INTEGER NOT NULL, secret_type TEXT NOT NULL,
+  data TEXT NOT NULL, metadata TEXT NOT NULL, written_at TEXT NOT NULL, PRIMARY KEY (place, path, version)
+) WITHOUT ROWID;
 """
 
 

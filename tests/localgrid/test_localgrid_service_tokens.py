@@ -30,7 +30,8 @@ async def test_the_apis_own_token_names_no_tenant(grid: RunningGrid) -> None:
     claims = claims_of(response.json()["access_token"])
     assert claims["sub"] == CLIENT_ID
     assert claims["platform_token"] is True
-    assert claims["scope"] == "admin:read users:read groups:read"
+    reads = "admin:read users:read groups:read"
+    assert claims["scope"] == f"{reads} secrets:read secrets:write secrets:delete"
     assert "tenant_id" not in claims
 
 
