@@ -87,7 +87,10 @@ class TokenVerifier:
                 raise InvalidToken("signed by a key that ScaiKey does not publish")
             if key.algorithm != algorithm:
                 raise InvalidToken("its algorithm is not that of its key")
-            claims = self._read(_decode(token, key))
+            raw = _decode(token, key)
+            if self._clock.now().timestamp() < _not_before(raw) - LEEWAY_S:
+                raise InvalidToken("it is not valid yet")
+            claims = self._read(raw)
             self._verified[digest] = claims
         if self._clock.now().timestamp() > claims.expires_at + LEEWAY_S:
             raise InvalidToken("Signature has expired")
@@ -118,13 +121,10 @@ class TokenVerifier:
 
 def _judge_header(token: str) -> tuple[str, str]:
     """Return key id and algorithm, having refused every header that lets a token choose how it is checked."""
-    try:
-        encoded = token.split(".")[0]
-        header = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (ValueError, RecursionError):
-        raise InvalidToken("not a JWT") from None
-    if not isinstance(header, dict):
+    parts = token.split(".")
+    if len(parts) != 3:
         raise InvalidToken("not a JWT")
+    header, _ = _object(parts[0]), _object(parts[1])
     if header.get("alg") not in ALGORITHMS:
         raise InvalidToken("its algorithm is not allowed")
     if _FORBIDDEN_HEADERS.intersection(header):
@@ -133,6 +133,45 @@ def _judge_header(token: str) -> tuple[str, str]:
     if not isinstance(kid, str) or not 0 < len(kid) <= 256:
         raise InvalidToken("it names no key")
     return kid, header["alg"]
+
+
+def _object(encoded: str) -> dict[str, Any]:
+    """Return a part of a token. Of a member that is given twice every reader believes another one: none is taken."""
+    try:
+        found = json.loads(
+            urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)),
+            object_pairs_hook=_unique,
+            parse_constant=_no_number,
+        )
+    except _Twice:
+        raise InvalidToken("a member of it is given twice") from None
+    except (ValueError, RecursionError):
+        raise InvalidToken("not a JWT") from None
+    if not isinstance(found, dict):
+        raise InvalidToken("not a JWT")
+    return found
+
+
+class _Twice(Exception):
+    """A member is given twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Twice
+    return found
+
+
+def _no_number(_: str) -> Any:
+    raise ValueError("JSON knows no NaN and no Infinity")
+
+
+def _not_before(claims: Mapping[str, Any]) -> float:
+    moment = claims.get("nbf", 0)
+    if isinstance(moment, bool) or not isinstance(moment, int | float):
+        raise InvalidToken("'nbf' is malformed")
+    return moment
 
 
 def _decode(token: str, key: SigningKey) -> Mapping[str, Any]:
@@ -144,6 +183,7 @@ def _decode(token: str, key: SigningKey) -> Mapping[str, Any]:
             options={
                 "verify_aud": False,  # judged in `_read`: a token may carry several, and we accept several
                 "verify_at_hash": False,
+                "verify_nbf": False,  # judged in `verify`, by our clock
                 "require_iss": True,
                 "require_exp": True,
                 "require_iat": True,
@@ -153,7 +193,7 @@ def _decode(token: str, key: SigningKey) -> Mapping[str, Any]:
         )
     except ExpiredSignatureError:
         raise InvalidToken("Signature has expired") from None
-    except (JOSEError, ValueError, RecursionError):
+    except (JOSEError, ValueError, OverflowError, RecursionError):
         raise InvalidToken("Signature verification failed") from None
     if "scope" not in claims:
         raise InvalidToken("it is no access token: 'scope' is missing")
