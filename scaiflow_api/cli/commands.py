@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from scaiflow_api import __version__
+from scaiflow_api.cli import admin as admin_commands
 from scaiflow_api.cli.audit import commands as audit_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
@@ -47,6 +48,7 @@ def _parser() -> ArgumentParser:
     commands = Commands(parser)
     flow_commands.register(commands)
     _register(commands)
+    admin_commands.register(commands)
     audit_commands.register(commands)
     return parser
 
