@@ -44,6 +44,7 @@ fuzz-guided: $(VENV)/.fuzz ## Look for inputs that break the compiler, led by co
 bench: $(VENV)/.dev ## Measure, as ratios to a peer or a floor in the same run
 	$(BIN)/python -m benchmarks.compiler
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.directory
 
 openapi: $(VENV)/.run ## Print the OpenAPI document
 	@$(BIN)/scaiflow openapi

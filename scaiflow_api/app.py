@@ -13,6 +13,8 @@ from scaiflow_api.domains.admin.router import router as admin
 from scaiflow_api.domains.audit.router import router as audit
 from scaiflow_api.domains.catalog.router import router as catalog
 from scaiflow_api.domains.deploy.router import router as deploy
+from scaiflow_api.domains.directory.loop import syncing
+from scaiflow_api.domains.directory.router import router as directory
 from scaiflow_api.domains.flows.file_router import router as flow_files
 from scaiflow_api.domains.flows.router import router as flows
 from scaiflow_api.domains.health.router import router as health
@@ -27,6 +29,7 @@ from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
 from scaiflow_api.domains.testruns.router import router as testruns
 from scaiflow_api.domains.versions.router import router as versions
+from scaiflow_api.domains.webhooks.router import router as webhooks
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.web import errors
@@ -50,7 +53,9 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             if resources is None:
-                _equip(app, await stack.enter_async_context(open_resources(settings)))
+                opened = await stack.enter_async_context(open_resources(settings))
+                _equip(app, opened)
+                await stack.enter_async_context(syncing(opened))
             yield
 
     app = FastAPI(
@@ -112,11 +117,13 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         session,
         admin,
         audit,
+        directory,
         schema,
     ):
         app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)
     # The closed list of what needs no token; a test compares.
     app.include_router(sign_in, prefix=API)
+    app.include_router(webhooks, prefix=API)
     app.include_router(health)
     app.include_router(home)
     app.mount("/docs/assets", documentation_assets)

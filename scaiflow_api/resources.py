@@ -1,5 +1,6 @@
 """Everything a process holds open, and the only place that wires it together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from scaiflow_api.storage import BlobStore, FlowVersions, open_blobs
 from scaiflow_api.upstreams.base import open_client
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaikey import ScaiKey
+from scaiflow_api.upstreams.scaikey_directory import ScaiKeyDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,14 @@ class Resources:
     presence: Presence
     principals: Principals
     scaikey: ScaiKey
+    directory: ScaiKeyDirectory
     scaigrid: ScaiGrid
     tokens: TokenVerifier
     limits: Limits
     clock: Clock
     saves: Turns
+    sync_wanted: asyncio.Event
+    """Set: ScaiKey told of something that only a sync of the mirror can follow."""
 
 
 @asynccontextmanager
@@ -48,9 +53,8 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
         stack.push_async_callback(blobs.close)
         presence = open_live(settings.live)
         stack.push_async_callback(presence.close)
-        scaikey = ScaiKey(
-            await stack.enter_async_context(open_client(settings.scaigrid)), settings.scaikey, clock
-        )
+        to_scaikey = await stack.enter_async_context(open_client(settings.scaigrid))
+        scaikey = ScaiKey(to_scaikey, settings.scaikey, clock)
         stack.push_async_callback(scaikey.close)
         scaigrid = ScaiGrid(
             await stack.enter_async_context(open_client(settings.scaigrid)), settings.scaigrid
@@ -66,6 +70,7 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             presence=presence,
             principals=principals,
             scaikey=scaikey,
+            directory=ScaiKeyDirectory(to_scaikey, settings.scaikey, scaikey),
             scaigrid=scaigrid,
             tokens=TokenVerifier(
                 base_url=settings.scaikey.base_url or "",
@@ -76,6 +81,7 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             limits=Limits(**settings.limits.model_dump()),
             clock=clock,
             saves=Turns(),
+            sync_wanted=asyncio.Event(),
         )
 
 

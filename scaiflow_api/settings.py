@@ -168,10 +168,18 @@ class ScaiKey(Section):
     client_secret: SecretStr | None = _env(
         "SCAIFLOW_SCAIKEY_CLIENT_SECRET", None, "OIDC client secret, server side only"
     )
+    application_id: str = _env(
+        "SCAIFLOW_SCAIKEY_APPLICATION_ID",
+        "me",
+        "ScaiKey application whose users are mirrored; `me`: the one of the client id",
+    )
     webhook_secret: SecretStr | None = _env(
         "SCAIFLOW_SCAIKEY_WEBHOOK_SECRET",
         None,
         "secret that ScaiKey signs its webhooks with; unset: `POST /v1/webhooks/scaikey` answers 503",
+    )
+    webhook_max_bytes: int = _env(
+        "SCAIFLOW_WEBHOOK_MAX_BYTES", MIB, "largest webhook body; 413 above it", ge=1024
     )
     redirect_uri: str = _env(
         "SCAIFLOW_SCAIKEY_REDIRECT_URI",
@@ -190,6 +198,31 @@ class ScaiKey(Section):
     def audiences(self) -> tuple[str, ...]:
         """The `aud` values a token may carry."""
         return self.audience or ((self.client_id,) if self.client_id else ())
+
+
+class Directory(Section):
+    """The mirror of ScaiKey's people and groups."""
+
+    sync_interval_minutes: float = _env(
+        "SCAIFLOW_SYNC_INTERVAL_MINUTES",
+        60,
+        "minutes between two syncs with ScaiKey; 0: only when asked for",
+        ge=0,
+        le=10_080,
+        allow_inf_nan=False,
+    )
+    super_admin_groups: Annotated[tuple[str, ...], NoDecode] = _env(
+        "SCAIFLOW_SUPER_ADMIN_GROUPS",
+        (),
+        "groups whose members are super_admin, separated by commas: ids, or names within the platform tenant",
+    )
+    platform_tenant: str | None = _env(
+        "SCAIFLOW_PLATFORM_TENANT",
+        None,
+        "the operator's own tenant; unset: `SCAIFLOW_SUPER_ADMIN_GROUPS` matches ids only",
+    )
+
+    _groups = field_validator("super_admin_groups", mode="before")(_split)
 
 
 class ScaiGrid(Section):
@@ -292,6 +325,7 @@ class Settings(BaseModel):
     store: Store = Field(default_factory=Store)
     live: Live = Field(default_factory=Live)
     scaikey: ScaiKey = Field(default_factory=ScaiKey)
+    directory: Directory = Field(default_factory=Directory)
     scaigrid: ScaiGrid = Field(default_factory=ScaiGrid)
     bootstrap: Bootstrap = Field(default_factory=Bootstrap)
     limits: FlowLimits = Field(default_factory=FlowLimits)

@@ -61,6 +61,7 @@ def embed() -> None:
         "SCAIFLOW_SCAIKEY_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "SCAIFLOW_SCAIKEY_REDIRECT_URI": f"{api}/auth/callback",
         "SCAIGRID_BASE_URL": f"{grid}/scaigrid",
+        "SCAIFLOW_PLATFORM_TENANT": "tnt_platform",
         "SCAIFLOW_BOOTSTRAP_ADMINS": "tnt_acme/usr_alice=tenant_admin,tnt_platform/usr_root=super_admin",
     }
     os.environ.update({**embedded, **chosen})

@@ -1,10 +1,12 @@
 """The standing of a principal: the question that every request asks the mirror."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.db.audit import Entry, record, state_hash
@@ -119,6 +121,21 @@ def role_entry(user: User, before: str | None) -> Entry:
         after=role_state(user),
         details={"role": user.manual_role, "source": user.manual_role_source},
     )
+
+
+async def lock_super_admins(session: AsyncSession) -> Sequence[User]:
+    """Return all super admins, by hand or by group. Until the transaction ends nobody else changes them.
+
+    Whoever takes a role away begins with this, so that those who do wait for each other.
+    """
+    role = AdminRole.SUPER_ADMIN.value
+    rows = (
+        select(User)
+        .where(or_(User.manual_role == role, User.group_role == role))
+        .order_by(User.tenant_id, User.id)
+        .with_for_update()
+    )
+    return (await session.scalars(rows)).all()
 
 
 def effective_role(user: User) -> tuple[AdminRole | None, str | None]:

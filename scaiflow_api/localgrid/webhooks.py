@@ -28,6 +28,7 @@ RETRY_AFTER_S = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
 CONFIGURED = "wh_configured"
 _TIMEOUT_S = 10.0
 _AT_ONCE = 50
+_LOOK_AGAIN_S = 1.0
 
 
 def announce(connection: sqlite3.Connection, clock: Clock, event_type: str, event: Mapping[str, Any]) -> None:
@@ -90,7 +91,8 @@ class Deliveries:
             if await self.deliver_due():
                 continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout=1.0)
+                async with asyncio.timeout(_LOOK_AGAIN_S):
+                    await self._wake.wait()
 
     async def deliver_due(self) -> int:
         """Try every delivery that is due once; return how many those were."""

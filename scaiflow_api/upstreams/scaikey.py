@@ -1,10 +1,12 @@
-"""ScaiKey, the identity provider: its keys, and the code and refresh grants of OpenID Connect."""
+"""ScaiKey, the identity provider: its keys, and the grants of OpenID Connect that we use."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import urlencode
 
 import httpx
+from pydantic import SecretStr
 
 from scaiflow_api.auth.tokens import SigningKey
 from scaiflow_api.kit.clock import Clock, SystemClock
@@ -23,6 +25,7 @@ from scaiflow_api.upstreams.jwks import KeyCache, read_key_set
 
 DISCOVERY_PATH = "/api/v1/platform/oauth/.well-known/openid-configuration"
 _REDISCOVER_AFTER_S = 3600.0
+_RENEW_BEFORE_S = 60
 _POLICY = Policy(deadline_s=10.0, max_bytes=1024 * 1024)
 
 
@@ -57,6 +60,9 @@ class ScaiKey(Upstream):
         self._keys = KeyCache(self._fetch_keys, self._clock)
         self._discovery: Discovery | None = None
         self._discovered_at = 0.0
+        self._service_turn = asyncio.Lock()
+        self._service_token: SecretStr | None = None
+        self._service_token_until = 0.0
 
     async def find(self, kid: str) -> SigningKey | None:
         """Return a published key. Raises ScaiKeyUnavailable, ScaiKeyNotConfigured."""
@@ -76,6 +82,20 @@ class ScaiKey(Upstream):
     async def refresh(self, refresh_token: str) -> TokenSet:
         """Trade a refresh token, which is good once, for new tokens. Raises as `exchange`."""
         return await self._grant("refresh_token", refresh_token=refresh_token)
+
+    async def service_token(self) -> SecretStr:
+        """Return this service's own token, for as long as it is good for. Raises as `exchange`."""
+        async with self._service_turn:
+            now = self._clock.now().timestamp()
+            if self._service_token is None or now >= self._service_token_until:
+                tokens = await self._grant("client_credentials")
+                self._service_token = SecretStr(tokens.access_token)
+                self._service_token_until = now + max(tokens.expires_in - _RENEW_BEFORE_S, 1)
+            return self._service_token
+
+    def forget_service_token(self) -> None:
+        """Ask for a new one next time: this one was refused, or lacks a scope that was granted since."""
+        self._service_token = None
 
     async def discovery(self) -> Discovery:
         """Return ScaiKey's addresses, at most an hour old unless ScaiKey does not answer. Raises UpstreamError."""

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from fastapi import FastAPI
 from people import People
+from played_directory import PlayedDirectory
 from pydantic import SecretStr
 from tokens import AUDIENCE, ISSUER, PublishedKeys
 
@@ -52,7 +53,7 @@ async def resources(settings: Settings, people: People, keys: PublishedKeys) -> 
             await opened.principals.grant(
                 person.tenant_id, person.id, role, source="bootstrap", now=opened.clock.now()
             )
-        yield replace(opened, tokens=verifier)
+        yield replace(opened, tokens=verifier, directory=PlayedDirectory())  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -122,6 +122,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/admin/tenant/flows"): Call(),
     ("GET", "/admin/users/{user_id}/role"): Call(**ONE_USER),
     ("POST", "/admin/users/{user_id}/role"): Call((204, None), {"role": "tenant_admin"}, **ONE_USER),
+    ("POST", "/admin/sync"): Call(),
     ("DELETE", "/admin/users/{user_id}/role"): Call((204, None), **ONE_USER),
 }
 

@@ -23,6 +23,7 @@ PUBLIC = {
     ("GET", "/api/v1/auth/config"),
     ("POST", "/api/v1/auth/exchange"),
     ("POST", "/api/v1/auth/refresh"),
+    ("POST", "/api/v1/webhooks/scaikey"),
 }
 
 

@@ -33,8 +33,7 @@ BODY_PORT = "body"
 ITEM = "item"
 
 Count = Annotated[int, Field(ge=1)]
-NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class LogicLoopConfig(FallibleConfig):

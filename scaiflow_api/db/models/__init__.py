@@ -3,8 +3,9 @@
 from scaiflow_api.db.models.audit import AuditEvent, AuditHead
 from scaiflow_api.db.models.catalog import CatalogPackage, CatalogPackageGroup, CatalogVersion
 from scaiflow_api.db.models.deployment import Deployment
+from scaiflow_api.db.models.directory import DirectoryState, WebhookEvent
 from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion
-from scaiflow_api.db.models.group import Group, Membership
+from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.idempotency_key import IdempotencyKey
 from scaiflow_api.db.models.lease import Lease
 from scaiflow_api.db.models.user import User
@@ -16,12 +17,15 @@ __all__ = [
     "CatalogPackageGroup",
     "CatalogVersion",
     "Deployment",
+    "DirectoryState",
     "Flow",
     "FlowAcl",
     "FlowVersion",
     "Group",
+    "GroupNesting",
     "IdempotencyKey",
     "Lease",
     "Membership",
     "User",
+    "WebhookEvent",
 ]

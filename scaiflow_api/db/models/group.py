@@ -6,9 +6,10 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scaiflow_api.db.base import Base, Id, Moment, Name, UTCDateTime
+from scaiflow_api.db.models.mirrored import Mirrored
 
 
-class Group(Base):
+class Group(Mirrored, Base):
     """A group of one tenant. An id is unique within its tenant."""
 
     __tablename__ = "groups"
@@ -18,10 +19,9 @@ class Group(Base):
     name: Mapped[Name]
     created_at: Mapped[Moment]
     last_synced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
-class Membership(Base):
+class Membership(Mirrored, Base):
     """Somebody in a group, directly or through a group inside it: the mirror flattens nesting.
 
     It refers to its user and group without foreign keys: ScaiKey tells of them in no certain order.
@@ -33,5 +33,16 @@ class Membership(Base):
     tenant_id: Mapped[Id] = mapped_column(primary_key=True)
     user_id: Mapped[Id] = mapped_column(primary_key=True)
     group_id: Mapped[Id] = mapped_column(primary_key=True)
+    direct: Mapped[bool] = mapped_column(default=True)
+    """False: only through a group inside."""
     created_at: Mapped[Moment]
-    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class GroupNesting(Base):
+    """A group inside a group. Memberships hold what follows from it; this says why."""
+
+    __tablename__ = "group_nestings"
+
+    tenant_id: Mapped[Id] = mapped_column(primary_key=True)
+    child_id: Mapped[Id] = mapped_column(primary_key=True)
+    group_id: Mapped[Id] = mapped_column(primary_key=True)

@@ -6,9 +6,10 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from scaiflow_api.db.base import Base, Id, Moment, Name, UTCDateTime, Word
+from scaiflow_api.db.models.mirrored import Mirrored
 
 
-class User(Base):
+class User(Mirrored, Base):
     """A principal that was seen or mirrored. An id is unique within its tenant."""
 
     __tablename__ = "users"
@@ -31,5 +32,4 @@ class User(Base):
     """What membership in a group gives; the higher of the two roles counts."""
     created_at: Mapped[Moment]
     last_synced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When ScaiKey last told of this user; never: the groups in the token count, else the mirror's."""
-    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When ScaiKey last told news of this user; never: the groups in the token count, else the mirror's."""

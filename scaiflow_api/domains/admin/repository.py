@@ -6,7 +6,6 @@ from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tenancy import ALL, TenantScope
 from scaiflow_api.db.base import UTCDateTime
 from scaiflow_api.db.models.flow import Flow
@@ -66,20 +65,6 @@ class AdminRepository:
         """Return the users of this id: at most one of each tenant."""
         rows = select(User).where(User.id == user_id, *_within(User.tenant_id, tenants))
         return (await self._session.scalars(rows.order_by(User.tenant_id))).all()
-
-    async def lock_super_admins(self) -> Sequence[User]:
-        """Return all super admins, by hand or by group. Until the transaction ends nobody else changes them.
-
-        Whoever changes a role begins with this, so that changes of roles wait for each other.
-        """
-        role = AdminRole.SUPER_ADMIN.value
-        rows = (
-            select(User)
-            .where(or_(User.manual_role == role, User.group_role == role))
-            .order_by(User.tenant_id, User.id)
-            .with_for_update()
-        )
-        return (await self._session.scalars(rows)).all()
 
     async def lock(self, user: User) -> User | None:
         """Return the user as it is now, ours to change until the transaction ends."""

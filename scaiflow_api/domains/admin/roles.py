@@ -5,7 +5,7 @@ from scaiflow_api.auth.errors import InsufficientRole
 from scaiflow_api.auth.tenancy import TenantScope
 from scaiflow_api.db.audit import record
 from scaiflow_api.db.models.user import User
-from scaiflow_api.db.principals import ACTIVE, effective_role, role_entry, role_state
+from scaiflow_api.db.principals import ACTIVE, effective_role, lock_super_admins, role_entry, role_state
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.admin.errors import (
     AmbiguousUser,
@@ -52,7 +52,7 @@ class AdminRoles:
     async def _set(self, caller: Caller, seen: User, role: AdminRole | None) -> None:
         async with self._db.write() as session:
             people = AdminRepository(session)
-            super_admins = await people.lock_super_admins()
+            super_admins = await lock_super_admins(session)
             user = await people.lock(seen)
             if user is None or (role is not None and user.deleted_at is not None):
                 raise UserNotFound(user_id=seen.id)

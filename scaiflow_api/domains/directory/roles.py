@@ -1,0 +1,134 @@
+"""The role that groups give: who is in one of `SCAIFLOW_SUPER_ADMIN_GROUPS` is super_admin, as long as that lasts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scaiflow_api.auth.caller import AdminRole
+from scaiflow_api.db.models.directory import DirectoryState
+from scaiflow_api.db.models.group import Group, Membership
+from scaiflow_api.db.models.user import User
+from scaiflow_api.db.principals import ACTIVE
+from scaiflow_api.db.session import Database
+from scaiflow_api.settings import Directory as DirectorySettings
+
+log = structlog.get_logger(__name__)
+
+_ROLE = AdminRole.SUPER_ADMIN.value
+_LINE = "roles"
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """Who gained and who lost the role."""
+
+    promoted: int
+    demoted: int
+
+
+class GroupRoles:
+    """Gives and takes `group_role`. Roles that were granted by hand are another column and not looked at."""
+
+    def __init__(self, db: Database, settings: DirectorySettings) -> None:
+        self._db = db
+        self._groups = settings.super_admin_groups
+        self._platform = settings.platform_tenant
+
+    async def prepare(self) -> None:
+        """Make sure that there is a line to lock; outside of any transaction."""
+        async with self._db.read() as session:
+            if await session.get(DirectoryState, _LINE) is not None:
+                return
+        try:
+            async with self._db.write() as session:
+                await session.execute(insert(DirectoryState).values(name=_LINE))
+        except IntegrityError:
+            pass  # another process made it
+
+    async def begin(self, session: AsyncSession) -> None:
+        """Take turns with everybody else who changes roles by groups.
+
+        It is the first thing in a transaction: whoever read memberships before its turn would give or take roles
+        by what was true then.
+        """
+        await session.execute(
+            select(DirectoryState.name).where(DirectoryState.name == _LINE).with_for_update()
+        )
+
+    async def reconcile(self, session: AsyncSession) -> Reconciled:
+        """Make the roles follow the memberships as this transaction sees them, after `begin`."""
+        entitled = set(await self._members(session, await self._meant(session)))
+        holders = set(await self._holders(session))
+        for role, people in ((_ROLE, entitled - holders), (None, holders - entitled)):
+            for tenant_id, user_id in sorted(people):
+                await session.execute(
+                    update(User)
+                    .where(User.tenant_id == tenant_id, User.id == user_id)
+                    .values(group_role=role)
+                )
+                log.info("group role changed", tenant=tenant_id, user=user_id, role=role)
+        return Reconciled(len(entitled - holders), len(holders - entitled))
+
+    async def count(self) -> int:
+        """Return how many super admins there are who can act."""
+        async with self._db.read() as session:
+            found = await session.scalar(
+                select(func.count())
+                .select_from(User)
+                .where(
+                    or_(User.manual_role == _ROLE, User.group_role == _ROLE),
+                    User.status == ACTIVE,
+                    User.deleted_at.is_(None),
+                )
+            )
+        return found or 0
+
+    async def _meant(self, session: AsyncSession) -> Sequence[tuple[str, str]]:
+        """Return the groups that the setting means: by id, or by name within the platform's tenant.
+
+        An id that several tenants have means the platform's group or none: an id must not be lent by a stranger.
+        """
+        if not self._groups:
+            return []
+        named: ColumnElement[bool] = Group.id.in_(self._groups)
+        if self._platform is not None:
+            named = or_(named, and_(Group.tenant_id == self._platform, Group.name.in_(self._groups)))
+        rows = await session.execute(
+            select(Group.tenant_id, Group.id)
+            .where(named, Group.deleted_at.is_(None))
+            .order_by(Group.tenant_id)
+        )
+        found = [(tenant_id, group_id) for tenant_id, group_id in rows]
+        return [one for one in found if one[0] == self._platform or _is_alone(one, found)]
+
+    async def _members(
+        self, session: AsyncSession, groups: Sequence[tuple[str, str]]
+    ) -> Sequence[tuple[str, str]]:
+        """Return the known users in any of the groups."""
+        inside = [
+            and_(Membership.tenant_id == tenant, Membership.group_id == group) for tenant, group in groups
+        ]
+        if not inside:
+            return []
+        rows = await session.execute(
+            select(User.tenant_id, User.id)
+            .join(Membership, and_(Membership.tenant_id == User.tenant_id, Membership.user_id == User.id))
+            .where(or_(*inside), Membership.deleted_at.is_(None))
+            .distinct()
+        )
+        return [(tenant_id, user_id) for tenant_id, user_id in rows]
+
+    async def _holders(self, session: AsyncSession) -> Sequence[tuple[str, str]]:
+        rows = await session.execute(select(User.tenant_id, User.id).where(User.group_role == _ROLE))
+        return [(tenant_id, user_id) for tenant_id, user_id in rows]
+
+
+def _is_alone(group: tuple[str, str], found: Sequence[tuple[str, str]]) -> bool:
+    alone = sum(other[1] == group[1] for other in found) == 1
+    if not alone:
+        log.warning("super admin group ignored: several tenants have its id", tenant=group[0], group=group[1])
+    return alone
