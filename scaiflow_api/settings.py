@@ -155,6 +155,17 @@ class Live(Section):
     )
 
 
+class Housekeeping(Section):
+    """What `scaiflow gc` may remove."""
+
+    grace_s: int = _env(
+        "SCAIFLOW_GC_GRACE_S",
+        86_400,
+        "seconds for which an object without a row is left alone: its row may be on the way",
+        ge=600,
+    )
+
+
 class ScaiKey(Section):
     """The identity provider."""
 
@@ -324,6 +335,7 @@ class Settings(BaseModel):
     database: Database = Field(default_factory=Database)
     store: Store = Field(default_factory=Store)
     live: Live = Field(default_factory=Live)
+    housekeeping: Housekeeping = Field(default_factory=Housekeeping)
     scaikey: ScaiKey = Field(default_factory=ScaiKey)
     directory: Directory = Field(default_factory=Directory)
     scaigrid: ScaiGrid = Field(default_factory=ScaiGrid)

@@ -64,6 +64,16 @@ def _register(commands: Commands) -> None:
     migrate = commands.add("migrate", _migrate, "Change the database's schema to a revision.")
     migrate.add_argument("revision", nargs="?", default="head", help="'head' (default), 'base' or a revision")
     migrate.add_argument("--down", action="store_true", help="go back to the revision instead of forward")
+    gc = commands.add(
+        "gc",
+        _gc,
+        "Remove what nobody needs any more: objects without a row, unfinished files, expired idempotency keys.",
+    )
+    gc.add_argument("--dry-run", action="store_true", help="remove nothing, say what would be removed")
+    gc.add_argument("--json", action="store_true", help="print the report as JSON")
+    gc.add_argument(
+        "--force", action="store_true", help="even if no row names any of the objects in the store"
+    )
     token = commands.add(
         "token",
         _token,
@@ -95,6 +105,12 @@ def _migrate(options: Namespace) -> None:
     from scaiflow_api.cli.serve import migrate_database
 
     migrate_database(options.revision, down=options.down)
+
+
+def _gc(options: Namespace) -> None:
+    from scaiflow_api.cli.housekeeping import collect_garbage
+
+    collect_garbage(dry_run=options.dry_run, as_json=options.json, force=options.force)
 
 
 def _token(options: Namespace) -> None:

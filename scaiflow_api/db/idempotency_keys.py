@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import CursorResult, delete, insert, select, tuple_, update
+from sqlalchemy import CursorResult, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from scaiflow_api.db.clock import now_ms
@@ -117,6 +117,12 @@ class IdempotencyKeys:
             gone = await session.execute(delete(IdempotencyKey).where(identity.in_(rows), expired))
         assert isinstance(gone, CursorResult)
         return gone.rowcount
+
+    async def count_expired(self) -> int:
+        """Return how many expired rows there are."""
+        counted = select(func.count()).where(IdempotencyKey.expires_ms <= now_ms())
+        async with self._db.read() as session:
+            return await session.scalar(counted) or 0
 
     async def _insert(self, place: Place, fingerprint: str, holder: str) -> bool:
         try:

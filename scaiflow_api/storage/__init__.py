@@ -10,6 +10,7 @@ from scaiflow_api.storage.flow_versions import (
 )
 from scaiflow_api.storage.open import open_blobs
 from scaiflow_api.storage.packages import PackageFiles, StoredPackageMissing
+from scaiflow_api.storage.promptness import require_prompt
 
 __all__ = [
     "BlobExists",
@@ -25,4 +26,5 @@ __all__ = [
     "StoredVersionMissing",
     "VersionTaken",
     "open_blobs",
+    "require_prompt",
 ]

@@ -40,7 +40,14 @@ class BlobStore(Protocol):
         ...
 
     def keys(self, prefix: str) -> AsyncIterator[BlobInfo]:
-        """List what begins with `prefix`, ordered by key (by code point, `/` is a character as any)."""
+        """List what begins with `prefix`, page by page, in the store's own order (`/` is a character as any).
+
+        What comes or goes meanwhile may be listed or not; everything else is, once.
+        """
+        ...
+
+    async def sweep(self, before: datetime, *, dry_run: bool = False) -> int:
+        """Remove what unfinished puts of before that moment left beside the objects; return how much there was."""
         ...
 
     async def check(self) -> None:

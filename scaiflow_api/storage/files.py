@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -60,6 +61,9 @@ class FileBlobs:
         while page := await self._run("list", lambda: list(islice(entries, _PAGE))):
             for info in page:
                 yield info
+
+    async def sweep(self, before: datetime, *, dry_run: bool = False) -> int:
+        return await self._run("sweep", partial(self._folder.sweep, before, dry_run=dry_run))
 
     async def check(self) -> None:
         await self._run("check", self._folder.probe)

@@ -1,7 +1,9 @@
 """Flow documents: one object per version, written once."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import orjson
 from cachetools import LRUCache
@@ -9,7 +11,9 @@ from cachetools import LRUCache
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.storage.blobs import BlobStore
 from scaiflow_api.storage.errors import BlobExists, BlobNotFound
-from scaiflow_api.storage.keys import escape, segment
+from scaiflow_api.storage.keys import escape, segment, unescape
+
+_KEY: Final = re.compile(r"flows/([^/]+)/([^/]+)/v([^/]+)\.flow\.json")
 
 
 class VersionTaken(Exception):
@@ -52,6 +56,15 @@ class FlowVersions:
     @staticmethod
     def key_of(tenant_id: str, flow_id: str, version: str) -> str:
         return f"flows/{segment(tenant_id)}/{segment(flow_id)}/v{escape(version)}.flow.json"
+
+    @staticmethod
+    def place_of(key: str) -> tuple[str, str, str] | None:
+        """Return tenant, flow and version of a key that `key_of` made; None for any other."""
+        found = _KEY.fullmatch(key)
+        if found is None:
+            return None
+        place = unescape(found[1]), unescape(found[2]), unescape(found[3])
+        return place if FlowVersions.key_of(*place) == key else None
 
     async def write(self, tenant_id: str, flow_id: str, version: str, document: bytes) -> None:
         """Store the document. Raises `VersionTaken`, also for equal bytes."""

@@ -7,7 +7,6 @@ a reader sees a whole object or none, and an acknowledged one survives a power c
 import fcntl
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,8 +19,6 @@ from scaiflow_api.storage.errors import BlobExists, BlobNotFound
 from scaiflow_api.storage.file_names import NameKind, read_name, relative_folder, relative_path
 from scaiflow_api.storage.keys import check_key
 
-_LEFTOVER_AGE: Final = 3600.0
-"""Seconds after which an unfinished file cannot be another process's running put."""
 _SETTLED_FOLDERS: Final = 16_384
 
 
@@ -43,11 +40,10 @@ class BlobFolder:
         self._settled: set[Path] = set()
 
     def open(self) -> None:
-        """Make the folder, prove that it can be written, and sweep what a crash left. Raises OSError."""
+        """Make the folder and prove that it can be written. Raises OSError."""
         for folder in reversed([self._incoming, *self._incoming.parents]):
             if not folder.is_dir():
                 self._make(folder)
-        self._sweep()
         with self._spooled(b"probe") as probe:
             twin = probe.with_name(f"{probe.name}-twin")
             try:
@@ -92,7 +88,7 @@ class BlobFolder:
             self._sync_folder(target.parent)
 
     def entries(self, prefix: str) -> Iterator[BlobInfo]:
-        """Walk only the folders that can hold `prefix`, in the order of keys."""
+        """Walk only the folders that can hold `prefix`. What is in memory is the way to where the walk stands."""
         base, slash, _ = prefix.rpartition("/")
         start = self._root / relative_folder(base) if slash else self._root
         wanted = prefix.encode()
@@ -109,15 +105,24 @@ class BlobFolder:
             elif key.startswith(wanted) and (info := _info(key, path)):
                 yield info
 
+    def sweep(self, before: datetime, *, dry_run: bool) -> int:
+        """Remove what puts that died before that moment left, unless it is a `dry_run`; return how many files."""
+        found = 0
+        for leftover in self._incoming.iterdir():
+            with suppress(FileNotFoundError):  # its writer, or another sweep, was faster
+                if leftover.stat().st_mtime < before.timestamp():
+                    if not dry_run:
+                        leftover.unlink()
+                    found += 1
+        return found
+
     def _scan(self, folder: Path, above: bytes) -> Iterator[tuple[bytes, Path, NameKind]]:
-        found = []
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as listing:
             for entry in listing:
                 if (named := read_name(entry.name)) is not None:
                     part, kind = named
                     key = above + part + (b"/" if kind is NameKind.FOLDER else b"")
-                    found.append((key, folder / entry.name, kind))
-        return iter(sorted(found, key=lambda step: step[0]))
+                    yield key, folder / entry.name, kind
 
     def _path(self, key: str) -> Path:
         return self._root / relative_path(key)
@@ -172,13 +177,6 @@ class BlobFolder:
             self._sync(descriptor)
         finally:
             os.close(descriptor)
-
-    def _sweep(self) -> None:
-        oldest = time.time() - _LEFTOVER_AGE
-        for leftover in self._incoming.iterdir():
-            with suppress(FileNotFoundError):  # its writer, or another sweep, was faster
-                if leftover.stat().st_mtime < oldest:
-                    leftover.unlink()
 
 
 def _info(key: bytes, path: Path) -> BlobInfo | None:

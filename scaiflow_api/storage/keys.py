@@ -5,6 +5,7 @@ SeaweedFS drops empty segments, takes a backslash for a slash and refuses segmen
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 MAX_KEY_BYTES: Final = 1024
 MAX_SEGMENT_BYTES: Final = 255
@@ -42,5 +43,10 @@ def segment(id_: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape a text that is a part of a segment, reversibly: `unquote` of urllib is the way back."""
+    """Escape a text that is a part of a segment, reversibly."""
     return _OUTSIDE.sub(lambda match: f"%{match[0][0]:02X}".encode(), text.encode()).decode()
+
+
+def unescape(text: str) -> str:
+    """Return what `segment` or `escape` made this of; what they never make gives anything."""
+    return unquote(text, errors="replace")

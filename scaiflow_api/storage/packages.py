@@ -1,14 +1,16 @@
 """Packages of the catalog: one object per version, written once."""
 
-from urllib.parse import unquote
+import re
+from typing import Final
 
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.storage.blobs import BlobStore
 from scaiflow_api.storage.errors import BlobExists, BlobNotFound
 from scaiflow_api.storage.flow_versions import VersionTaken
-from scaiflow_api.storage.keys import escape, segment
+from scaiflow_api.storage.keys import escape, segment, unescape
 
-_ENDING = ".scaipkg"
+_ENDING: Final = ".scaipkg"
+_KEY: Final = re.compile(r"catalog/([^/]+)/([^/]+)/v([^/]+)\.scaipkg")
 
 
 class StoredPackageMissing(AppError):
@@ -30,6 +32,15 @@ class PackageFiles:
     def key_of(tenant_id: str, package_id: str, version: str) -> str:
         return f"{_prefix(tenant_id, package_id)}{escape(version)}{_ENDING}"
 
+    @staticmethod
+    def place_of(key: str) -> tuple[str, str, str] | None:
+        """Return tenant, package and version of a key that `key_of` made; None for any other."""
+        found = _KEY.fullmatch(key)
+        if found is None:
+            return None
+        place = unescape(found[1]), unescape(found[2]), unescape(found[3])
+        return place if PackageFiles.key_of(*place) == key else None
+
     async def write(self, tenant_id: str, package_id: str, version: str, package: bytes) -> None:
         """Store the package. Raises `VersionTaken`, also for equal bytes."""
         try:
@@ -49,7 +60,7 @@ class PackageFiles:
         prefix = _prefix(tenant_id, package_id)
         return frozenset(
             [
-                unquote(blob.key.removeprefix(prefix).removesuffix(_ENDING))
+                unescape(blob.key.removeprefix(prefix).removesuffix(_ENDING))
                 async for blob in self._blobs.keys(prefix)
             ]
         )

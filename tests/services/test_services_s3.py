@@ -3,11 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from blob_store_contract import BlobStoreContract
 from seaweedfs import S3Server
+from settable_clock import SettableClock
 
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.housekeeping.service import Housekeeping
 from scaiflow_api.storage.errors import StoreUnavailable
 from scaiflow_api.storage.flow_versions import FlowVersions, VersionTaken
 from scaiflow_api.storage.open import open_blobs
@@ -85,3 +90,39 @@ async def test_of_sixteen_writers_of_a_version_one_wins(s3_blobs: S3Blobs) -> No
     (winner,) = [document for document, result in zip(documents, results, strict=True) if result is None]
     assert sum(isinstance(result, VersionTaken) for result in results) == 15
     assert (await flows.read(tenant, "flow_x", "1.0.1")).text == winner
+
+
+async def test_housekeeping_removes_what_no_row_names(s3_blobs: S3Blobs, database_url: str) -> None:
+    later = datetime.now(UTC) + timedelta(days=2)
+    db = Database(database_url)
+    async with db.write() as session:
+        session.add(
+            Flow(
+                id="flow_kept",
+                tenant_id="tnt a/ü",
+                owner_id="usr_bob",
+                name="Kept",
+                description="",
+                version="1.0.0",
+                created_at=later,
+                updated_at=later,
+            )
+        )
+    kept, orphan, foreign = (
+        FlowVersions.key_of("tnt a/ü", "flow_kept", "1.0.0"),
+        FlowVersions.key_of("tnt a/ü", "flow_gone", "1.0.0"),
+        f"notes/{secrets.token_hex(6)}",
+    )
+    for key in (kept, orphan, foreign):
+        await s3_blobs.put(key, b"12345")
+
+    housekeeping = Housekeeping(db, s3_blobs, SettableClock(later), grace_s=86_400)
+    report = housekeeping.begin(dry_run=False)
+    await housekeeping.run(report)
+    await db.close()
+
+    assert report.objects.named == 1
+    assert report.objects.removed == report.objects.orphans >= 1
+    left = {info.key async for info in s3_blobs.keys("")}
+    assert {kept, foreign} <= left
+    assert orphan not in left

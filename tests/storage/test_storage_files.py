@@ -7,8 +7,8 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,7 @@ def on_folders(code: int) -> Callable[[os.stat_result], int | None]:
 
 
 async def keys_of(store: FileBlobs) -> list[str]:
-    return [info.key async for info in store.keys("")]
+    return sorted([info.key async for info in store.keys("")])
 
 
 def files_below(root: Path) -> list[Path]:
@@ -163,29 +163,32 @@ async def test_what_a_crash_left_is_neither_listed_nor_in_the_way(tmp_path: Path
     await store.close()
 
 
-async def test_leftovers_older_than_an_hour_are_swept_on_open(tmp_path: Path) -> None:
-    await FileBlobs(tmp_path).close()
+async def test_a_sweep_removes_what_is_left_of_old_puts(tmp_path: Path) -> None:
+    store = FileBlobs(tmp_path)
     old, young = tmp_path / ".incoming" / "old", tmp_path / ".incoming" / "young"
-    for leftover, age in ((old, 3700), (young, 3500)):
+    before = datetime.now(UTC) - timedelta(hours=1)
+    for leftover, age in ((old, -1), (young, 1)):
         leftover.write_bytes(b"half")
-        os.utime(leftover, (time.time() - age,) * 2)
-    await FileBlobs(tmp_path).close()
+        os.utime(leftover, (before.timestamp() + age,) * 2)
+    assert await store.sweep(before, dry_run=True) == 1
+    assert old.exists()
+    assert await store.sweep(before) == 1
     assert (old.exists(), young.exists()) == (False, True)
+    assert await store.sweep(before) == 0
+    await store.close()
 
 
 async def test_a_crash_after_the_link_keeps_the_object_when_swept(tmp_path: Path) -> None:
     store = FileBlobs(tmp_path)
     await store.put(KEY, b"{}", if_absent=True)
-    await store.close()
     twin = tmp_path / ".incoming" / "twin"
     twin.hardlink_to(tmp_path / KEY)
     os.utime(twin, (0, 0))
-    reopened = FileBlobs(tmp_path)
-    assert not twin.exists()
-    assert await reopened.get(KEY) == b"{}"
+    assert await store.sweep(datetime.now(UTC)) == 1
+    assert await store.get(KEY) == b"{}"
     with pytest.raises(BlobExists):
-        await reopened.put(KEY, b"", if_absent=True)
-    await reopened.close()
+        await store.put(KEY, b"", if_absent=True)
+    await store.close()
 
 
 async def test_foreign_files_are_not_listed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scaiflow_api.storage.flow_versions import FlowVersions, StoredVersionMissing, VersionTaken
 from scaiflow_api.storage.keys import check_key
 from scaiflow_api.storage.memory import MemoryBlobs
+from scaiflow_api.storage.packages import PackageFiles
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 versions = st.from_regex(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(-[a-z.]{1,5})?(\+[a-z.]{1,5})?", fullmatch=True)
@@ -38,6 +39,39 @@ def test_every_key_is_legal_and_stays_in_its_tenant(tenant: str, flow: str, vers
     key = FlowVersions.key_of(tenant, flow, version)
     check_key(key)
     assert key.count("/") == 3
+
+
+@given(ids, ids, versions)
+def test_a_key_tells_what_it_is_of(tenant: str, flow: str, version: str) -> None:
+    key, package_key = FlowVersions.key_of(tenant, flow, version), PackageFiles.key_of(tenant, flow, version)
+    assert FlowVersions.place_of(key) == (tenant, flow, version) == PackageFiles.place_of(package_key)
+    assert FlowVersions.place_of(package_key) is None is PackageFiles.place_of(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "flows/t/f/v1.0.0.flow.json.bak",
+        "flows/t/f/1.0.0.flow.json",
+        "flows/t/f/draft",
+        "flows/t/v1.0.0.flow.json",
+        "flows/t/f/g/v1.0.0.flow.json",
+        "backup/flows/t/f/v1.0.0.flow.json",
+        "flows/t/f/v1.0.0%2b.flow.json",
+        "flows/%74/f/v1.0.0.flow.json",
+        "flows/t/f/v%FF.flow.json",
+        "flows/a b/f/v1.0.0.flow.json",
+        "flows/../f/v1.0.0.flow.json",
+        "flows//f/v1.0.0.flow.json",
+        "Flows/t/f/v1.0.0.flow.json",
+        "flows/t/f/v1.0.0.flow.json\n",
+        "",
+    ],
+)
+def test_a_key_that_we_never_make_is_foreign(key: str) -> None:
+    assert FlowVersions.place_of(key) is None
+    foreign = key.replace("flows/", "catalog/").replace(".flow.json", ".scaipkg")
+    assert PackageFiles.place_of(foreign) is None
 
 
 async def test_a_version_is_written_once() -> None:

@@ -132,6 +132,26 @@ async def test_a_page_in_html_is_neither_an_object_nor_a_listing(
             await call(store)
 
 
+def page_of(*keys: str, more: bool) -> Answer:
+    entries = "".join(
+        f"<Contents><Key>{key}</Key><Size>1</Size><LastModified>2026-11-28T00:00:00Z</LastModified></Contents>"
+        for key in keys
+    )
+    token = "<NextContinuationToken>next</NextContinuationToken>" if more else ""
+    truncated = str(more).lower()
+    body = f"<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{token}{entries}</ListBucketResult>"
+    return Answer(200, body.encode(), headers={"content-type": "application/xml"})
+
+
+async def test_a_listing_asks_for_a_page_when_it_comes_to_it() -> None:
+    async with store_and_server(page_of("b", "a", more=True), page_of("c", more=False)) as (store, server):
+        listing = aiter(store.keys(""))
+        assert [(await anext(listing)).key for _ in range(2)] == ["b", "a"]
+        assert len(server.heard) == 1
+        assert [info.key async for info in listing] == ["c"]
+        assert "continuation-token=next" in server.heard[1].path
+
+
 async def test_a_body_that_breaks_off_is_unavailable() -> None:
     async with store_and_server(Answer(200, b"half", headers={"ETag": '"abc"', "content-length": "8"})) as (
         store,

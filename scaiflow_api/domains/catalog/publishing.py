@@ -1,6 +1,7 @@
 """Publishing: the file first, under a key that is never written twice; then the rows, in one transaction.
 
-A crash between the two leaves an object that nothing points at; whoever publishes next takes the number after it.
+A crash between the two leaves an object that nothing points at; whoever publishes next takes the number after it. And
+whoever was held up for minutes between the two gives up: by then `scaiflow gc` may take the object for an orphan.
 The conditional put decides who gets a number, so two that publish the same version end with two versions.
 """
 
@@ -40,7 +41,7 @@ from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.turns import Turns
-from scaiflow_api.storage import PackageFiles, VersionTaken
+from scaiflow_api.storage import PackageFiles, VersionTaken, require_prompt
 
 _GIVE_UP_AFTER_S = 20.0
 _ATTEMPTS = 5
@@ -56,6 +57,8 @@ class _Stored:
     info: PackageInfo
     sha256: str
     size: int
+    began: datetime
+    """Before it was put."""
 
 
 class PublishPackage:
@@ -127,12 +130,13 @@ class PublishPackage:
             info = _info(wanted, document, seen, version)
             # Compiling a large flow takes a second; the others should not wait for it.
             data = await asyncio.to_thread(_build, document, info, wanted.readme or None, self._limits)
+            began = self._clock.now()
             try:
                 await self._files.write(caller.tenant_id, wanted.package_id, version, data)
             except VersionTaken:
                 taken = {version, *taken, *await self._files.versions(caller.tenant_id, wanted.package_id)}
             else:
-                return _Stored(info, hashlib.sha256(data).hexdigest(), len(data))
+                return _Stored(info, hashlib.sha256(data).hexdigest(), len(data), began)
         raise PublishContention
 
     async def _record(
@@ -175,6 +179,7 @@ class PublishPackage:
                     details={"version": info.version},
                 )
                 await record(session, caller, told, now)
+                require_prompt(stored.began, self._clock.now())
                 return entry
         except IntegrityError:
             return None

@@ -1,6 +1,7 @@
 """Writing flows: the document first, under a key that is never written twice; then the row, by compare-and-set.
 
-A crash between the two leaves an object that nothing points at, never a row without its object.
+A crash between the two leaves an object that nothing points at, never a row without its object. Whoever was held up
+for minutes between the two gives up: by then `scaiflow gc` may take the object for an orphan.
 
 The moment at which a row moves decides every race. Saves without `If-Match` all become versions, one after the
 other; with it, the first wins and the others get 412. What was deleted, or whose grant was revoked, before that
@@ -14,6 +15,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -44,7 +46,7 @@ from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.semver import FIRST, Version
 from scaiflow_api.kit.turns import Turns
-from scaiflow_api.storage import FlowVersions, StoreUnavailable, VersionTaken
+from scaiflow_api.storage import FlowVersions, StoreUnavailable, VersionTaken, require_prompt
 
 log = structlog.get_logger(__name__)
 
@@ -101,9 +103,10 @@ class FlowWriter:
         async with self._db.write() as session:
             session.add(flow)
             await session.flush()  # the version's foreign key needs the row
-            version = self._version_row(flow.id, flow.version, caller, new.message, stored)
+            version = self._version_row(flow.id, flow.version, caller, new.message, stored, now)
             session.add(version)
             await record(session, caller, audited.created(flow, version, origin or {}), now)
+            require_prompt(now, self._clock.now())
         return flow, stored
 
     async def update(
@@ -172,19 +175,20 @@ class FlowWriter:
         same = _EXACTLY if if_match else ("version",)
         while time.monotonic() < give_up:
             name = fields.get("name", flow.name)
+            began = self._clock.now()
             version, stored = await self._store(flow, name, content)
             if version:
-                row = self._version_row(flow.id, version, caller, message, stored)
+                row = self._version_row(flow.id, version, caller, message, stored, began)
                 values = {**fields, "version": version}
                 tell = partial(audited.updated, fields=tuple(fields), stored=row, origin=origin)
                 try:
                     changed = await self._change(caller, Level.EDIT, flow, same, values, tell, row)
                 except (FlowNotFound, InsufficientAcl):
-                    await self._discard(flow, version)
+                    await self._discard(flow, row)
                     raise
                 if changed is not None:
                     return changed, stored
-                await self._discard(flow, version)
+                await self._discard(flow, row)
             flow = await self._lost(flow, if_match)
         raise SaveContention
 
@@ -206,12 +210,16 @@ class FlowWriter:
             else:
                 return str(version), stored
 
-    async def _discard(self, flow: Flow, version: str) -> None:
-        """Take back what we stored for a row that certainly will not name it, so that its number is free."""
+    async def _discard(self, flow: Flow, row: FlowVersion) -> None:
+        """Take back what we stored for a row that certainly will not name it, so that its number is free.
+
+        Not late, though: what `scaiflow gc` took for an orphan may be another save's object by now.
+        """
         try:
-            await self._versions.discard(flow.tenant_id, flow.id, version)
+            require_prompt(row.created_at, self._clock.now())
+            await self._versions.discard(flow.tenant_id, flow.id, row.version)
         except StoreUnavailable:
-            log.warning("orphan left in the store", flow_id=flow.id, version=version)
+            log.warning("orphan left in the store", flow_id=flow.id, version=row.version)
 
     async def _change(
         self,
@@ -244,6 +252,8 @@ class FlowWriter:
             if version is not None:
                 session.add(version)
             await record(session, caller, tell(changed, before=before), now)
+            if version is not None:
+                require_prompt(version.created_at, self._clock.now())
         return changed
 
     async def _lost(self, flow: Flow, if_match: str | None) -> Flow:
@@ -266,8 +276,9 @@ class FlowWriter:
         return await asyncio.to_thread(checked, document, self._limits)
 
     def _version_row(
-        self, flow_id: str, version: str, caller: Caller, message: str, stored: bytes
+        self, flow_id: str, version: str, caller: Caller, message: str, stored: bytes, began: datetime
     ) -> FlowVersion:
+        """Return the row of a version; it is created when its object `began` to be put."""
         return FlowVersion(
             flow_id=flow_id,
             version=version,
@@ -275,7 +286,7 @@ class FlowWriter:
             message=message,
             sha256=hashlib.sha256(stored).hexdigest(),
             size=len(stored),
-            created_at=self._clock.now(),
+            created_at=began,
         )
 
 
