@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from compiler import compiler_work
 from compiler.compiler_random_flows import flows
 from compiler_modules import NASTY, a_module, calls, every_kind, modules, on_flags, says, sets
 from hypothesis import HealthCheck, given, settings
@@ -172,3 +173,13 @@ def test_values_have_the_signs_of_the_language() -> None:
     item = {"a": None, "b c": [True, 1.5, "x"], "d": {}, "e": [], "f": -3}
 
     assert value(item, "") == '{ a = null, "b c" = [true, 1.5, "x"], d = {}, e = [], f = -3 }'
+
+
+def test_what_nests_twice_as_deep_is_twice_the_work() -> None:
+    def work(depth: int) -> int:
+        item: Any = "text"
+        for _ in range(depth):
+            item = {"a": item}
+        return compiler_work.calls(lambda: value(item, ""))
+
+    assert work(100) < 2.2 * work(50)

@@ -20,11 +20,12 @@ STEP = "  "
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_ ,.<>\[\]?|-]*")
 """Without braces and quotes; other types are quoted."""
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def quoted(text: str) -> str:
     """Return a string literal on one line."""
-    literal = json.dumps(text, ensure_ascii=False)
+    literal = _encoded(text)
     if literal.isprintable():
         return literal
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in literal)
@@ -77,9 +78,11 @@ def value(item: JSON, indent: str, text: Callable[[str], str] = quoted) -> str:
     if isinstance(item, str):
         short = text(item)
         return long_text(item, indent + STEP) if short == quoted(item) else short
-    short = _inline(item, text)
-    if len(indent) + len(short) <= WIDTH or not item or not isinstance(item, dict | list | tuple):
-        return short
+    if not item or not isinstance(item, dict | list | tuple):
+        return _scalar(item)
+    on_one_line = _inline(item, WIDTH - len(indent), text)
+    if on_one_line is not None:
+        return on_one_line
     deeper = indent + STEP
     if isinstance(item, dict):
         return _over_lines("{", _pairs(item, deeper, text), "}", indent)
@@ -88,8 +91,8 @@ def value(item: JSON, indent: str, text: Callable[[str], str] = quoted) -> str:
 
 def arguments(args: Mapping[str, JSON], indent: str, text: Callable[[str], str] = quoted) -> str:
     """Return the arguments of a call, parentheses included."""
-    short = ", ".join(f"{name(key)} = {_inline(inner, text)}" for key, inner in args.items())
-    if len(indent) + len(short) <= WIDTH:
+    short = _row(args.items(), WIDTH - len(indent), text)
+    if short is not None:
         return f"({short})"
     return _over_lines("(", _pairs(args, indent + STEP, text), ")", indent)
 
@@ -102,17 +105,39 @@ def _over_lines(opening: str, lines: Iterable[str], closing: str, indent: str) -
     return "\n".join([opening, *(f"{indent}{STEP}{line}," for line in lines), f"{indent}{closing}"])
 
 
-def _inline(item: JSON, text: Callable[[str], str]) -> str:
-    match item:
-        case str():
-            return text(item)
-        case dict():
-            pairs = ", ".join(f"{name(key)} = {_inline(inner, text)}" for key, inner in item.items())
-            return f"{{ {pairs} }}" if pairs else "{}"
-        case list() | tuple():
-            return "[" + ", ".join(_inline(inner, text) for inner in item) + "]"
-        case _:
-            return json.dumps(item)
+def _inline(item: JSON, room: int, text: Callable[[str], str]) -> str | None:
+    """Return a value on one line; None where that is longer than `room`, which is found out before it is written."""
+    short: str | None
+    if isinstance(item, str):
+        short = text(item)
+    elif item and isinstance(item, dict):
+        row = _row(item.items(), room - len("{  }"), text)
+        short = None if row is None else f"{{ {row} }}"
+    elif item and isinstance(item, list | tuple):
+        row = _row(((None, inner) for inner in item), room - len("[]"), text)
+        short = None if row is None else f"[{row}]"
+    else:
+        short = _scalar(item)
+    return short if short is not None and len(short) <= room else None
+
+
+def _row(pairs: Iterable[tuple[str | None, JSON]], room: int, text: Callable[[str], str]) -> str | None:
+    """Return values, each after its name if it has one, on one line; None where that is longer than `room`."""
+    parts: list[str] = []
+    for key, inner in pairs:
+        start = "" if key is None else f"{name(key)} = "
+        room -= len(start) + (len(", ") if parts else 0)
+        short = _inline(inner, room, text) if room > 0 else None
+        if short is None:
+            return None
+        room -= len(short)
+        parts.append(start + short)
+    return ", ".join(parts)
+
+
+def _scalar(item: JSON) -> str:
+    """Return a value that is no text and holds nothing."""
+    return "{}" if item == {} and isinstance(item, dict) else json.dumps(item)
 
 
 class Page:
