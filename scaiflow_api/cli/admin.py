@@ -1,6 +1,5 @@
 """`scaiflow admin`: what whoever can log in to the host may do, before there is an administrator."""
 
-import asyncio
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
@@ -23,6 +22,8 @@ def register(commands: Commands) -> None:
 
 
 def _grant(options: Namespace) -> None:
+    import asyncio
+
     from scaiflow_api.cli.database import database_in_use
 
     settings = load_settings()
