@@ -1,10 +1,12 @@
 """SQLite for an event loop: a short question is answered on the spot, everything else in a thread.
 
-Most questions take SQLite some microseconds; handing one to a thread and its answer back takes a hundred, and
+Most statements take SQLite some microseconds; handing one to a thread and its answer back takes a hundred, and
 several milliseconds while the loop is busy, because threads of one interpreter wait for each other. So a SELECT
 begins on the loop. After `SHORT` steps of SQLite's machine, about a millisecond, it is broken off and asked anew in
-a thread, one of the connection's own; nothing was changed, so only that millisecond is lost. What writes, commits
-or may wait for another process goes to the thread at once, as one piece of work for each statement.
+a thread, one of the connection's own; nothing was changed, so only that millisecond is lost. Inserting given values
+is short by itself, and so is beginning a transaction, unless another process writes: then the thread waits.
+Whatever may take long and cannot be broken off, or waits for the disk as a commit does, goes to the thread at once,
+as one piece of work for each statement.
 
 `Driver` takes the place of the module that SQLAlchemy's `sqlite+aiosqlite` dialect would use.
 """
@@ -90,7 +92,7 @@ class SQLiteConnection(AdaptedConnection):
 
     def begin_immediate(self) -> None:
         """Begin a transaction that holds the write lock from its first moment."""
-        self.patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
+        self.briefly(lambda: self._connection.execute("BEGIN IMMEDIATE"))
 
     def commit(self) -> None:
         if self._connection.in_transaction:
@@ -112,17 +114,17 @@ class SQLiteConnection(AdaptedConnection):
         self._thread.submit(self._connection.close)
         self._thread.shutdown(wait=False)
 
-    def briefly(self, ask: Callable[[], Result]) -> Result:
-        """Ask on the loop, or in the thread when it takes long or meets another process's lock."""
+    def briefly(self, work: Callable[[], Result]) -> Result:
+        """Work on the loop, or in the thread when it takes long or meets another process's lock."""
         self._on_the_spot = True
         try:
-            return ask()
+            return work()
         except sqlite3.OperationalError as error:
             if _kind_of(error) not in _BROKEN_OFF:
                 raise
         finally:
             self._on_the_spot = False
-        return self.patiently(ask)
+        return self.patiently(work)
 
     def patiently(self, work: Callable[[], Result]) -> Result:
         """Work in the thread, where waiting for another process harms nobody."""
@@ -180,7 +182,7 @@ class SQLiteCursor:
         return self._cursor.lastrowid
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
-        run = self._connection.briefly if statement.startswith("SELECT") else self._connection.patiently
+        run = self._connection.briefly if _is_short(statement) else self._connection.patiently
         self._rows = deque(run(lambda: self._cursor.execute(statement, values).fetchall()))
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -209,6 +211,11 @@ class SQLiteCursor:
 
     async def _async_soft_close(self) -> None:
         """SQLAlchemy's: let go of the driver's cursor, keep the rows. They were read whole."""
+
+
+def _is_short(statement: str) -> bool:
+    """Tell whether a statement may begin on the loop: it takes no time, or it can be broken off and begun again."""
+    return statement.startswith("SELECT") or (statement.startswith("INSERT") and "SELECT" not in statement)
 
 
 def _kind_of(error: sqlite3.Error) -> int:

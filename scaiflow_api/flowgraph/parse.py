@@ -1,6 +1,7 @@
 """From any JSON value to a flow document, or to all that keeps it from being one."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -41,6 +42,8 @@ PATTERNS = {
     ROLE_PATTERN: "must begin with a small letter and have only small letters, digits and underscores",
     VARIABLE_PATTERN: "must begin with a small letter or underscore and have only letters, digits, underscores",
 }
+CHOICE = re.compile("'([^']+)'")
+"""One of the values in the list that pydantic gives as what it expected."""
 EXPECTED = {
     "string_type": "must be text",
     "dict_type": "must be an object",
@@ -134,12 +137,13 @@ def _problem(detail: ErrorDetails) -> Problem:
     if kind == "missing":
         return Problem(path, f"{name} is required", MISSING)
     if kind == "literal_error" and location[0] == "nodes" and name == "type":
-        return Problem(path, f"unknown node kind {_quote(given)}", UNKNOWN_KIND, _did_you_mean(given))
+        return Problem(path, f"unknown node kind {_quote(given)}", UNKNOWN_KIND, _nearest(given, NODE_KINDS))
     if kind in EXPECTED:
         return Problem(path, f"{name} {EXPECTED[kind]}", WRONG_TYPE)
     if kind in ("string_too_short", "too_short"):
         return Problem(path, f"{name} must not be empty", WRONG_VALUE)
-    return Problem(path, f"{name} {_requirement(kind, context)}, not {_quote(given)}", WRONG_VALUE)
+    fix = _nearest(given, CHOICE.findall(context["expected"])) if kind == "literal_error" else None
+    return Problem(path, f"{name} {_requirement(kind, context)}, not {_quote(given)}", WRONG_VALUE, fix)
 
 
 def _name(location: tuple[str | int, ...]) -> str:
@@ -166,6 +170,6 @@ def _quote(value: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _did_you_mean(given: object) -> str | None:
-    near = get_close_matches(given, NODE_KINDS, n=1) if isinstance(given, str) else []
+def _nearest(given: object, choices: Sequence[str]) -> str | None:
+    near = get_close_matches(given, choices, n=1) if isinstance(given, str) else []
     return f"did you mean '{near[0]}'?" if near else None

@@ -196,3 +196,29 @@ def filled(body: Any, names: dict[str, str], echo: Json) -> Any:
     if body == ECHO_TEXT:
         return orjson.dumps(echo).decode()
     return body.format(**names) if isinstance(body, str) else body
+
+
+async def test_what_fails_beyond_the_database_is_told_with_its_error(
+    api: httpx.AsyncClient, people: People, resources: Resources, grid: PlayedGrid, echo: Json
+) -> None:
+    names = await scene(api, people, resources, echo, deleted=False)
+    flow, core, bob = f"/flows/{names['flow_id']}", names["core_id"], people.bob.headers
+    tries: list[tuple[str, str, Json, str, str]] = [
+        ("start", f"{flow}/deploy", {}, "flow.deployed", "scaicore_start_failed"),
+        ("invoke", f"/scaicore/cores/{core}/invoke", {"input": {}}, "core.invoked", "scaigrid_api"),
+        ("invoke", f"{flow}/run-tests", {"core_id": core}, "flow.tested", "scaigrid_api"),
+        ("delete", f"{flow}/undeploy", {}, "flow.undeployed", "scaicore_delete_failed"),
+    ]
+    for step, path, body, action, error in tries:
+        grid.cores[core]["status"] = "stopped" if step == "start" else "running"
+        grid.faults[step] = [httpx.Response(500, json={})] * 5
+        before = (await log_of(api, people.alice.headers))[-1]["seq"]
+
+        answer = await api.post(path, json=body, headers=bob)
+
+        assert answer.status_code == 502, answer.text
+        assert answer.json()["detail"]["error"] == error
+        rows = (await log_of(api, people.alice.headers))[before:]
+        assert [(row["action"], row["outcome"]) for row in rows] == [(action, "started"), (action, "failed")]
+        assert rows[1]["details"]["error"] == error
+        grid.faults[step] = []

@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from scaiflow_api.app import create_app
+from scaiflow_api.db.audit import Action
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import Api, Settings
 
@@ -60,6 +62,13 @@ def test_every_status_that_a_route_documents_names_codes_that_exist() -> None:
 
     assert set(described) <= set(AppError.registry)
     assert described
+
+
+def test_every_action_of_the_audit_log_is_documented() -> None:
+    table = re.findall(r"^\| (`.*?`.*?) \|", (ROOT / "docs/audit.md").read_text(), re.MULTILINE)
+    documented = {action for cell in table for action in re.findall(r"`([a-z]+\.[a-z]+)`", cell)}
+
+    assert documented == set(get_args(Action))
 
 
 def test_no_committed_file_names_a_package_host() -> None:

@@ -1,7 +1,9 @@
 """`scaiflow audit verify`: in the database, and of an export."""
 
 import asyncio
+import io
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -108,6 +110,20 @@ def test_a_log_that_is_gone_is_missed_when_it_is_asked_for(scaiflow: Scaiflow, l
     assert scaiflow("audit", "verify").code == 0
     done = scaiflow("audit", "verify", "--tenant", "tnt_acme")
     assert (done.code, done.errors) == (1, "scaiflow: there is no audit log of the tenant 'tnt_acme'\n")
+
+
+def test_the_documented_way_to_verify_works(log: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/audit.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exported = (log.parent / "audit.jsonl").read_text()
+
+    def verify(text: str) -> None:
+        exec(program, {"open": lambda *_, **__: io.StringIO(text)})
+
+    verify(exported)
+    for damaged in (exported.replace("flow_1", "flow_7"), exported.partition("\n")[2]):
+        with pytest.raises(AssertionError):
+            verify(damaged)
 
 
 def test_an_export_is_verified_without_a_database(

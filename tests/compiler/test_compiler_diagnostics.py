@@ -318,6 +318,39 @@ def test_the_subject_of_a_decision_of_style_if_is_not_read() -> None:
     assert codes(document) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "config", "message", "fix"),
+    [
+        (
+            "tool_http",
+            {"url": "https://acme.example/", "method": "PSOT"},
+            "config.method must be one of 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS'",
+            "did you mean 'POST'?",
+        ),
+        (
+            "hitl_review",
+            {"queue": "q", "scope": "s", "sections": [{"type": "desicion"}]},
+            "config.sections[0].type must be one of 'context', 'input' or 'decision'",
+            "did you mean 'decision'?",
+        ),
+        (
+            "logic_loop",
+            {"items": "x", "item_var": "my item"},
+            "config.item_var must begin with a letter or underscore and have only letters, digits and underscores",
+            None,
+        ),
+    ],
+)
+def test_a_wrong_value_says_which_ones_are_right(
+    kind: str, config: Any, message: str, fix: str | None
+) -> None:
+    document = a_flow([an_entry(), a_node("n", kind, config=config)], ("entry", "n"))
+
+    found = [(item.message, item.fix) for item in validate_flow(document) if item.code == "SF202"]
+
+    assert found == [(f"node 'n': {message}", fix)]
+
+
 # Limits
 
 

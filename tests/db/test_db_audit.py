@@ -1,6 +1,8 @@
 """Writing the audit log: every row gets its place in the chain, whoever else is writing, or is not there at all."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -69,12 +71,18 @@ async def test_a_row_holds_what_was_told_and_its_hash(db: Database) -> None:
     assert (second["seq"], second["prev_hash"], second["hash"]) == (2, first["hash"], digest(second))
 
 
-async def test_writers_at_the_same_moment_make_one_chain(db: Database) -> None:
-    """Also the first rows of a tenant, when there is no head yet to wait for."""
+async def test_writers_at_the_same_moment_make_one_chain(db: Database, database_url: str) -> None:
+    """Also writers of two processes, and the first rows of a tenant, when there is no head yet to wait for."""
     tenants = ["tnt_acme", "tnt_globex"]
+    other = Database(database_url, pool_size=8)
     await asyncio.gather(
-        *(append(db, BOB, replace(ENTRY, tenant_id=tenants[n % 2]), NOW) for n in range(2 * 32))
+        *(
+            append(writer, BOB, replace(ENTRY, tenant_id=tenants[n % 2]), NOW)
+            for n in range(32)
+            for writer in (db, other)
+        )
     )
+    await other.close()
 
     assert await tenants_with_a_log(db) == tenants
     for tenant_id in tenants:
@@ -109,6 +117,9 @@ async def test_long_and_strange_texts_fit_and_keep_the_chain_whole(db: Database)
 
     assert row["target_id"] == row["flow_id"] == strange[:128]
     assert row["details"]["needed"] == strange[:128]
+    by_others = {name: value for name, value in row.items() if name != "hash"}
+    text = json.dumps(by_others, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(text.encode()).hexdigest() == row["hash"]
     assert (await verify_chain(db, "tnt_acme")).findings == []
 
 

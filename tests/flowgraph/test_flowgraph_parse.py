@@ -177,6 +177,21 @@ def test_an_unknown_kind_is_answered_with_the_nearest_one() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("document", "fix"),
+    [
+        ({**MINIMAL, "edges": [{"type": "conditionl"}]}, "did you mean 'conditional'?"),
+        (with_model(modalities=["structured"]), "did you mean 'structured_output'?"),
+        ({**MINIMAL, "edges": [{"type": "nothing alike"}]}, None),
+        ({**MINIMAL, "edges": [{"type": 1}]}, None),
+    ],
+)
+def test_a_value_that_is_none_of_a_list_is_answered_with_the_nearest_one(
+    document: object, fix: str | None
+) -> None:
+    assert [found.fix for found in problems(document) if "must be one of" in found.message] == [fix]
+
+
 def test_whole_numbers_may_be_written_with_a_point() -> None:
     queues = [{"slug": "q", "max_retries": 5.0}]
 

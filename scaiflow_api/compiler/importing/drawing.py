@@ -5,8 +5,9 @@ from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.graph.flow import short_id
+from scaiflow_api.compiler.importing.exits import OUT, Exit
 from scaiflow_api.compiler.importing.ids import Ids, is_valid_id
-from scaiflow_api.compiler.importing.ways import OUT, Exit, Step, Way
+from scaiflow_api.compiler.importing.ways import Step, Way
 from scaiflow_api.compiler.kinds import KINDS
 from scaiflow_api.compiler.kinds.base import IN, Port
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
@@ -110,6 +111,13 @@ class Drawing:
     def _add_port(self, node: Node, side: str, usual: Iterable[Port], port: str) -> None:
         given = node.get(side) or [{"id": item.id, "label": item.label, "type": item.type} for item in usual]
         node[side] = [*given, {"id": port}]
+
+    def add_data(self, entries: Iterable[str], steps: Iterable[Step]) -> None:
+        """Add the edges that carry data to each of the steps, from entries and from the steps before it."""
+        earlier = set(entries)
+        for step in steps:
+            self.add_data_edges(step, earlier)
+            earlier.add(step.node_id)
 
     def add_data_edges(self, step: Step, earlier: Container[str]) -> None:
         """Add the edges that carry data to a step, from what stands before it."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.bundle.modules import write_module
-from scaiflow_api.compiler.check import Checked, check_document
+from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.importing.drawing import Drawing, label_of
 from scaiflow_api.compiler.importing.from_steps import walk_through
@@ -16,10 +16,10 @@ from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of, s
 from scaiflow_api.compiler.importing.skeleton import skeleton
 from scaiflow_api.compiler.importing.sound import sound, view_of
 from scaiflow_api.compiler.importing.source import Source
+from scaiflow_api.compiler.importing.told import lowered
 from scaiflow_api.compiler.importing.triggers import Start, shared_out, starts_of
 from scaiflow_api.compiler.importing.ways import Walk
 from scaiflow_api.compiler.kinds import KINDS
-from scaiflow_api.compiler.lowering.lower import lower
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.compiler.rules.imports import EDITED, REARRANGED
 from scaiflow_api.flowgraph import Limits
@@ -34,22 +34,15 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Document:
     """
     document, cut = _carried(source.module, sink)
     checked = check_document(document, limits)
-    baseline = _lowered(checked)
+    baseline = lowered(checked)
     if baseline is not None and _is(baseline, source.module):
         _edit_header(document, source, sink)
         return document
     if checked.sound is None:
         sound(document, limits)
     starts = starts_of(source.module)
-    walk = walk_through(source.module, starts, limits)
+    walk = walk_through(source.module, starts, limits, {})
     return _Import(source, walk, starts, limits, sink).edit(document, cut, baseline)
-
-
-def _lowered(checked: Checked) -> ir.Module | None:
-    sound = checked.sound
-    if checked.sink.has_errors or sound is None or sound.regions is None:
-        return None
-    return lower(sound.view, sound.regions)
 
 
 def _is(module: ir.Module, other: ir.Module) -> bool:
@@ -134,7 +127,7 @@ class _Import:
         _edit_header(document, self._source, self._sink)
         self._edit_nodes(document, drawing, known)
         if changed or baseline is None:
-            baseline = _lowered(check_document(document, self._limits))
+            baseline = lowered(check_document(document, self._limits))
         if baseline is not None:
             self._compare(baseline, drawing)
         return document

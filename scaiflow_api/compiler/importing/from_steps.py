@@ -1,43 +1,90 @@
 """A document from steps alone, for manifests and bundles that carry no graph."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+
+from msgspec import Struct
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.importing.drawing import INDENT, Drawing, label_of
 from scaiflow_api.compiler.importing.header import Document, edit_sections
 from scaiflow_api.compiler.importing.ids import Ids, is_valid_id, is_version
+from scaiflow_api.compiler.importing.leading import Followers
 from scaiflow_api.compiler.importing.nodes import Edits, Meta, add_entry, add_step
+from scaiflow_api.compiler.importing.ranks import by_rank
 from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
 from scaiflow_api.compiler.importing.sound import view_of
 from scaiflow_api.compiler.importing.source import Source
+from scaiflow_api.compiler.importing.told import do_the_same, followers_of, lowered
 from scaiflow_api.compiler.importing.triggers import Start, starts_of
-from scaiflow_api.compiler.importing.ways import Walk, Way
+from scaiflow_api.compiler.importing.ways import Step, Walk, Way
 from scaiflow_api.compiler.manifest.reader import DEFAULT_VERSION
+from scaiflow_api.compiler.rules.imports import GUESSED
 from scaiflow_api.compiler.slugs import slugify
-from scaiflow_api.flowgraph import Limits
+from scaiflow_api.flowgraph import FlowTooLarge, Limits
 
 DONE = "node_done"
 """Where an arm without steps leads, so that no other arm is taken in its place."""
 
 
+class _Drawn(Struct, frozen=True):
+    """A document that steps were made into."""
+
+    document: Document
+    sink: Sink
+    module: ir.Module | None
+    """What it compiles to; None where it does not."""
+
+
 def document_from_steps(source: Source, limits: Limits, sink: Sink) -> Document:
     """Return a document whose nodes stand one below the other, in the order of the steps.
 
+    What was compiled says by its outputs where nodes lead. Then the drawing is compiled to see whether it is the
+    same flow, and one by the steps alone is tried if it is not.
     Raises ManifestError where what the manifest says does not make a flow, and FlowTooLarge.
     """
-    module, marks = source.module, marks_of(source.module)
+    told = followers_of(source.module) if source.tells_outputs else {}
+    if not told:
+        return _take(_draw(source, limits, {}), sink)
+    drawn = []
+    for followers in (told, {}):
+        with suppress(FlowTooLarge) if followers else nullcontext():
+            drawn.append(_draw(source, limits, followers))
+            module = drawn[-1].module
+            if module is not None and do_the_same(module, source.module):
+                return _take(drawn[-1], sink)
+    by_steps = drawn[-1]
+    if by_steps.module is not None and followers_of(by_steps.module).keys() != told.keys():
+        # Steps came or went since the outputs were written: they tell of another flow.
+        return _take(by_steps, sink)
+    fix = "import the manifest with its scaiflow_meta.graph, or compare what the two do"
+    sink.report(GUESSED, None, fix=fix)
+    return _take(next((each for each in drawn if each.module is not None), by_steps), sink)
+
+
+def _take(drawn: _Drawn, sink: Sink) -> Document:
+    sink.found += drawn.sink.found
+    return drawn.document
+
+
+def _draw(source: Source, limits: Limits, followers: Followers) -> _Drawn:
+    module, marks, sink = source.module, marks_of(source.module), Sink()
     starts = starts_of(module)
-    walk = walk_through(module, starts, limits)
-    drawing = _drawn(source, walk, starts, marks)
+    walk = walk_through(module, starts, limits, followers)
+    ranked = [walk.steps[node_id] for node_id in by_rank(module) if node_id in walk.steps]
+    drawing = _drawn(source, walk, starts, marks, ranked)
+    # Edges by the steps alone may lead against the ranks, so that data edges would close cycles.
+    drawing.add_data((start.name for start in starts), ranked if followers else walk.steps.values())
     document = {**_identity(module), "nodes": drawing.nodes(), "edges": drawing.edges}
     edit_sections(document, source)
     _edit_carried(document, source, walk, drawing, Edits(Lowered(view_of(document, limits)), marks, sink))
-    return document
+    return _Drawn(document, sink, lowered(check_document(document, limits)) if source.tells_outputs else None)
 
 
-def walk_through(module: ir.Module, starts: list[Start], limits: Limits) -> Walk:
-    walk = Walk(limits)
+def walk_through(module: ir.Module, starts: list[Start], limits: Limits, followers: Followers) -> Walk:
+    walk = Walk(limits, followers)
     for flow in module.flows:
         entries = [start.name for start in starts if start.trigger.target_flow == flow.name]
         walk.flow(flow.body, entries)
@@ -56,7 +103,7 @@ def _identity(module: ir.Module) -> Document:
     return {"id": flow_id, "name": name, "version": version, "scaicore_target": module.runtime_version}
 
 
-def _drawn(source: Source, walk: Walk, starts: list[Start], marks: Marks) -> Drawing:
+def _drawn(source: Source, walk: Walk, starts: list[Start], marks: Marks, ranked: list[Step]) -> Drawing:
     drawing = Drawing()
     drawing.name_nodes(start.name for start in starts if start.trigger.node_id is not None)
     drawing.name_nodes(walk.steps)
@@ -64,7 +111,7 @@ def _drawn(source: Source, walk: Walk, starts: list[Start], marks: Marks) -> Dra
     for start in starts:
         schema = params.get(start.trigger.target_flow, {})
         add_entry(drawing, start.name, start.trigger, schema, marks)
-    for step in walk.steps.values():
+    for step in ranked:
         add_step(drawing, step, _meta(source, step.node_id), marks)
     ways = list(walk.ways)
     for number, loose in enumerate(walk.without_target()):
@@ -72,10 +119,6 @@ def _drawn(source: Source, walk: Walk, starts: list[Start], marks: Marks) -> Dra
         drawing.add_node(name, "logic_decision", label_of(DONE), x=INDENT, like=DONE)
         ways.append(Way(loose, name))
     drawing.add_edges(ways)
-    earlier = {start.name for start in starts}
-    for step in walk.steps.values():
-        drawing.add_data_edges(step, earlier)
-        earlier.add(step.node_id)
     return drawing
 
 

@@ -33,6 +33,8 @@ class Source(Struct, frozen=True):
     foreign: Foreign
     unknown_core: Mapping[str, JSON]
     """What `core` says that no flow can."""
+    tells_outputs: bool
+    """Whether it says what a run returns, as what was compiled does."""
     model: str | None = None
     """`core.model`, which a runtime ignores where the manifest has a registry besides."""
 
@@ -76,7 +78,13 @@ def _from_text(text: str) -> Source:
     module = read_values(values)
     unknown = {key: core[key] for key in core if key not in CORE_KEYS}
     model = core.get("model")
-    return Source(module, foreign, unknown | _unlike_ours(module), model if isinstance(model, str) else None)
+    return Source(
+        module,
+        foreign,
+        unknown | _unlike_ours(module),
+        tells_outputs=all("outputs" in flow for flow in core["flows"]),
+        model=model if isinstance(model, str) else None,
+    )
 
 
 def _from_bundle(module: ir.Module) -> Source:
@@ -91,7 +99,7 @@ def _from_bundle(module: ir.Module) -> Source:
             foreign.steps.append((f"flow '{flow.name}'", reason, write_body((block,))[0]))
     more = {"entity_key": module.entity_key, "types": module.types}
     unknown = {key: value for key, value in more.items() if value}
-    return Source(module, foreign, unknown | _unlike_ours(module))
+    return Source(module, foreign, unknown | _unlike_ours(module), tells_outputs=True)
 
 
 def _unlike_ours(module: ir.Module) -> dict[str, JSON]:

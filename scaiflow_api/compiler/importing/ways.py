@@ -6,29 +6,18 @@ them all. Flags lead exits past what structure could not express, to the node be
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 
 import orjson
 from msgspec import Struct
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.compiler.importing.exits import OUT, Exit, Exits, Ports
 from scaiflow_api.compiler.importing.flags import are_flags, flag_counts, flags_set_by
+from scaiflow_api.compiler.importing.leading import Followers, Leading
 from scaiflow_api.compiler.importing.recognition import kind_of
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
-from scaiflow_api.flowgraph import FlowTooLarge, Limits
-
-OUT = "out"
-"""Stands for the first output of a node, whatever that is called."""
-
-
-class Exit(Struct, frozen=True, eq=False):
-    """One end of an edge."""
-
-    node: str
-    port: str
-    place: int
-    """Exits of one port are tried in this order."""
-    condition: str | None = None
-    edge_id: str | None = None
+from scaiflow_api.flowgraph import Limits
 
 
 class Way(Struct, frozen=True):
@@ -48,13 +37,13 @@ class Step(Struct, frozen=True):
     depth: int
 
 
-Exits = list[Exit]
-
-
 class Walk:
-    """Goes through the bodies of a module. Raises FlowTooLarge where far more edges come up than a flow may have."""
+    """Goes through the bodies of a module. Raises FlowTooLarge where far more edges come up than a flow may have.
 
-    def __init__(self, limits: Limits) -> None:
+    `followers` says of some nodes where they lead; empty, it says nothing.
+    """
+
+    def __init__(self, limits: Limits, followers: Followers) -> None:
         self.steps: dict[str, Step] = {}
         """By id of the node, in the order of the bodies."""
         self.ways: list[Way] = []
@@ -62,12 +51,9 @@ class Walk:
         self._flags: dict[str, Exits] = {}
         self._flag_counts: Counter[str] = Counter()
         """How often each flag is set in the flow."""
-        self._made: Exits = []
-        self._ports: dict[str, int] = {}
-        self._branching: set[tuple[str, str]] = set()
-        """Nodes and those of their ports that have arms already."""
-        self._limits = limits
-        self._work = 0
+        self._ports = Ports(limits)
+        self._exit = self._ports.exit
+        self._leading = Leading(followers, self._ports)
 
     def flow(self, body: tuple[ir.AnyBlock, ...], entries: Iterable[str]) -> None:
         """Go through the body of a flow that starts at these entries."""
@@ -88,31 +74,27 @@ class Walk:
             last[port] = max(last.get(port, -1), way.exit.place)
         return [
             item
-            for item in self._made
+            for item in self._ports.made
             if item.condition is not None
             and id(item) not in used
             and last.get((item.node, item.port), -1) > item.place
         ]
 
-    def _exit(
-        self, node: str, port: str = OUT, condition: str | None = None, edge_id: str | None = None
-    ) -> Exit:
-        self._count(1)
-        made = Exit(node, port, len(self._made), condition, edge_id)
-        self._made.append(made)
-        return made
-
-    def _count(self, work: int) -> None:
-        self._work += work
-        most = self._limits.max_edges
-        if self._work > 10 * most:
-            raise FlowTooLarge(limit="edges", maximum=most, actual="more")
-
-    def _connect(self, exits: Exits, target: str) -> None:
-        self._count(len(exits))
-        self.ways += [Way(item, target) for item in exits]
+    def _connect(self, exits: Exits, target: str) -> Exits:
+        """Lead exits to a node. Return those that lead to a later one."""
+        self._ports.count(len(exits))
+        led = self._leading.led(exits, target)
+        self.ways += [Way(item, target) for item in led]
+        taken = set(map(id, led))
+        return [item for item in exits if id(item) not in taken and self._leading.is_open(item)]
 
     def _body(self, body: tuple[ir.AnyBlock, ...], exits: Exits, depth: int) -> Exits:
+        self._leading.enter(exits)
+        exits = self._blocks(body, exits, depth)
+        self._leading.leave()
+        return exits
+
+    def _blocks(self, body: tuple[ir.AnyBlock, ...], exits: Exits, depth: int) -> Exits:
         before: ir.AnyBlock | None = None
         for block in body:
             source = self._decided_by(before)
@@ -150,26 +132,33 @@ class Walk:
             return exits
         handled = handled or (isinstance(block, ir.MatchBlock) and block.on_error == "continue")
         self.steps[node_id] = Step(node_id, block, handled, depth)
-        self._connect(exits, node_id)
+        left = self._connect(exits, node_id)
+        self._leading.meet(node_id)
         match block:
+            case ir.ParallelBlock():
+                return left + self._branches(block, node_id, exits, depth)
             case ir.MatchBlock():
-                return self._arms(block, node_id, OUT, depth)
+                left += self._arms(block, node_id, OUT, depth)
             case ir.ForeachBlock() | ir.WhileBlock():
                 self._body(block.body, [self._exit(node_id, BODY_PORT)], depth + 1)
-            case ir.ParallelBlock():
-                return self._branches(block, node_id, exits, depth)
-        return [self._exit(node_id)]
+                left.append(self._exit(node_id))
+            case _:
+                left.append(self._exit(node_id))
+        self._leading.pass_by(node_id)
+        return left
 
     def _branches(self, block: ir.ParallelBlock, node_id: str, exits: Exits, depth: int) -> Exits:
         """Return the ends of the branches. A single one joins nowhere: what comes next is beside it."""
-        tails: Exits = []
-        for branch in block.branches:
-            start = self._exit(node_id, edge_id=branch.edge_id)
-            tails += self._body(branch.body, [start], depth + 1)
+        ends = [
+            self._body(branch.body, [self._exit(node_id, edge_id=branch.edge_id)], depth + 1)
+            for branch in block.branches
+        ]
+        tails = list(chain.from_iterable(ends)) or [self._exit(node_id)]
+        if self._leading:
+            self._leading.lead_out(block, ends if any(ends) else [tails])
+            return tails
         joins_elsewhere = len(block.branches) < 2 or self._joins_behind_a_flag(block)
-        if joins_elsewhere and all(item.condition is None for item in exits):
-            return exits
-        return tails or [self._exit(node_id)]
+        return exits if joins_elsewhere and all(item.condition is None for item in exits) else tails
 
     def _joins_behind_a_flag(self, block: ir.ParallelBlock) -> bool:
         """Return whether two branches, and nothing but branches, lead to the node behind some flag."""
@@ -181,7 +170,7 @@ class Walk:
         )
 
     def _arms(self, match: ir.MatchBlock, node_id: str, port: str, depth: int) -> Exits:
-        self._branching.add((node_id, port))
+        self._ports.branching.add((node_id, port))
         tails: Exits = []
         covered = True
         for arm in match.arms:
@@ -192,17 +181,13 @@ class Walk:
             else:
                 covered = False
         tails += self._body(match.else_body, [self._exit(node_id, port)], depth + 1)
-        return tails if covered else [*tails, self._exit(node_id, self._new_port(node_id))]
-
-    def _new_port(self, node_id: str) -> str:
-        self._ports[node_id] = self._ports.get(node_id, 1) + 1
-        return f"{OUT}_{self._ports[node_id]}"
+        return tails if covered else [*tails, self._exit(node_id, self._ports.new_port(node_id))]
 
     def _set(self, block: ir.RigidBlock, exits: Exits) -> Exits:
         """Lead the exits to the nodes behind the flags that are set; what is conditional goes nowhere else."""
         flags = flags_set_by(block)
         for name in flags:
-            self._count(len(exits))
+            self._ports.count(len(exits))
             self._flags.setdefault(name, []).extend(exits)
         return [item for item in exits if item.condition is None] if flags else exits
 
@@ -210,13 +195,13 @@ class Walk:
         """Lead a port of its own to the flags that are set after the arms of a node, whichever was taken."""
         flags = flags_set_by(block)
         if flags:
-            besides = self._exit(source, self._new_port(source))
+            besides = self._exit(source, self._ports.new_port(source))
             for name in flags:
                 self._flags.setdefault(name, []).append(besides)
 
     def _choice(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:
         """Go through a match without a node: of flags, of entries, or of the edges of a node before it."""
-        self._count(len(exits))
+        self._ports.count(len(exits))
         source = match.source_location.node_id
         if match.subject == ir.ENTRY_NAME:
             return self._started_by(match, exits, depth)
@@ -230,8 +215,8 @@ class Walk:
         """Go through the arms of a port: the one that is open, else another one."""
         own = [item for item in exits if item.node == source and item.condition is None]
         port = own[0].port if own else ""
-        if not own or (source, port) in self._branching:
-            return exits + self._arms(match, source, self._new_port(source), depth)
+        if not own or (source, port) in self._ports.branching:
+            return exits + self._arms(match, source, self._ports.new_port(source), depth)
         return [item for item in exits if item.node != source] + self._arms(match, source, port, depth)
 
     def _behind_flags(self, match: ir.MatchBlock, exits: Exits, depth: int) -> Exits:

@@ -33,7 +33,8 @@ BODY_PORT = "body"
 ITEM = "item"
 
 Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class LogicLoopConfig(FallibleConfig):

@@ -11,8 +11,9 @@ from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode
 from scaiflow_api.compiler.kinds.base import NodeConfig
 from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig
-from scaiflow_api.compiler.kinds.logic_loop import LogicLoopConfig
+from scaiflow_api.compiler.kinds.logic_loop import NAME_PATTERN, LogicLoopConfig
 from scaiflow_api.compiler.suggest import Suggestions
+from scaiflow_api.flowgraph.parse import CHOICE
 from scaiflow_api.flowgraph.problems import join_path
 
 EXPECTED = {
@@ -24,7 +25,9 @@ EXPECTED = {
     "int_type": "must be a whole number",
     "string_too_short": "must not be empty",
 }
-
+PATTERNS = {
+    NAME_PATTERN: "must begin with a letter or underscore and have only letters, digits and underscores"
+}
 
 IDLE_KEYS = {"foreach": ("condition",), "while": ("items", "item_var", "index_var", "max_concurrent")}
 
@@ -120,7 +123,7 @@ def check(nodes: Sequence[FlowNode], sink: Sink) -> dict[int, NodeConfig]:
             config = node.kind.config.model_validate(node.source.config)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                _report(node, detail, sink)
+                _report(node, detail, suggestions, sink)
             continue
         sound[node.index] = config
         for where, part in _parts("config", config):
@@ -129,14 +132,22 @@ def check(nodes: Sequence[FlowNode], sink: Sink) -> dict[int, NodeConfig]:
     return sound
 
 
-def _report(node: FlowNode, detail: ErrorDetails, sink: Sink) -> None:
+def _report(node: FlowNode, detail: ErrorDetails, suggestions: Suggestions, sink: Sink) -> None:
     key = join_path("config", *detail["loc"])
     path = f"{node.path}.{key}"
     if detail["type"] == "missing":
         sink.report(MISSING_KEY, path, node_id=node.id, node=node.id, key=key)
     else:
-        requirement = _requirement(detail)
-        sink.report(BAD_VALUE, path, node_id=node.id, node=node.id, key=key, requirement=requirement)
+        requirement, fix = _requirement(detail), _nearest(detail, suggestions)
+        sink.report(BAD_VALUE, path, node_id=node.id, fix=fix, node=node.id, key=key, requirement=requirement)
+
+
+def _nearest(detail: ErrorDetails, suggestions: Suggestions) -> str | None:
+    """Return which of the values that may be given is meant, where there is a list of them."""
+    given = detail["input"]
+    if detail["type"] != "literal_error" or not isinstance(given, str):
+        return None
+    return suggestions.did_you_mean(given, CHOICE.findall(detail["ctx"]["expected"]))
 
 
 def _requirement(detail: ErrorDetails) -> str:
@@ -150,6 +161,8 @@ def _requirement(detail: ErrorDetails) -> str:
             return f"must be one of {context['expected']}"
         case "greater_than_equal":
             return f"must be at least {context['ge']}"
+        case "string_pattern_mismatch":
+            return PATTERNS[context["pattern"]]
         case _:
             return f"is not valid ({kind})"
 

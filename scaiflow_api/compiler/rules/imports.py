@@ -108,5 +108,17 @@ ADDED = Rule(
     why="It becomes a node below all others, connected to the steps before and after it.",
     example=_manifest(_step("a") + _step("b"), _graph(_node("a", 0))),
 )
+GUESSED = Rule(
+    "SF607",
+    "guessed-edges",
+    "the edges could only be guessed from the steps; the flow may not do all that the manifest does",
+    severity=WARNING,
+    what="The steps of a manifest without graph could not be drawn so that exactly the same steps follow from it.",
+    why=(
+        "Steps tell the order of nodes and most conditions, not every edge. What is drawn is compiled again and "
+        "compared with the manifest; where it differs, be it only in its form, this is said."
+    ),
+    example=_manifest(_step("a") + _step("b") + "      outputs: [{node: node_a}, {node: node_b}]\n"),
+)
 
-RULES = (EDITED, REMOVED, UNKNOWN_STEP, UNKNOWN_KEYS, REARRANGED, ADDED)
+RULES = (EDITED, REMOVED, UNKNOWN_STEP, UNKNOWN_KEYS, REARRANGED, ADDED, GUESSED)

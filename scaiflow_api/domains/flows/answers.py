@@ -38,4 +38,6 @@ def flow_page(
     shown = (*_SUMMARY, "deleted_at") if deleted else _SUMMARY
     items = [{field: flow[field] for field in shown} for flow in flows]
     page = {"items": items, "total": total, "next_cursor": next_cursor}
-    return Response(orjson.dumps(page, option=orjson.OPT_UTC_Z), media_type="application/json")
+    return Response(
+        orjson.dumps(page, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC), media_type="application/json"
+    )

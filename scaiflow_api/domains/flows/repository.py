@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,14 +29,6 @@ _FIND_IN_TENANT = _FIND.where(Flow.tenant_id == bindparam("tenant_id"))
 _DIGEST = select(FlowVersion.sha256).where(
     FlowVersion.flow_id == bindparam("flow_id"), FlowVersion.version == bindparam("version")
 )
-
-
-class Listed(NamedTuple):
-    """A flow in a list."""
-
-    fields: dict[str, Any]
-    """Those of a DeletedFlow."""
-    place: Position
 
 
 class FlowRepository:
@@ -77,18 +69,18 @@ class FlowRepository:
 
     async def page(
         self, caller: Caller, wanted: Wanted, order: Order, *, after: Position | None, size: int
-    ) -> tuple[list[Listed], int]:
-        """Return up to `size` + 1 visible flows, the extra one to tell of a next page, and how many there are."""
+    ) -> tuple[list[dict[str, Any]], int, Position | None]:
+        """Return up to `size` visible flows, how many there are, and where the page ended if there is another."""
         shape, values = Shape.of(caller, wanted), values_of(caller, wanted)
         here = values_after(after) if after else {}
         asked = page_of(shape, order, after=after is not None)
         rows = (await self._session.execute(asked, {**values, **here, "size": size + 1})).all()
-        found = [Listed(dict(zip(FIELDS, row, strict=False)), Position(row.key, row.id)) for row in rows]
-        if shape.counts and rows:
-            return found, rows[0].total
-        if shape.counts and after is None:
-            return found, 0
-        return found, await self._session.scalar(count_of(shape), values) or 0
+        if shape.counts and (rows or after is None):
+            total = rows[0].total if rows else 0
+        else:
+            total = await self._session.scalar(count_of(shape), values) or 0
+        end = Position(rows[size - 1].key, rows[size - 1].id) if len(rows) > size else None
+        return [dict(zip(FIELDS, row, strict=False)) for row in rows[:size]], total, end
 
     async def change(self, seen: Flow, *, same: Sequence[str] = (), **values: object) -> bool:
         """Change a row that still has the values that were `seen` in the columns `same`; tells whether it did."""

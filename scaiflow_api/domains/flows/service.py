@@ -111,6 +111,4 @@ class FlowService:
         """
         wanted = Wanted(search, caller.subject if owner == "me" else owner, deleted)
         async with self._db.read() as session:
-            rows, total = await FlowRepository(session).page(caller, wanted, order, after=after, size=size)
-        end = rows[size - 1].place if len(rows) > size else None
-        return [row.fields for row in rows[:size]], total, end
+            return await FlowRepository(session).page(caller, wanted, order, after=after, size=size)
