@@ -3,10 +3,11 @@
 Most statements take SQLite some microseconds; handing one to a thread and its answer back takes a hundred, and
 several milliseconds while the loop is busy, because threads of one interpreter wait for each other. So a SELECT
 begins on the loop. After `SHORT` steps of SQLite's machine, about a millisecond, it is broken off and asked anew in
-a thread, one of the connection's own; nothing was changed, so only that millisecond is lost. Inserting given values
-is short by itself, and so is beginning a transaction, unless another process writes: then the thread waits.
-Whatever may take long and cannot be broken off, or waits for the disk as a commit does, goes to the thread at once,
-as one piece of work for each statement.
+a thread, one of the connection's own; nothing was changed, so only that millisecond is lost. Beginning a
+transaction is done likewise, where another process may be writing. Inserting given values, and updating, which this
+product does row by row, happen on the loop without a limit: a write that is broken off takes its transaction with
+it. Everything else, above all what waits for the disk, as a commit does, goes to the thread at once, as one piece
+of work for each statement.
 
 `Driver` takes the place of the module that SQLAlchemy's `sqlite+aiosqlite` dialect would use.
 """
@@ -182,8 +183,17 @@ class SQLiteCursor:
         return self._cursor.lastrowid
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
-        run = self._connection.briefly if _is_short(statement) else self._connection.patiently
-        self._rows = deque(run(lambda: self._cursor.execute(statement, values).fetchall()))
+        def work() -> list[Any]:
+            return self._cursor.execute(statement, values).fetchall()
+
+        match statement[:6]:
+            case "SELECT":
+                found = self._connection.briefly(work)
+            case "INSERT" | "UPDATE" if "SELECT" not in statement:
+                found = work()
+            case _:
+                found = self._connection.patiently(work)
+        self._rows = deque(found)
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.patiently(lambda: self._cursor.executemany(statement, rows))
@@ -211,11 +221,6 @@ class SQLiteCursor:
 
     async def _async_soft_close(self) -> None:
         """SQLAlchemy's: let go of the driver's cursor, keep the rows. They were read whole."""
-
-
-def _is_short(statement: str) -> bool:
-    """Tell whether a statement may begin on the loop: it takes no time, or it can be broken off and begun again."""
-    return statement.startswith("SELECT") or (statement.startswith("INSERT") and "SELECT" not in statement)
 
 
 def _kind_of(error: sqlite3.Error) -> int:

@@ -82,6 +82,18 @@ async def test_a_cancelled_write_is_undone_and_lets_the_next_one_in(db: Database
     assert await asked(db, "SELECT group_concat(id) FROM t") == "2"
 
 
+async def test_a_long_write_is_not_torn_from_its_transaction(db: Database) -> None:
+    many = ", ".join(f"({number})" for number in range(30_000))
+    with pytest.raises(RuntimeError, match="half way"):
+        async with db.write() as session:
+            await session.execute(text("INSERT INTO t VALUES (-1)"))
+            await session.execute(text(f"INSERT INTO t VALUES {many}"))
+            assert await session.scalar(text("SELECT count(*) FROM t")) == 30_001
+            raise RuntimeError("half way")
+
+    assert await asked(db, "SELECT count(*) FROM t") == 0
+
+
 async def test_another_process_is_waited_for_without_stopping_the_loop(db: Database, tmp_path: Path) -> None:
     await db.close()  # its connections would keep the other from locking the file as a whole
     other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
