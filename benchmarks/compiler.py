@@ -5,11 +5,12 @@ Every number is a ratio to a peer or a floor in the same run: the best of severa
 
 import compileall
 import gc
+import resource
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,30 @@ def main() -> None:
     measure_command_line()
 
 
-def best(work: Callable[[], Any], *, seconds: float = 2.0, most: int = 50) -> float:
-    """Return the shortest time of one repetition, in seconds."""
-    shortest, spent, done = float("inf"), 0.0, 0
-    while done < 3 or (spent < seconds and done < most):
-        gc.collect()
-        started = time.perf_counter()
-        work()
-        elapsed = time.perf_counter() - started
-        shortest, spent, done = min(shortest, elapsed), spent + elapsed, done + 1
-    return shortest
+def shortest(
+    work: Mapping[str, Callable[[], Any]], *, seconds: float = 8.0, most: int = 50
+) -> dict[str, float]:
+    """Return the shortest processor time of one repetition of each, in seconds.
+
+    They take turns, so that what else the machine does slows all of them alike.
+    """
+    times: dict[str, list[float]] = {name: [] for name in work}
+    began = time.perf_counter()
+    for done in range(most):
+        if done >= 3 and time.perf_counter() - began > seconds:
+            break
+        for name, step in work.items():
+            gc.collect()
+            started = processor_time()
+            step()
+            times[name].append(processor_time() - started)
+    return {name: min(found) for name, found in times.items()}
+
+
+def processor_time() -> float:
+    """Return what this process has used, and those that it started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def measure_compiler() -> None:
@@ -59,21 +74,28 @@ def measure_compiler() -> None:
             "compile to SCIR": lambda document=document: compile_flow(document, "ir"),
             "compile to YAML": lambda document=document: compile_flow(document, "yaml"),
         }
-        for name, step in work.items():
-            times.setdefault(name, {})[size] = best(step)
+        for name, taken in shortest(work).items():
+            times.setdefault(name, {})[size] = taken
     floor = times["parse into the models"]
     for name, by_size in times.items():
         cells = [f"{by_size[size] * 1e3:9.1f} ({by_size[size] / floor[size]:4.1f}x)" for size in SIZES]
         growth = by_size[SIZES[2]] / by_size[SIZES[1]]
         print(f"  {name:24}", *cells, f"  {SIZES[1]} to {SIZES[2]}: {growth:.1f}x")
-    measure_yaml(times["compile to YAML"][SIZES[1]])
+    measure_yaml()
 
 
-def measure_yaml(compiled: float) -> None:
-    body = str(compile_flow(flow_of(SIZES[1])).body)
+def measure_yaml() -> None:
+    document = flow_of(SIZES[1])
+    body = compile_flow(document).text
     mapping = yaml.load(body, Loader=yaml.CSafeLoader)
-    dumped = best(lambda: yaml.dump(mapping, Dumper=yaml.CSafeDumper, sort_keys=False))
-    read = best(lambda: read_manifest(body))
+    taken = shortest(
+        {
+            "dump": lambda: yaml.dump(mapping, Dumper=yaml.CSafeDumper, sort_keys=False),
+            "compile": lambda: compile_flow(document, "yaml"),
+            "read": lambda: read_manifest(body),
+        }
+    )
+    dumped, compiled, read = taken.values()
     print(f"  PyYAML (C) dumps the same manifest of {SIZES[1]} nodes in {dumped * 1e3:.1f} ms;", end=" ")
     print(f"compiling it is {compiled / dumped:.2f} of that. Reading it back: {read * 1e3:.1f} ms")
 
@@ -95,9 +117,12 @@ def measure_expressions() -> None:
         expression = parse(text)
         peer = SimpleEval(names=scope)
         parsed = peer.parse(python)
-        ours = best(lambda expression=expression: repeat(evaluate, expression, scope))
-        hand = best(lambda by_hand=by_hand: repeat(by_hand, scope))
-        simple = best(lambda peer=peer, parsed=parsed: repeat(peer.eval, "", parsed))
+        work: dict[str, Callable[[], Any]] = {
+            "ours": lambda expression=expression: repeat(evaluate, expression, scope),
+            "by hand": lambda by_hand=by_hand: repeat(by_hand, scope),
+            "simpleeval": lambda peer=peer, parsed=parsed: repeat(peer.eval, "", parsed),
+        }
+        ours, hand, simple = shortest(work).values()
         print(f"  {text:42} {ours * 10:6.2f} us: {ours / hand:5.1f}x Python by hand,", end=" ")
         print(f"{ours / simple:.2f}x simpleeval")
 
@@ -111,8 +136,11 @@ def measure_command_line() -> None:
     # As the libraries are that the floor imports, even where Python may not write what it compiles.
     compileall.compile_dir(PACKAGE, quiet=1)
     command = shutil.which("scaiflow", path=str(Path(sys.executable).parent)) or "scaiflow"
-    floor = best(lambda: run([sys.executable, "-c", "import pydantic, yaml"]), seconds=5)
-    ours = best(lambda: run([command, "validate", str(ECHO)]), seconds=5)
+    work: dict[str, Callable[[], Any]] = {
+        "floor": lambda: run([sys.executable, "-c", "import pydantic, yaml"]),
+        "ours": lambda: run([command, "validate", str(ECHO)]),
+    }
+    floor, ours = shortest(work).values()
     print(f"\n`scaiflow validate` on the echo agent: {ours:.3f} s,", end=" ")
     print(f"{ours / floor:.2f}x `python -c 'import pydantic, yaml'` ({floor:.3f} s)")
 

@@ -13,7 +13,7 @@ from scaiflow_api.cli.audit import commands as audit_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
 from scaiflow_api.cli.register import Commands, Run
-from scaiflow_api.kit.garbage import look_rarely
+from scaiflow_api.kit.garbage import keep_what_is_loaded, look_rarely
 
 
 def main() -> None:
@@ -22,7 +22,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding lacks is shown as an escape and fails nothing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    explained(lambda: run(sys.argv[1:]))
+    try:
+        explained(lambda: run(sys.argv[1:]))
+    finally:
+        keep_what_is_loaded()  # The process ends: looking through it all once more would free nothing.
 
 
 def run(arguments: Sequence[str]) -> int | None:

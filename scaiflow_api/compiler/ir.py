@@ -331,10 +331,12 @@ def frame_nodes(body: tuple[AnyBlock, ...]) -> Iterator[str]:
 
 def walk(body: tuple[AnyBlock, ...]) -> Iterator[AnyBlock]:
     """Yield all blocks of a body, each before those that it contains."""
-    for block in body:
+    pending = list(reversed(body))
+    while pending:
+        block = pending.pop()
         yield block
-        for inner in bodies(block):
-            yield from walk(inner)
+        for inner in reversed(bodies(block)):
+            pending.extend(reversed(inner))
 
 
 # The module

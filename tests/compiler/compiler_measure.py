@@ -30,6 +30,7 @@ from scaiflow_api.compiler import (
     validate_flow,
 )
 from scaiflow_api.flowgraph import FlowTooLarge
+from scaiflow_api.kit.garbage import look_rarely
 
 REFUSALS = (CompileError, ManifestError, FlowTooLarge)
 DONE = "done"
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--format", choices=FORMATS, action="append", help="may be repeated")
     parser.add_argument("shapes", nargs="*")
     told = parser.parse_args()
+    look_rarely()  # as the programs do
     shapes = all_shapes()
     for name in told.shapes or shapes:
         bounds = Bounds(told.cpu, told.megabytes)

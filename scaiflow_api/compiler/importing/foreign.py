@@ -99,7 +99,7 @@ def _take(holder: Step, key: str, path: str, found: Foreign) -> None:
 
 
 def _stays(step: Step, path: str, found: Foreign) -> bool:
-    forms = [form for form in FORMS if step.get(form) is not None]
+    forms = [key for key, value in step.items() if value is not None and key in FORMS]
     if len(forms) != 1:
         found.steps.append((path, "it has none of the forms that flows know, or several", step))
         return False

@@ -122,7 +122,7 @@ class StepReader:
         return tuple(self._step(step) for step in section.sections(key))
 
     def _step(self, step: Section) -> ir.AnyBlock:
-        forms = [key for key in self.forms if key in step]
+        forms = [key for key, value in step.values.items() if value is not None and key in self.forms]
         if len(forms) != 1:
             known = ", ".join(self.forms)
             raise ManifestError(f"{step.path} must have exactly one of the keys {known}.")

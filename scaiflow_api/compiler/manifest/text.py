@@ -25,6 +25,10 @@ _INDICATORS = re.compile("[&*!]|<<")
 """What anchors, aliases and tags begin with, and the key that merges."""
 
 
+COLLECTIONS = (list, dict)
+TEXTS = frozenset({str})
+
+
 def load_manifest_text(text: str) -> Any:
     """Return the document in `text`. Raises ManifestError."""
     text = text.removeprefix("\ufeff")
@@ -89,7 +93,7 @@ class _Counted:
 
 def _check_values(document: Any) -> None:
     depth = 0
-    level = [document] if isinstance(document, list | dict) else []
+    level = [document] if isinstance(document, COLLECTIONS) else []
     while level:
         depth += 1
         if depth > MAX_DEPTH:
@@ -99,11 +103,13 @@ def _check_values(document: Any) -> None:
             if isinstance(value, dict):
                 _check_keys(value)
             items = value.values() if isinstance(value, dict) else value
-            inner += [item for item in items if isinstance(item, list | dict)]
+            inner += [item for item in items if isinstance(item, COLLECTIONS)]
         level = inner
 
 
 def _check_keys(mapping: dict[Any, Any]) -> None:
+    if TEXTS.issuperset(map(type, mapping)):
+        return
     for key in mapping:
         if not isinstance(key, str):
             raise ManifestError(f"The manifest has a key that is not text: {str(key)[:80]}.")
