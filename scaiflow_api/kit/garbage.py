@@ -7,12 +7,12 @@ its defaults, it goes through all of a large document again and again while that
 
 import gc
 
-NEW_OBJECTS = 50_000
-"""So many more than have gone make it look among them: some megabytes. The default is 700."""
+NEW_OBJECTS = 200_000
+"""So many more than have gone make it look among them: some tens of megabytes. The default is 700."""
 
 
 def look_rarely() -> None:
-    """Look after tens of thousands of new objects instead of hundreds, and among older ones as much later."""
+    """Look after many thousands of new objects instead of hundreds, and among older ones as much later."""
     gc.set_threshold(NEW_OBJECTS, 10, 10)
 
 
