@@ -26,8 +26,11 @@ from scaiflow_api.domains.flows.visible import FIELDS, Shape, count_of, page_of,
 # The question of nearly every request; building it anew each time takes longer than the database does.
 _FIND = select(Flow).where(Flow.id == bindparam("flow_id"), Flow.deleted_at.is_(None))
 _FIND_IN_TENANT = _FIND.where(Flow.tenant_id == bindparam("tenant_id"))
-_DIGEST = select(FlowVersion.sha256).where(
-    FlowVersion.flow_id == bindparam("flow_id"), FlowVersion.version == bindparam("version")
+_REREAD = (
+    select(Flow, FlowVersion.sha256)
+    .outerjoin(FlowVersion, and_(FlowVersion.flow_id == Flow.id, FlowVersion.version == bindparam("version")))
+    .where(Flow.id == bindparam("flow_id"), Flow.tenant_id == bindparam("tenant_id"))
+    .execution_options(populate_existing=True)
 )
 
 
@@ -55,10 +58,14 @@ class FlowRepository:
         )
         return await self._session.scalar(rows.with_for_update())
 
-    async def reread(self, seen: Flow) -> Flow:
-        """Return the row as it is now, deleted or not; rows of flows stay for ever."""
-        rows = select(Flow).where(Flow.id == seen.id, Flow.tenant_id == seen.tenant_id)
-        return (await self._session.scalars(rows.execution_options(populate_existing=True))).one()
+    async def reread(self, seen: Flow) -> tuple[Flow, str | None]:
+        """Return the row as it is now, deleted or not, and the SHA-256 of the document that it named when `seen`.
+
+        Rows of flows stay for ever.
+        """
+        values = {"flow_id": seen.id, "tenant_id": seen.tenant_id, "version": seen.version}
+        flow, digest = (await self._session.execute(_REREAD, values)).one()
+        return flow, digest
 
     async def granted(self, flow: Flow, caller: Caller) -> list[Level]:
         """Return the levels granted to the caller, by name or through a group."""
@@ -116,10 +123,6 @@ class FlowRepository:
     async def versions(self, flow: Flow) -> Sequence[FlowVersion]:
         """Return the versions of a flow, in no order."""
         return (await self._session.scalars(select(FlowVersion).where(FlowVersion.flow_id == flow.id))).all()
-
-    async def digest(self, flow: Flow) -> str | None:
-        """Return the SHA-256 of the document of the flow's version, as it was seen."""
-        return await self._session.scalar(_DIGEST, {"flow_id": flow.id, "version": flow.version})
 
     async def find_version(self, flow: Flow, version: str) -> FlowVersion | None:
         return await self._session.get(FlowVersion, (flow.id, version))

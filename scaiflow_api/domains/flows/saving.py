@@ -156,7 +156,7 @@ class FlowWriter:
             flows, now = FlowRepository(session), self._clock.now()
             if not await flows.undelete(flow, now):
                 raise FlowNotDeleted(flow_id=flow.id)
-            back = await flows.reread(flow)
+            back, _ = await flows.reread(flow)
             await require_level(flows, back, caller, Level.ADMIN)
             await record(session, caller, audited.restored(back, before=flow_state(flow)), now)
         return back
@@ -245,13 +245,11 @@ class FlowWriter:
             if not await flows.change(flow, same=same, **{"updated_at": now} | values):
                 return None
             # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
-            if version is not None:
-                before = await flows.digest(flow)
-            changed = await flows.reread(flow)
+            changed, digest = await flows.reread(flow)
             await require_level(flows, changed, caller, level)
             if version is not None:
                 session.add(version)
-            await record(session, caller, tell(changed, before=before), now)
+            await record(session, caller, tell(changed, before=before or digest), now)
             if version is not None:
                 require_prompt(version.created_at, self._clock.now())
         return changed

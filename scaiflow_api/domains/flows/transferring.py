@@ -59,7 +59,7 @@ class TransferFlow:
                 if not await flows.change(flow, same=("owner_id",), owner_id=new_owner, updated_at=now):
                     return None
                 await flows.give(flow, new_owner, granted_by=caller.subject, acl_id=new_id("acl"), now=now)
-                given = await flows.reread(flow)
+                given, _ = await flows.reread(flow)
                 entry = transferred(given, before=before, old_owner=flow.owner_id)
                 await record(session, caller, entry, now)
                 return given
