@@ -73,6 +73,20 @@ async def test_a_refusal_is_told_with_who_what_and_why(
     assert [found["seq"] for found in of_flow.json()["events"]] == [row["seq"]]
 
 
+@pytest.mark.parametrize("who", ["erin", "carol"])
+async def test_a_refusal_of_a_request_with_a_key_is_told_once(
+    api: httpx.AsyncClient, people: People, resources: Resources, flow: str, who: str
+) -> None:
+    """Erin is refused by the flow, carol before the key is looked at."""
+    await grant(resources, flow, "usr_erin", "view")
+    headers = {**getattr(people, who).headers, "Idempotency-Key": "key-1"}
+
+    answer = await api.put(f"/flows/{flow}", json={"name": "Mine"}, headers=headers)
+
+    assert answer.status_code == 403
+    assert [row["actor_id"] for row in await denied(api, people)] == [f"usr_{who}"]
+
+
 @pytest.mark.usefixtures("grid")
 async def test_every_kind_of_refusal_is_told(
     api: httpx.AsyncClient, people: People, resources: Resources, echo: Json, flow: str
