@@ -47,7 +47,11 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
     """Open everything; close it in the reverse order. Raises what a bad setting deserves."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        db = Database(settings.database.url.get_secret_value(), pool_size=settings.database.pool_size)
+        db = Database(
+            settings.database.url.get_secret_value(),
+            pool_size=settings.database.pool_size,
+            deadline_s=settings.database.timeout_s,
+        )
         stack.push_async_callback(db.close)
         blobs = open_store(settings.store)
         stack.push_async_callback(blobs.close)

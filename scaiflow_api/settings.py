@@ -127,6 +127,13 @@ class Database(Section):
         ge=1,
         le=200,
     )
+    timeout_s: float = _env(
+        "SCAIFLOW_DB_TIMEOUT_S",
+        30.0,
+        "seconds for one transaction, waiting for its turn included; then 503 `database_unavailable`",
+        gt=0,
+        le=600,
+    )
 
 
 class Store(Section):

@@ -28,12 +28,18 @@ _PATIENCE_S = 10
 
 # SQLAlchemy wraps what its statements meet, but not what our own BEGIN meets.
 _UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError, OSError)
+# Of PostgreSQL's errors it makes no such kinds; their codes tell: no connection, read-only after a failover, a
+# deadlock, no room, a lock not given, stopped by the operator, a broken disk.
+_NOT_NOW = ("08", "25006", "40", "53", "55P03", "57", "58")
 
 
 class Database:
     """A database, with one pool of connections for reading and one for writing."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, busy_timeout_ms: int = 5000) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, busy_timeout_ms: int = 5000, deadline_s: float = 30.0
+    ) -> None:
+        self._deadline_s = deadline_s
         common: dict[str, Any] = {
             "pool_pre_ping": not url.startswith("sqlite"),
             "max_overflow": 0,
@@ -64,20 +70,26 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Open a session for questions; each sees what is committed when it is asked. Raises DatabaseUnavailable."""
+        """Open a session for questions; each sees what is committed when it is asked.
+
+        Raises DatabaseUnavailable, also when the block takes longer than the deadline.
+        """
         with _translated():
-            async with self._readers.session() as session:
+            async with asyncio.timeout(self._deadline_s), self._readers.session() as session:
                 yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction that commits at the end of the block, or rolls back. Raises DatabaseUnavailable.
+        """Open a transaction that commits at the end of the block, or rolls back.
+
+        Raises DatabaseUnavailable, also when the block takes longer than the deadline; if that was while it
+        committed, nobody knows whether it did.
 
         On SQLite it takes the write lock at its beginning: two deferred transactions that both read and then
         write lose an update.
         """
         with _translated():
-            async with self._turn, self._write.begin() as session:
+            async with asyncio.timeout(self._deadline_s), self._turn, self._write.begin() as session:
                 yield session
 
     async def check(self) -> None:
@@ -98,10 +110,14 @@ class _translated:  # noqa: N801 - reads as a verb at its use
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        if isinstance(error, _UNREACHABLE) or lost:
+        if isinstance(error, _UNREACHABLE) or (isinstance(error, DBAPIError) and _passes(error)):
             log.error("database does not answer", exc_info=error)
             raise DatabaseUnavailable from None
+
+
+def _passes(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_NOT_NOW)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

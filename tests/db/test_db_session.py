@@ -138,6 +138,58 @@ async def test_a_database_that_is_away_is_said_to_be(url: str) -> None:
             await asyncio.to_thread(thread.join, 5)
 
 
+@pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "40P01", "40001", "25006", "58030"])
+async def test_what_postgresql_cannot_do_now_is_no_bug(db: Database, code: str) -> None:
+    """A full disk, no connection left, a shutdown, a start, a deadlock, a failover, a broken disk."""
+    if db.dialect != "postgresql":
+        pytest.skip("the codes are PostgreSQL's")
+    with pytest.raises(DatabaseUnavailable):
+        async with db.write() as session:
+            await session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{code}'; END $$"))
+
+
+async def test_a_full_disk_is_said_to_be_one_and_loses_nothing(tmp_path: Path) -> None:
+    db = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+    async with db.write() as session:
+        await session.execute(text("CREATE TABLE t (x TEXT)"))
+        await session.execute(text("INSERT INTO t VALUES ('kept')"))
+        await session.execute(text("PRAGMA max_page_count = 8"))
+
+    with pytest.raises(DatabaseUnavailable):
+        async with db.write() as session:
+            await session.execute(text("INSERT INTO t VALUES (zeroblob(1000000))"))
+    async with db.write() as session:
+        await session.execute(text("PRAGMA max_page_count = 1000000"))
+        await session.execute(text("INSERT INTO t VALUES ('later')"))
+
+    async with db.read() as session:
+        assert (await session.scalars(text("SELECT x FROM t"))).all() == ["kept", "later"]
+    await db.close()
+
+
+async def test_a_transaction_ends_at_its_deadline(database_url: str) -> None:
+    """On the server it sleeps; on SQLite it waits for another one."""
+    db = Database(database_url, deadline_s=0.3)
+    slow = {"postgresql": "SELECT pg_sleep(60)", "mysql": "SELECT SLEEP(60)"}.get(db.dialect)
+
+    if slow is None:
+        async with db._turn:
+            with pytest.raises(DatabaseUnavailable):
+                async with db.write():
+                    pass
+    else:
+        for transaction in (db.read, db.write):
+            with pytest.raises(DatabaseUnavailable):
+                async with transaction() as session:
+                    await session.execute(text(slow))
+
+    async with db.write() as session:
+        session.add(a_flow())
+    async with db.read() as session:
+        assert await session.scalar(select(Flow.id)) == "flow_1"
+    await db.close()
+
+
 async def test_a_writer_of_another_process_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
     db = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}", busy_timeout_ms=50)
     async with db.write() as session:
