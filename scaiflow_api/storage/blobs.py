@@ -36,7 +36,11 @@ class BlobStore(Protocol):
         ...
 
     async def delete(self, key: str) -> None:
-        """Remove the object; nothing happens when there is none."""
+        """Remove the object; nothing happens when there is none.
+
+        It is asked for at most once: a repetition could remove what somebody stored there after the first, whose
+        answer was lost.
+        """
         ...
 
     def keys(self, prefix: str) -> AsyncIterator[BlobInfo]:

@@ -49,20 +49,21 @@ class S3Blobs:
             max_pool_connections=threads,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
-            retries={"mode": "standard", "total_max_attempts": 3},
             proxies={},
             ignore_configured_endpoint_urls=True,
             s3={"addressing_style": "path" if endpoint_url else "auto"},
         )
         try:
-            self._client: S3Client = Session().client(
+            open_client = partial(
+                Session().client,
                 "s3",
                 endpoint_url=endpoint_url,
                 region_name=region or ("us-east-1" if endpoint_url else None),
                 aws_access_key_id=access_key,
                 aws_secret_access_key=secret_key,
-                config=config,
             )
+            self._client: S3Client = open_client(config=config.merge(_attempts(3)))
+            self._deleter: S3Client = open_client(config=config.merge(_attempts(1)))
         except (BotoCoreError, ValueError) as exc:
             raise StoreNotUsable(f"The S3 settings of SCAIFLOW_STORE_URL are refused: {exc}") from exc
         self._bucket = bucket
@@ -78,7 +79,7 @@ class S3Blobs:
 
     async def delete(self, key: str) -> None:
         check_key(key)
-        await self._run("delete", partial(self._client.delete_object, Bucket=self._bucket, Key=key))
+        await self._run("delete", partial(self._deleter.delete_object, Bucket=self._bucket, Key=key))
 
     async def keys(self, prefix: str) -> AsyncIterator[BlobInfo]:
         check_prefix(prefix)
@@ -98,6 +99,7 @@ class S3Blobs:
     async def close(self) -> None:
         await self._workers.close()
         self._client.close()
+        self._deleter.close()
 
     async def _run(self, action: str, work: Callable[[], Result]) -> Result:
         try:
@@ -149,6 +151,10 @@ class S3Blobs:
             for entry in answer.get("Contents", [])
         ]
         return page, answer["NextContinuationToken"] if answer["IsTruncated"] else None
+
+
+def _attempts(number: int) -> Config:
+    return Config(retries={"mode": "standard", "total_max_attempts": number})
 
 
 def _check_answer(answer: Mapping[str, Any], sign: str) -> None:

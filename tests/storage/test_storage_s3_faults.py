@@ -75,6 +75,15 @@ async def test_a_busy_server_is_asked_again() -> None:
         assert "if-none-match" not in server.heard[0].headers
 
 
+@pytest.mark.parametrize("step", [SLOW_DOWN, HangUp(), Silence()], ids=["503", "hang-up", "silence"])
+async def test_a_deletion_is_not_repeated(step: Step) -> None:
+    """The first may have been carried out, and what is there now be somebody else's."""
+    async with store_and_server(step) as (store, server):
+        with pytest.raises(StoreUnavailable):
+            await store.delete("k")
+        assert server.methods() == ["DELETE"]
+
+
 @pytest.mark.parametrize(
     "script",
     [
