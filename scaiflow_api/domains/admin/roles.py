@@ -1,5 +1,7 @@
 """Who is an administrator. Nobody changes a role higher than its own, and the last super admin stays."""
 
+from dataclasses import replace
+
 from scaiflow_api.auth.caller import AdminRole, Caller
 from scaiflow_api.auth.errors import InsufficientRole
 from scaiflow_api.auth.tenancy import TenantScope
@@ -41,18 +43,19 @@ class AdminRoles:
 
     async def grant(self, caller: Caller, user_id: str, tenants: TenantScope, role: AdminRole) -> None:
         """Set the role granted by hand. Raises InsufficientRole, HigherRole, LastSuperAdmin for a demotion."""
-        if not caller.holds(role):
-            raise InsufficientRole(needed=role.value)
         await self._set(caller, await self.of(user_id, tenants), role)
 
     async def revoke(self, caller: Caller, user_id: str, tenants: TenantScope) -> None:
-        """Take the role granted by hand away. Raises HigherRole, RoleFromGroup, LastSuperAdmin."""
+        """Take the role granted by hand away. Raises InsufficientRole, HigherRole, RoleFromGroup, LastSuperAdmin."""
         await self._set(caller, await self.of(user_id, tenants), None)
 
     async def _set(self, caller: Caller, seen: User, role: AdminRole | None) -> None:
         async with self._db.write() as session:
             people = AdminRepository(session)
             super_admins = await lock_super_admins(session)
+            caller = await _as_it_stands(people, caller)
+            if not caller.holds(needed := role or AdminRole.TENANT_ADMIN):
+                raise InsufficientRole(needed=needed.value)
             user = await people.lock(seen)
             if user is None or (role is not None and user.deleted_at is not None):
                 raise UserNotFound(user_id=seen.id)
@@ -69,6 +72,17 @@ class AdminRoles:
                 raise LastSuperAdmin(user_id=user.id)
             if role_state(user) != before:
                 await record(session, caller, role_entry(user, before), self._clock.now())
+
+
+async def _as_it_stands(people: AdminRepository, caller: Caller) -> Caller:
+    """Return the caller with the role that it holds at this moment.
+
+    What it was let in with may be seconds old: enough to give a role back to oneself that was just revoked.
+    """
+    for user in await people.named(caller.subject, caller.tenant_id):
+        role, source = effective_role(user)
+        return replace(caller, admin_role=role, admin_role_source=source)
+    return caller  # not of the mirror: a developer without sign-in
 
 
 def _can_act(user: User) -> bool:
