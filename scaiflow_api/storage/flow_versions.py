@@ -55,7 +55,7 @@ class FlowVersions:
 
     @staticmethod
     def key_of(tenant_id: str, flow_id: str, version: str) -> str:
-        return f"flows/{segment(tenant_id)}/{segment(flow_id)}/v{escape(version)}.flow.json"
+        return f"{_before(tenant_id, flow_id)}{escape(version)}.flow.json"
 
     @staticmethod
     def place_of(key: str) -> tuple[str, str, str] | None:
@@ -73,6 +73,11 @@ class FlowVersions:
         except BlobExists:
             raise VersionTaken from None
 
+    async def numbers(self, tenant_id: str, flow_id: str) -> frozenset[str]:
+        """Return the versions that have an object, whether or not a row names them."""
+        listed = [self.place_of(blob.key) async for blob in self._blobs.keys(_before(tenant_id, flow_id))]
+        return frozenset(place[2] for place in listed if place is not None)
+
     async def discard(self, tenant_id: str, flow_id: str, version: str) -> None:
         """Remove a document that the caller wrote itself and that no row names, nor ever will."""
         await self._blobs.delete(self.key_of(tenant_id, flow_id, version))
@@ -89,3 +94,7 @@ class FlowVersions:
             if len(document.text) <= self._recent.maxsize:
                 self._recent[key] = document
         return document
+
+
+def _before(tenant_id: str, flow_id: str) -> str:
+    return f"flows/{segment(tenant_id)}/{segment(flow_id)}/v"

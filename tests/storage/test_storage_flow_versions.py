@@ -120,3 +120,12 @@ async def test_a_version_tells_the_name_that_stands_in_it() -> None:
     flows = FlowVersions(MemoryBlobs())
     await flows.write("t", "f", "1.0.0", b'{"nodes":[{"name":"inner"}],"name":"outer"}')
     assert (await flows.read("t", "f", "1.0.0")).name == "outer"
+
+
+async def test_the_numbers_that_have_an_object_are_listed() -> None:
+    flows = FlowVersions(MemoryBlobs())
+    for version in ("1.0.0", "1.0.1", "1.0.2-rc.1+b.7"):
+        await flows.write("t", "f", version, b"x")
+    await flows.write("t", "f2", "1.0.9", b"x")
+
+    assert await flows.numbers("t", "f") == {"1.0.0", "1.0.1", "1.0.2-rc.1+b.7"}

@@ -25,6 +25,7 @@ from scaiflow_api.domains.acls.errors import (
     PrincipalNotFound,
 )
 from scaiflow_api.domains.acls.repository import AclRepository, Principal
+from scaiflow_api.domains.flows.access import require_level
 from scaiflow_api.domains.flows.errors import FlowNotFound
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.kit.clock import Clock
@@ -58,7 +59,7 @@ class FlowAcls:
         _require_level(level)
         if principal_type not in PRINCIPAL_TYPES:
             raise InvalidPrincipalType(principal_type=principal_type)
-        async with self._locked(opened) as (session, acls, flow):
+        async with self._locked(caller, opened) as (session, acls, flow):
             now = self._clock.now()
             known = await acls.mirrored(flow.tenant_id, principal_type, principal_id)
             if known is None:
@@ -91,7 +92,7 @@ class FlowAcls:
         """Give a grant another level. Raises InvalidLevel, AclNotFound, LastWayIn."""
         opened = await self._flows.open(caller, flow_id, Level.ADMIN)
         _require_level(level)
-        async with self._locked(opened) as (session, acls, flow):
+        async with self._locked(caller, opened) as (session, acls, flow):
             now = self._clock.now()
             granted = await self._granted(acls, flow, acl_id)
             if granted.level != level:
@@ -105,7 +106,7 @@ class FlowAcls:
     async def revoke(self, caller: Caller, flow_id: str, acl_id: str) -> None:
         """Take a grant away, also one's own. Raises AclNotFound, LastWayIn."""
         opened = await self._flows.open(caller, flow_id, Level.ADMIN)
-        async with self._locked(opened) as (session, acls, flow):
+        async with self._locked(caller, opened) as (session, acls, flow):
             granted = await self._granted(acls, flow, acl_id)
             await self._require_way_in(caller, acls, flow, granted)
             await acls.remove(granted)
@@ -118,13 +119,19 @@ class FlowAcls:
             return await AclRepository(session).viewers(flow, principals)
 
     @asynccontextmanager
-    async def _locked(self, opened: Flow) -> AsyncIterator[tuple[AsyncSession, AclRepository, Flow]]:
-        """Open a transaction in which nobody else changes the flow, its owner or its grants."""
+    async def _locked(
+        self, caller: Caller, opened: Flow
+    ) -> AsyncIterator[tuple[AsyncSession, AclRepository, Flow]]:
+        """Open a transaction in which nobody else changes the flow, its owner or its grants.
+
+        The caller's level is asked for again: a grant that was revoked meanwhile is of no use.
+        """
         async with self._db.write() as session:
             acls = AclRepository(session)
             flow = await acls.lock(opened)
             if flow is None:
                 raise FlowNotFound(flow_id=opened.id)
+            await require_level(session, flow, caller, Level.ADMIN)
             yield session, acls, flow
 
     @staticmethod

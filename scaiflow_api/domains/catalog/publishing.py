@@ -143,16 +143,18 @@ class PublishPackage:
         self, caller: Caller, wanted: PublishRequest, stored: _Stored, seen: CatalogEntry | None
     ) -> CatalogEntry | None:
         """Write the rows; None: the package came or went since it was `seen`."""
-        info, now = stored.info, self._clock.now()
+        info = stored.info
         try:
             async with self._db.write() as session:
                 catalog = CatalogRepository(session)
-                row = await catalog.lock(seen.package) if seen is not None else _new(caller, info, now)
+                row = await catalog.lock(seen.package) if seen is not None else _new(caller, info)
                 if row is None:
                     return None
                 before = await catalog.find_version(row, row.version) if seen is not None else None
+                now = self._clock.now()  # after the lock, so that the last version has the latest time
                 row.version, row.updated_at = info.version, now
                 if seen is None:
+                    row.created_at = now
                     await catalog.add(row)
                 # What is not said may have been changed since it was seen.
                 for field, value in wanted.model_dump(include=_SHOWN, exclude_none=True).items():
@@ -185,7 +187,7 @@ class PublishPackage:
             return None
 
 
-def _new(caller: Caller, info: PackageInfo, now: datetime) -> CatalogPackage:
+def _new(caller: Caller, info: PackageInfo) -> CatalogPackage:
     return CatalogPackage(
         id=new_id("pkg"),
         tenant_id=caller.tenant_id,
@@ -194,7 +196,6 @@ def _new(caller: Caller, info: PackageInfo, now: datetime) -> CatalogPackage:
         description=info.description,
         author_id=caller.subject,
         visibility="tenant",
-        created_at=now,
     )
 
 

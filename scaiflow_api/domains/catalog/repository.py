@@ -66,6 +66,13 @@ class CatalogRepository:
     async def find_version(self, package: CatalogPackage, version: str) -> CatalogVersion | None:
         return await self._session.get(CatalogVersion, (package.id, version))
 
+    async def is_there(self, seen: CatalogPackage) -> bool:
+        """Tell whether a package was not deleted since it was `seen`."""
+        rows = select(CatalogPackage.id).where(
+            CatalogPackage.id == seen.id, CatalogPackage.tenant_id == seen.tenant_id
+        )
+        return await self._session.scalar(rows) is not None
+
     async def lock(self, seen: CatalogPackage) -> CatalogPackage | None:
         """Return the row as it is, and keep it so until the transaction ends; None: it was deleted."""
         rows = select(CatalogPackage).where(

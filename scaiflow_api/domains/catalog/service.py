@@ -76,11 +76,15 @@ class CatalogService:
     async def file(self, package: CatalogPackage, version: str | None = None) -> tuple[str, bytes]:
         """Return a version (default: the last) and the bytes that were published under it.
 
-        Raises PackageVersionNotFound, PackageDamaged, or the store's error.
+        Raises PackageVersionNotFound, PackageDamaged, or the store's error; PackageNotFound when the package was
+        deleted meanwhile.
         """
         version = version if version is not None else package.version
         async with self._db.read() as session:
-            row = await CatalogRepository(session).find_version(package, version)
+            catalog = CatalogRepository(session)
+            row = await catalog.find_version(package, version)
+            if row is None and not await catalog.is_there(package):
+                raise PackageNotFound(package_id=package.package_id)
         if row is None:
             raise PackageVersionNotFound(package_id=package.package_id, version=version)
         data = await self._files.read(package.tenant_id, package.package_id, version)

@@ -1,5 +1,7 @@
 """What a caller holds on a flow at this moment: the decision of `auth.acl`, with the grants that are stored."""
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from scaiflow_api.auth.acl import Level, level_of
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.models.flow import Flow
@@ -7,11 +9,11 @@ from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl
 from scaiflow_api.domains.flows.repository import FlowRepository
 
 
-async def require_level(flows: FlowRepository, flow: Flow, caller: Caller, level: Level) -> None:
+async def require_level(session: AsyncSession, flow: Flow, caller: Caller, level: Level) -> None:
     """Raise FlowNotFound where the caller may not even see the flow, InsufficientAcl where it holds too little."""
     held = level_of(caller, tenant_id=flow.tenant_id, owner_id=flow.owner_id)
     if held is None:
-        granted = await flows.granted(flow, caller)
+        granted = await FlowRepository(session).granted(flow, caller)
         held = level_of(caller, tenant_id=flow.tenant_id, owner_id=flow.owner_id, granted=granted)
     if held is None:
         raise FlowNotFound(flow_id=flow.id)

@@ -141,8 +141,9 @@ async def restore_flow(
     flow_id: str, caller: Manager, flows: FlowServiceDep, writer: FlowWriterDep
 ) -> Response:
     """Bring a deleted flow back as it was, with its versions and grants. `GET /v1/flows?deleted=true` finds it."""
-    flow = await writer.undelete(caller, await flows.open_deleted(caller, flow_id))
-    return flow_detail(flow, await flows.text(flow))
+    deleted = await flows.open_deleted(caller, flow_id)
+    text = await flows.text(deleted)  # first: what cannot be read is not restored
+    return flow_detail(await writer.undelete(caller, deleted), text)
 
 
 @router.post(

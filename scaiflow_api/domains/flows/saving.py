@@ -6,8 +6,9 @@ for minutes between the two gives up: by then `scaiflow gc` may take the object 
 The moment at which a row moves decides every race. Saves without `If-Match` all become versions, one after the
 other; with it, the first wins and the others get 412. What was deleted, or whose grant was revoked, before that
 moment is not saved (404, 403); what was saved before it stays saved, and comes back with the flow when that is
-restored. A deploy takes the version that is current when its turn begins; a save during it is a newer version that
-is not deployed.
+restored. The same holds for grants and for giving a flow away. What only reads the flow (a deploy, publishing,
+duplicating) is judged, and takes the version that is current, when it reads; for a deploy that is when its turn
+begins. What changes afterwards comes after it.
 """
 
 import asyncio
@@ -157,7 +158,7 @@ class FlowWriter:
             if not await flows.undelete(flow, now):
                 raise FlowNotDeleted(flow_id=flow.id)
             back, _ = await flows.reread(flow)
-            await require_level(flows, back, caller, Level.ADMIN)
+            await require_level(session, back, caller, Level.ADMIN)
             await record(session, caller, audited.restored(back, before=flow_state(flow)), now)
         return back
 
@@ -176,7 +177,7 @@ class FlowWriter:
         while time.monotonic() < give_up:
             name = fields.get("name", flow.name)
             began = self._clock.now()
-            version, stored = await self._store(flow, name, content)
+            version, stored = await self._store(flow, name, content, give_up)
             if version:
                 row = self._version_row(flow.id, version, caller, message, stored, began)
                 values = {**fields, "version": version}
@@ -192,11 +193,13 @@ class FlowWriter:
             flow = await self._lost(flow, if_match)
         raise SaveContention
 
-    async def _store(self, flow: Flow, name: str, content: dict[str, Any]) -> tuple[str, bytes]:
+    async def _store(
+        self, flow: Flow, name: str, content: dict[str, Any], give_up: float
+    ) -> tuple[str, bytes]:
         """Put the document under the first free version; an empty version says that another save was faster."""
         version = Version.of(flow.version).next_patch()
         orphan_at = time.monotonic() + self._orphan_after_s
-        while True:
+        while time.monotonic() < give_up:
             stored = await self._checked(content, flow.id, name, str(version))
             try:
                 await self._versions.write(flow.tenant_id, flow.id, str(version), stored)
@@ -204,11 +207,15 @@ class FlowWriter:
                 if (await self._reread(flow)).version != flow.version:
                     return "", stored
                 if time.monotonic() > orphan_at:
-                    version = version.next_patch()
+                    # All at once: a database that takes no row for an hour leaves thousands.
+                    taken = await self._versions.numbers(flow.tenant_id, flow.id)
+                    while str(version) in taken:
+                        version = version.next_patch()
                 else:
                     await asyncio.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - only spreads the crowd
             else:
                 return str(version), stored
+        raise SaveContention
 
     async def _discard(self, flow: Flow, row: FlowVersion) -> None:
         """Take back what we stored for a row that certainly will not name it, so that its number is free.
@@ -246,7 +253,7 @@ class FlowWriter:
                 return None
             # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
             changed, digest = await flows.reread(flow)
-            await require_level(flows, changed, caller, level)
+            await require_level(session, changed, caller, level)
             if version is not None:
                 session.add(version)
             await record(session, caller, tell(changed, before=before or digest), now)

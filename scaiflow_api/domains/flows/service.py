@@ -41,7 +41,7 @@ class FlowService:
             flow = await flows.find(flow_id, reads_of(caller))
             if flow is None:
                 raise FlowNotFound(flow_id=flow_id)
-            await require_level(flows, flow, caller, level)
+            await require_level(session, flow, caller, level)
         if own_tenant and flow.tenant_id != caller.tenant_id:
             raise ForeignTenant(flow_id=flow.id)
         return flow
@@ -56,7 +56,7 @@ class FlowService:
             flow = await flows.find_deleted(flow_id, reads_of(caller))
             if flow is not None:
                 try:
-                    await require_level(flows, flow, caller, Level.ADMIN)
+                    await require_level(session, flow, caller, Level.ADMIN)
                 except InsufficientAcl:
                     raise FlowNotFound(flow_id=flow_id) from None
                 return flow

@@ -36,10 +36,10 @@ class TransferFlow:
         """
         while True:
             flow = await self._flows.open(caller, flow_id, Level.ADMIN)
+            if new_owner == flow.owner_id:
+                return flow  # also when the old owner, whose answer was lost, asks again
             if not (caller.subject == flow.owner_id or caller.is_tenant_admin or caller.is_super_admin):
                 raise InsufficientAcl(flow_id=flow.id, needed=OWNER, held=Level.ADMIN.label)
-            if new_owner == flow.owner_id:
-                return flow
             standing = await self._principals.find(flow.tenant_id, new_owner)
             if standing is None or standing.deleted or standing.status != ACTIVE:
                 raise OwnerNotFound(owner_id=new_owner)
