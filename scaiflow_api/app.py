@@ -27,6 +27,7 @@ from scaiflow_api.domains.runs.router import router as runs
 from scaiflow_api.domains.schema.router import router as schema
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
+from scaiflow_api.domains.tenants.router import router as tenants
 from scaiflow_api.domains.testruns.router import router as testruns
 from scaiflow_api.domains.versions.router import router as versions
 from scaiflow_api.domains.webhooks.router import router as webhooks
@@ -118,6 +119,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         admin,
         audit,
         directory,
+        tenants,
         schema,
     ):
         app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)

@@ -5,20 +5,28 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import httpx
+
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
 from scaiflow_api.db.principals import Principals
+from scaiflow_api.db.sealing import Sealer
 from scaiflow_api.db.session import Database
+from scaiflow_api.db.tenant_secrets import StoredSecrets
 from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock, SystemClock
+from scaiflow_api.kit.secrets import TenantSecrets
 from scaiflow_api.kit.turns import Turns
 from scaiflow_api.live import Presence, open_presence
 from scaiflow_api.settings import Live, Settings, Store
 from scaiflow_api.storage import BlobStore, FlowVersions, open_blobs
+from scaiflow_api.upstreams.addresses import PublicOnly
 from scaiflow_api.upstreams.base import open_client
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaikey_directory import ScaiKeyDirectory
+from scaiflow_api.upstreams.scaivault import ScaiVault
+from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,8 @@ class Resources:
     scaikey: ScaiKey
     directory: ScaiKeyDirectory
     scaigrid: ScaiGrid
+    tenant_keys: TenantKeys
+    tenant_grids: TenantGrids
     tokens: TokenVerifier
     limits: Limits
     clock: Clock
@@ -76,6 +86,10 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             scaikey=scaikey,
             directory=ScaiKeyDirectory(to_scaikey, settings.scaikey, scaikey),
             scaigrid=scaigrid,
+            tenant_keys=TenantKeys(await _open_secrets(stack, settings, db, scaikey)),
+            tenant_grids=TenantGrids(
+                await _open_abroad(stack, settings), settings.scaigrid, public_only=settings.is_production
+            ),
             tokens=TokenVerifier(
                 base_url=settings.scaikey.base_url or "",
                 audiences=settings.scaikey.audiences,
@@ -87,6 +101,24 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             saves=Turns(),
             sync_wanted=asyncio.Event(),
         )
+
+
+async def _open_secrets(
+    stack: AsyncExitStack, settings: Settings, db: Database, scaikey: ScaiKey
+) -> TenantSecrets | None:
+    """Return what keeps secrets of tenants: ScaiVault, else our database, else nothing does."""
+    if settings.secrets.vault_url:
+        http = await stack.enter_async_context(open_client(settings.scaigrid))
+        return ScaiVault(http, settings.secrets.vault_url, scaikey)
+    if keys := settings.secrets.keys:
+        return StoredSecrets(db, Sealer(keys))
+    return None
+
+
+async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:
+    """Return a client for addresses that tenants name; in production it reaches public ones only."""
+    transport = PublicOnly("scaigrid") if settings.is_production else None
+    return await stack.enter_async_context(open_client(settings.scaigrid, transport))
 
 
 def open_store(store: Store) -> BlobStore:

@@ -4,6 +4,8 @@ Sources, weakest first: `/etc/scaiflow/api.env`, `./.env`, `apps/api/.env`, the 
 `SCAIFLOW_ENV_FILE`, the process environment.
 """
 
+import base64
+import binascii
 import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -48,6 +50,16 @@ def _grant(text: str) -> tuple[str, str, str]:
             f"SCAIFLOW_BOOTSTRAP_ADMINS: '{text}' is not TENANT/USER=tenant_admin or =super_admin"
         )
     return found[1], found[2], found[3]
+
+
+def _secret_key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("SCAIFLOW_SECRETS_KEY: each key is the base64 of 32 random bytes")
+    return key
 
 
 class Section(BaseSettings):
@@ -255,6 +267,11 @@ class ScaiGrid(Section):
         None,
         "`user_jwt` or `api_key` pins the credential; unset: JWT first, then key",
     )
+    allow_http: bool = _env(
+        "SCAIFLOW_TENANT_GRID_HTTP",
+        False,
+        "true: a tenant's own ScaiGrid may have an `http` address; in production it must be a public one even so",
+    )
     timeout_s: float = _env(
         "SCAIFLOW_UPSTREAM_TIMEOUT_S",
         10.0,
@@ -275,6 +292,34 @@ class ScaiGrid(Section):
         "SCAIFLOW_TEST_CONCURRENCY", 4, "fixtures of one test run at a time", ge=1, le=64
     )
     test_timeout_s: float = _env("SCAIFLOW_TEST_TIMEOUT_S", 60.0, "seconds for one fixture", gt=0)
+
+
+class Secrets(Section):
+    """Where the ScaiGrid keys of tenants are kept: in ScaiVault, else encrypted in the database."""
+
+    vault_url: str | None = _env(
+        "SCAIVAULT_BASE_URL",
+        None,
+        "ScaiVault base URL, asked with the token of the ScaiKey client; unset: the database, if there is a key",
+    )
+    key: SecretStr | None = _env(
+        "SCAIFLOW_SECRETS_KEY",
+        None,
+        "base64 of 32 random bytes, for keeping secrets in the database; several separated by commas: the first "
+        "encrypts, all decrypt",
+    )
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The keys themselves, 32 bytes each."""
+        return [_secret_key(part) for part in self.key.get_secret_value().split(",")] if self.key else []
+
+    @field_validator("key")
+    @classmethod
+    def _readable(cls, key: SecretStr | None) -> SecretStr | None:
+        for part in key.get_secret_value().split(",") if key else ():
+            _secret_key(part)
+        return key
 
 
 class Bootstrap(Section):
@@ -346,6 +391,7 @@ class Settings(BaseModel):
     scaikey: ScaiKey = Field(default_factory=ScaiKey)
     directory: Directory = Field(default_factory=Directory)
     scaigrid: ScaiGrid = Field(default_factory=ScaiGrid)
+    secrets: Secrets = Field(default_factory=Secrets)
     bootstrap: Bootstrap = Field(default_factory=Bootstrap)
     limits: FlowLimits = Field(default_factory=FlowLimits)
     localgrid: LocalGrid = Field(default_factory=LocalGrid)

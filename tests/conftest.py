@@ -25,7 +25,9 @@ configure_logging("CRITICAL")
 
 # The settings of whoever runs the tests are not those of the tests.
 for name in list(os.environ):
-    if name.startswith(("SCAIFLOW_", "SCAIKEY_", "SCAIGRID_")) and not name.startswith("SCAIFLOW_TEST_"):
+    if name.startswith(("SCAIFLOW_", "SCAIKEY_", "SCAIGRID_", "SCAIVAULT_")) and not name.startswith(
+        "SCAIFLOW_TEST_"
+    ):
         del os.environ[name]
 
 

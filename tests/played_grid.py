@@ -91,6 +91,8 @@ class PlayedGrid:
             return 200, {"data": {"events": self.events, "next_cursor": "next"}}
         if step == "models":
             return 200, self.models
+        if step == "me":
+            return 200, {"data": {"id": "svc_played", "tenant_id": None, "roles": [], "permissions": []}}
         assert core is not None
         if step == "delete":
             del self.cores[core["id"]]

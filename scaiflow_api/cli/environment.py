@@ -62,6 +62,8 @@ def embed() -> None:
         "SCAIFLOW_SCAIKEY_REDIRECT_URI": f"{api}/auth/callback",
         "SCAIGRID_BASE_URL": f"{grid}/scaigrid",
         "SCAIFLOW_PLATFORM_TENANT": "tnt_platform",
+        "SCAIVAULT_BASE_URL": f"{grid}/scaivault",
+        "SCAIFLOW_TENANT_GRID_HTTP": "true",
         "SCAIFLOW_BOOTSTRAP_ADMINS": "tnt_acme/usr_alice=tenant_admin,tnt_platform/usr_root=super_admin",
     }
     os.environ.update({**embedded, **chosen})

@@ -43,13 +43,16 @@ _HANDED_ON = (
 )
 
 
-def open_client(settings: ScaiGridSettings) -> httpx.AsyncClient:
+def open_client(
+    settings: ScaiGridSettings, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
     """Return a client for one system; it is closed by leaving it as a context manager.
 
     It follows no redirect (a token would travel along) and reads no proxy or netrc from the environment.
     """
     return httpx.AsyncClient(
-        verify=_trusted_authorities(),
+        transport=transport,
+        verify=trusted_authorities(),
         timeout=httpx.Timeout(settings.timeout_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
         # Servers commonly drop idle connections after 5 s; we drop them first, or a POST meets a closing one.
         limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0),
@@ -65,7 +68,7 @@ def open_client(settings: ScaiGridSettings) -> httpx.AsyncClient:
 
 
 @cache
-def _trusted_authorities() -> ssl.SSLContext:
+def trusted_authorities() -> ssl.SSLContext:
     """Read the certificate authorities once for all clients; that takes longer than the rest of a client."""
     return httpx.create_ssl_context(trust_env=False)
 

@@ -1,41 +1,55 @@
-"""Who pays: which credential goes to ScaiGrid.
+"""Who pays, and where: which credential goes to which ScaiGrid.
 
-A user's token goes only to the operator's own ScaiGrid, the one that `SCAIGRID_BASE_URL` names; that is the only
-ScaiGrid there is a client for. A credential that was refused is never replaced by the next one: the caller would
-act with rights that are not his.
+A user's token goes only to the operator's own ScaiGrid, the one that `SCAIGRID_BASE_URL` names; one that a tenant
+names gets that tenant's key and nothing else. A credential that was refused is never replaced by the next one: the
+caller would act with rights that are not his.
 """
+
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.settings import DeployAuth, Settings
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys
 
 
-def choose_credential(
-    mode: DeployAuth | None,
-    caller_token: SecretStr | None,
-    tenant_key: SecretStr | None,
-    environment_key: SecretStr | None,
-) -> SecretStr | None:
-    """Return the caller's token, else the tenant's key, else the environment's; None when there is none.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A ScaiGrid and the credential that goes there."""
 
-    `mode` pins one kind: `user_jwt` admits no key, `api_key` no token.
-    """
-    order = {
-        DeployAuth.USER_JWT: (caller_token,),
-        DeployAuth.API_KEY: (tenant_key, environment_key),
-        None: (caller_token, tenant_key, environment_key),
-    }[mode]
-    return next((secret for secret in order if secret is not None and secret.get_secret_value()), None)
+    grid: ScaiGrid
+    credential: SecretStr
 
 
 class Credentials:
-    """Chooses by this process's settings. The environment's key serves development only."""
+    """Chooses by this process's settings: the caller's token, else the tenant's key, else the environment's.
 
-    def __init__(self, settings: Settings) -> None:
+    `SCAIFLOW_DEPLOY_AUTH` pins one kind: `user_jwt` admits no key, `api_key` no token. The environment's key
+    serves development only.
+    """
+
+    def __init__(self, settings: Settings, scaigrid: ScaiGrid, keys: TenantKeys, grids: TenantGrids) -> None:
         self._mode = settings.scaigrid.deploy_auth
         self._environment_key = None if settings.is_production else settings.scaigrid.api_key
+        self._scaigrid = scaigrid
+        self._keys = keys
+        self._grids = grids
 
-    def of(self, caller: Caller, tenant_key: SecretStr | None = None) -> SecretStr | None:
-        """Return what pays for a call that `caller` makes."""
-        return choose_credential(self._mode, caller.token, tenant_key, self._environment_key)
+    async def of(self, caller: Caller) -> Access | None:
+        """Return what pays for a call that `caller` makes; None: nothing does.
+
+        Raises UpstreamError, or SecretUnreadable, where the tenant's key is asked for and cannot be had.
+        """
+        if self._mode is not DeployAuth.API_KEY and caller.token.get_secret_value():
+            return Access(self._scaigrid, caller.token)
+        if self._mode is DeployAuth.USER_JWT:
+            return None
+        key = await self._keys.of(caller.tenant_id)
+        if key is not None:
+            grid = self._grids.at(key.base_url) if key.base_url else self._scaigrid
+            return Access(grid, key.api_key)
+        if self._environment_key is not None and self._environment_key.get_secret_value():
+            return Access(self._scaigrid, self._environment_key)
+        return None

@@ -11,11 +11,14 @@ from typing import Any, Literal, TypeAlias
 
 from scaiflow_api.kit.errors import AppError
 
-System: TypeAlias = Literal["scaigrid", "scaikey"]
+System: TypeAlias = Literal["scaigrid", "scaikey", "scaivault"]
 
-TITLES: Mapping[System, str] = {"scaigrid": "ScaiGrid", "scaikey": "ScaiKey"}
+TITLES: Mapping[System, str] = {"scaigrid": "ScaiGrid", "scaikey": "ScaiKey", "scaivault": "ScaiVault"}
 _PERMISSION = re.compile(r"\b(?:scai[a-z]+|models|modules|routing|accounting)(?::[a-z_]+)+")
 _NO_ACCESS = frozenset({401, 403})
+_OF_THE_VAULT = (
+    "The operator gives this service's ScaiKey client the scopes `secrets:read` and `secrets:write`."
+)
 
 
 class UpstreamError(Exception):
@@ -65,6 +68,14 @@ class UpstreamBusy(UpstreamError):
 
 class UpstreamUnavailable(UpstreamError):
     """It answered 5xx, or could not be reached at all (then `status` is None)."""
+
+
+class AddressRefused(UpstreamError):
+    """It was not called: its address is, or leads to, one that must not be reached from here."""
+
+    def __init__(self, system: System, reason: str) -> None:
+        super().__init__(system, message=f"The address of {TITLES[system]} {reason}.")
+        self.reason = reason
 
 
 class UpstreamNonsense(UpstreamError):
@@ -144,6 +155,17 @@ class ScaiKeyRefused(AppError):
     fix = "Sign in again: a code or a refresh token is good once, and only for a while."
 
 
+class ScaiVaultApi(_Told):
+    """ScaiVault failed; `status` and `code` are its own, null when it could not be reached."""
+
+    status, error = 502, "scaivault_api"
+
+
+class ScaiVaultTimeout(AppError):
+    status, error = 504, "scaivault_timeout"
+    template = "ScaiVault did not answer within {seconds:g} s."
+
+
 class _Busy(AppError):
     status = 429
     template = "{message}"
@@ -166,6 +188,12 @@ class ScaiKeyBusy(_Busy):
     error = "scaikey_busy"
 
 
+class ScaiVaultBusy(_Busy):
+    """ScaiVault's rate limit. Its body and headers are handed on, with `detail` added."""
+
+    error = "scaivault_busy"
+
+
 @dataclass(frozen=True, slots=True)
 class _Names:
     auth: type[_Told]
@@ -178,6 +206,8 @@ _NAMES: Mapping[System, _Names] = {
     "scaigrid": _Names(ScaiGridAuth, ScaiGridApi, ScaiGridTimeout, ScaiGridBusy),
     # A refused sign-in is `ScaiKeyRefused`; any other refusal means that we asked wrongly.
     "scaikey": _Names(ScaiKeyApi, ScaiKeyApi, ScaiKeyTimeout, ScaiKeyBusy),
+    # It refuses this service's own token: nothing that the caller could mend.
+    "scaivault": _Names(ScaiVaultApi, ScaiVaultApi, ScaiVaultTimeout, ScaiVaultBusy),
 }
 
 
@@ -198,6 +228,8 @@ def fix_of(failure: UpstreamError) -> dict[str, Any]:
     """Return `{"fix": …}` where the refusal says, or the call knows, what is missing; else nothing."""
     if not isinstance(failure, UpstreamRejected) or not failure.no_access:
         return {}
+    if failure.system == "scaivault":
+        return {"fix": _OF_THE_VAULT}
     if failure.status == 401:
         return {"fix": f"Sign in again: {TITLES[failure.system]} does not accept the credential."}
     named = _PERMISSION.search(failure.message or "")

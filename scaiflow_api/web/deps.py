@@ -1,7 +1,7 @@
 """What a route asks for: the process's resources, and a caller who may be here."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -9,7 +9,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import MANAGE, VIEW, AdminRole, Caller
 from scaiflow_api.auth.errors import InsufficientRole, PermissionDenied
+from scaiflow_api.db.sealing import SecretUnreadable
 from scaiflow_api.resources import Resources
+from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.errors import ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout
 from scaiflow_api.web.authentication import Authenticator
 from scaiflow_api.web.context import caller_of, current, identified
 
@@ -30,6 +33,15 @@ async def authenticator(request: Request) -> Authenticator:
 
 
 ResourcesDep = Annotated[Resources, Depends(resources)]
+
+
+async def credentials(opened: ResourcesDep) -> Credentials:
+    return Credentials(opened.settings, opened.scaigrid, opened.tenant_keys, opened.tenant_grids)
+
+
+CredentialsDep = Annotated[Credentials, Depends(credentials)]
+KEY_FAILURES: Final = (ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout, SecretUnreadable)
+"""What may keep a tenant's key from being had, for the documentation of routes that may need one."""
 AuthenticatorDep = Annotated[Authenticator, Depends(authenticator)]
 
 

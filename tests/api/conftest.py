@@ -1,5 +1,6 @@
 """The real application on a real database; only what lies beyond our own process is played."""
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from scaiflow_api.app import create_app
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
 from scaiflow_api.resources import Resources, open_resources
-from scaiflow_api.settings import Api, Database, Environment, ScaiGrid, ScaiKey, Settings, Store
+from scaiflow_api.settings import Api, Database, Environment, ScaiGrid, ScaiKey, Secrets, Settings, Store
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCAIGRID = "http://scaigrid.test"
@@ -37,6 +38,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         store=Store(url=f"file:{tmp_path / 'blobs'}"),
         scaikey=ScaiKey(base_url=ISSUER, client_id=AUDIENCE, client_secret=SecretStr("client-secret")),
         scaigrid=ScaiGrid(base_url=SCAIGRID, timeout_s=2.0, start_timeout_s=1.0),
+        secrets=Secrets(key=SecretStr(base64.b64encode(bytes(32)).decode())),
     )
 
 

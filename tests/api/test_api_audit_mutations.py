@@ -82,6 +82,9 @@ TOLD: dict[tuple[str, str], Told] = {
     ("PATCH", "/catalog/{package_id}"): Told(done("package.updated", "package"), {"name": "Renamed"}),
     ("DELETE", "/catalog/{package_id}"): Told(done("package.deleted", "package")),
     ("POST", "/catalog/{package_id}/install"): Told(done("flow.created"), {"save": True}),
+    ("POST", "/tenants/me/scaigrid_credentials"): Told(
+        beyond("tenant.credentials_set", "tenant"), {"api_key": "sgk_0123456789abcdef"}
+    ),
     ("POST", "/admin/users/{user_id}/role"): Told(done("role.granted", "user"), {"role": "tenant_admin"}),
     ("DELETE", "/admin/users/{user_id}/role"): Told(done("role.revoked", "user"), user_id="usr_admin"),
     # What is mirrored from ScaiKey has its history there.
@@ -157,6 +160,7 @@ async def test_what_was_done_is_told(
             "flow.undeployed",
             "flow.tested",
             "core.invoked",
+            "tenant.credentials_set",
         ):
             assert row["before_hash"] or row["after_hash"]
             assert row["before_hash"] != row["after_hash"]

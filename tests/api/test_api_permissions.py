@@ -115,6 +115,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/catalog/{package_id}/install"): Call(**SEE),
     ("GET", "/schema/flow/v2.json"): Call(),
     ("GET", "/schema/node-kinds"): Call(),
+    ("GET", "/tenants/me/scaigrid_credentials"): Call(),
+    ("POST", "/tenants/me/scaigrid_credentials"): Call((204, None), {"api_key": "sgk_0123456789abcdef"}),
     ("GET", "/admin/audit"): Call(),
     ("GET", "/admin/users"): Call(),
     ("GET", "/admin/groups"): Call(),

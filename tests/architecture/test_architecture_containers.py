@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-OUR_PREFIXES = ("SCAIFLOW_", "SCAIKEY_", "SCAIGRID_")
+OUR_PREFIXES = ("SCAIFLOW_", "SCAIKEY_", "SCAIGRID_", "SCAIVAULT_")
 INSTRUCTIONS = frozenset({"FROM", "RUN", "ENV", "WORKDIR", "COPY", "USER", "EXPOSE", "HEALTHCHECK", "CMD"})
 LOOPBACK = "http://127.0.0.1:"
 ONE_SHOT = {"migrate", "bucket"}

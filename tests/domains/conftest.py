@@ -27,6 +27,7 @@ from scaiflow_api.storage.memory import MemoryBlobs
 from scaiflow_api.upstreams.base import Policy, open_client
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GRID = "http://grid.test/scaigrid"
@@ -93,6 +94,23 @@ def scaigrid(http: httpx.AsyncClient) -> ScaiGrid:
     return ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=GRID), policy=policy)
 
 
+Paying = Callable[..., Credentials]
+
+
 @pytest.fixture
-def credentials() -> Credentials:
-    return Credentials(Settings(api=Api(_env_file=None), scaigrid=ScaiGridSettings(_env_file=None)))
+def paying(scaigrid: ScaiGrid, http: httpx.AsyncClient) -> Paying:
+    """Make the choice of credentials of an operator with these ScaiGrid settings; no tenant has a key."""
+
+    def make(**changed: Any) -> Credentials:
+        settings = ScaiGridSettings(_env_file=None, **changed)
+        grids = TenantGrids(http, settings, public_only=True)
+        return Credentials(
+            Settings(api=Api(_env_file=None), scaigrid=settings), scaigrid, TenantKeys(None), grids
+        )
+
+    return make
+
+
+@pytest.fixture
+def credentials(paying: Paying) -> Credentials:
+    return paying()

@@ -24,10 +24,8 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.settings import Api, DeployAuth, Settings
-from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.settings import DeployAuth
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 Keep = Callable[[dict[str, Any]], Awaitable[Flow]]
 ASK = DeployRequest()
@@ -35,11 +33,10 @@ QUIETLY = DeployRequest(publish_as_model=False)
 
 
 @pytest.fixture
-def deploys(db: Database, flows: FlowService, scaigrid: ScaiGrid, credentials: Credentials) -> DeployFlow:
+def deploys(db: Database, flows: FlowService, credentials: Credentials) -> DeployFlow:
     return DeployFlow(
         db=db,
         flows=flows,
-        scaigrid=scaigrid,
         credentials=credentials,
         clock=SystemClock(),
         limits=DeployLimits(graph=DEFAULT_LIMITS, start_timeout_s=0.3, wait_s=5),
@@ -318,18 +315,16 @@ async def test_a_flow_with_queues_is_refused_before_a_core_is_made(
 async def test_without_credentials_nothing_happens(
     db: Database,
     flows: FlowService,
-    scaigrid: ScaiGrid,
+    paying: Callable[..., Credentials],
     grid: PlayedGrid,
     keep: Keep,
     bob: Caller,
     echo: dict[str, Any],
 ) -> None:
-    keyed = ScaiGridSettings(_env_file=None, deploy_auth=DeployAuth.API_KEY)
     deploys = DeployFlow(
         db=db,
         flows=flows,
-        scaigrid=scaigrid,
-        credentials=Credentials(Settings(api=Api(_env_file=None), scaigrid=keyed)),
+        credentials=paying(deploy_auth=DeployAuth.API_KEY),
         clock=SystemClock(),
         limits=DeployLimits(graph=DEFAULT_LIMITS, start_timeout_s=1),
     )
@@ -448,7 +443,6 @@ async def test_a_deploy_that_waited_too_long_gives_up(
     grid: PlayedGrid,
     db: Database,
     flows: FlowService,
-    scaigrid: ScaiGrid,
     credentials: Credentials,
     keep: Keep,
     bob: Caller,
@@ -458,7 +452,6 @@ async def test_a_deploy_that_waited_too_long_gives_up(
     impatient = DeployFlow(
         db=db,
         flows=flows,
-        scaigrid=scaigrid,
         credentials=credentials,
         clock=SystemClock(),
         limits=DeployLimits(graph=DEFAULT_LIMITS, start_timeout_s=1, wait_s=0.05),

@@ -21,11 +21,9 @@ from scaiflow_api.domains.testruns.service import RunTests, TestLimits
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.settings import Api, DeployAuth, Settings
-from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.settings import DeployAuth
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 Json = dict[str, Any]
 Deployed = Callable[[Json], Awaitable[Flow]]
@@ -33,13 +31,12 @@ AGAINST = RunTestsRequest(core_id="core_1")
 
 
 @pytest.fixture
-def tests(db: Database, flows: FlowService, scaigrid: ScaiGrid, credentials: Credentials) -> RunTests:
+def tests(db: Database, flows: FlowService, credentials: Credentials) -> RunTests:
     return RunTests(
         db=db,
         clock=SystemClock(),
         flows=flows,
         deployments=Deployments(db),
-        scaigrid=scaigrid,
         credentials=credentials,
         limits=TestLimits(graph=DEFAULT_LIMITS, concurrency=2, timeout_s=0.2),
     )
@@ -307,22 +304,18 @@ async def test_the_core_must_be_one_of_this_flow(
 async def test_without_credentials_nothing_is_run(
     db: Database,
     flows: FlowService,
-    scaigrid: ScaiGrid,
+    paying: Callable[..., Credentials],
     grid: PlayedGrid,
     deployed: Deployed,
     bob: Caller,
     echo: Json,
 ) -> None:
-    keyed = Settings(
-        api=Api(_env_file=None), scaigrid=ScaiGridSettings(_env_file=None, deploy_auth=DeployAuth.API_KEY)
-    )
     tests = RunTests(
         db=db,
         clock=SystemClock(),
         flows=flows,
         deployments=Deployments(db),
-        scaigrid=scaigrid,
-        credentials=Credentials(keyed),
+        credentials=paying(deploy_auth=DeployAuth.API_KEY),
         limits=TestLimits(graph=DEFAULT_LIMITS, concurrency=2, timeout_s=1),
     )
     flow = await deployed(echo)

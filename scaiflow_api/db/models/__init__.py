@@ -8,6 +8,7 @@ from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion
 from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.idempotency_key import IdempotencyKey
 from scaiflow_api.db.models.lease import Lease
+from scaiflow_api.db.models.tenant_secret import TenantSecret
 from scaiflow_api.db.models.user import User
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "IdempotencyKey",
     "Lease",
     "Membership",
+    "TenantSecret",
     "User",
     "WebhookEvent",
 ]

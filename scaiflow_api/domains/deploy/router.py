@@ -29,36 +29,35 @@ from scaiflow_api.domains.flows.errors import (
     VersionNotFound,
 )
 from scaiflow_api.flowgraph import FlowTooLarge
-from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
-from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute)
 
 
-async def deploy_flow_service(resources: ResourcesDep, flows: FlowServiceDep) -> DeployFlow:
+async def deploy_flow_service(
+    resources: ResourcesDep, credentials: CredentialsDep, flows: FlowServiceDep
+) -> DeployFlow:
     settings = resources.settings
     return DeployFlow(
         db=resources.db,
         flows=flows,
-        scaigrid=resources.scaigrid,
-        credentials=Credentials(settings),
+        credentials=credentials,
         clock=resources.clock,
         limits=DeployLimits(graph=resources.limits, start_timeout_s=settings.scaigrid.start_timeout_s),
     )
 
 
 async def withdraw_flow_service(
-    resources: ResourcesDep, flows: FlowServiceDep, writer: FlowWriterDep
+    resources: ResourcesDep, credentials: CredentialsDep, flows: FlowServiceDep, writer: FlowWriterDep
 ) -> WithdrawFlow:
     return WithdrawFlow(
         db=resources.db,
         flows=flows,
         writer=writer,
-        scaigrid=resources.scaigrid,
-        credentials=Credentials(resources.settings),
+        credentials=credentials,
         clock=resources.clock,
     )
 
@@ -90,6 +89,7 @@ WithdrawFlowDep = Annotated[WithdrawFlow, Depends(withdraw_flow_service)]
         ScaiGridBusy,
         ScaiGridNotConfigured,
         ScaiGridTimeout,
+        *KEY_FAILURES,
     ),
     openapi_extra=acl(Level.DEPLOY),
 )
@@ -117,6 +117,7 @@ async def deploy_flow(
         ScaiGridBusy,
         ScaiGridNotConfigured,
         ScaiGridTimeout,
+        *KEY_FAILURES,
     ),
     openapi_extra=acl(Level.DEPLOY),
 )
@@ -142,6 +143,7 @@ async def undeploy_flow(flow_id: str, caller: Manager, withdrawals: WithdrawFlow
         ScaiGridBusy,
         ScaiGridNotConfigured,
         ScaiGridTimeout,
+        *KEY_FAILURES,
     ),
     openapi_extra=acl(Level.ADMIN),
 )

@@ -37,7 +37,6 @@ from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +57,12 @@ class DeployFlow:
         *,
         db: Database,
         flows: FlowService,
-        scaigrid: ScaiGrid,
         credentials: Credentials,
         clock: Clock,
         limits: DeployLimits,
     ) -> None:
         self._db = db
         self._flows = flows
-        self._scaigrid = scaigrid
         self._credentials = credentials
         self._clock = clock
         self._limits = limits
@@ -78,10 +75,10 @@ class DeployFlow:
         QueueProvisionFailed, and an error of the step at which ScaiGrid failed.
         """
         await self._flows.open(caller, flow_id, Level.DEPLOY, own_tenant=True)
-        credential = self._credentials.of(caller)
-        if credential is None:
+        access = await self._credentials.of(caller)
+        if access is None:
             raise MissingScaiGridCredentials(tenant_id=caller.tenant_id)
-        rollout = Rollout(self._scaigrid, credential, start_timeout_s=self._limits.start_timeout_s)
+        rollout = Rollout(access.grid, access.credential, start_timeout_s=self._limits.start_timeout_s)
         async with one_at_a_time(self._leases, flow_id, wait_s=self._limits.wait_s) as lease:
             # Opened again: while we waited it may have got a new version, or gone.
             flow = await self._flows.open(caller, flow_id, Level.DEPLOY, own_tenant=True)

@@ -15,7 +15,6 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import UpstreamError
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 
 class WithdrawFlow:
@@ -27,7 +26,6 @@ class WithdrawFlow:
         db: Database,
         flows: FlowService,
         writer: FlowWriter,
-        scaigrid: ScaiGrid,
         credentials: Credentials,
         clock: Clock,
         wait_s: float = WAIT_S,
@@ -35,7 +33,6 @@ class WithdrawFlow:
         self._db = db
         self._flows = flows
         self._writer = writer
-        self._scaigrid = scaigrid
         self._credentials = credentials
         self._clock = clock
         self._wait_s = wait_s
@@ -75,20 +72,20 @@ class WithdrawFlow:
             attempts = await deployments.history(flow.tenant_id, flow.id, without_core=True, limit=1)
         if not attempts:
             return []
-        credential = self._credentials.of(caller)
-        if credential is None:
+        access = await self._credentials.of(caller)
+        if access is None:
             raise MissingScaiGridCredentials(tenant_id=caller.tenant_id)
         try:
             # The answer to a deploy may have been lost, and with it the id of the Core that it made.
             found = known or [
-                core.id for core in await self._scaigrid.cores(credential) if core.source_id == flow.id
+                core.id for core in await access.grid.cores(access.credential) if core.source_id == flow.id
             ]
         except UpstreamError as failure:
             raise step_failed(CoreDeleteFailed, failure, core_id=None) from None
         for core_id in found:
             await append(self._db, caller, undeployed(flow, core_id, "started"), self._clock.now())
             try:
-                await self._scaigrid.delete_core(credential, core_id)
+                await access.grid.delete_core(access.credential, core_id)
             except UpstreamError as failure:
                 refusal = step_failed(CoreDeleteFailed, failure, core_id=core_id)
                 entry = undeployed(flow, core_id, "failed", error=refusal.error)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends
 from scaiflow_api.domains.lookups.errors import MissingCredentials
 from scaiflow_api.domains.lookups.schemas import ModelItem, ModelList
 from scaiflow_api.domains.lookups.service import Lookups
-from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import (
     ScaiGridApi,
     ScaiGridAuth,
@@ -15,14 +14,14 @@ from scaiflow_api.upstreams.errors import (
     ScaiGridNotConfigured,
     ScaiGridTimeout,
 )
-from scaiflow_api.web.deps import ResourcesDep, Viewer
+from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Viewer
 from scaiflow_api.web.errors import documented
 
 router = APIRouter(prefix="/scaigrid", tags=["lookups"])
 
 
-async def lookups(resources: ResourcesDep) -> Lookups:
-    return Lookups(resources.scaigrid, Credentials(resources.settings))
+async def lookups(credentials: CredentialsDep) -> Lookups:
+    return Lookups(credentials)
 
 
 @router.get(
@@ -30,7 +29,13 @@ async def lookups(resources: ResourcesDep) -> Lookups:
     response_model=ModelList,
     response_model_exclude_none=True,
     responses=documented(
-        MissingCredentials, ScaiGridAuth, ScaiGridApi, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
+        MissingCredentials,
+        ScaiGridAuth,
+        ScaiGridApi,
+        ScaiGridBusy,
+        ScaiGridNotConfigured,
+        ScaiGridTimeout,
+        *KEY_FAILURES,
     ),
 )
 async def list_models(caller: Viewer, found: Annotated[Lookups, Depends(lookups)]) -> ModelList:

@@ -3,20 +3,18 @@
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.domains.lookups.errors import MissingCredentials
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaigrid_answers import GridModel
 
 
 class Lookups:
     """Read-only views of the tenant's ScaiGrid."""
 
-    def __init__(self, scaigrid: ScaiGrid, credentials: Credentials) -> None:
-        self._scaigrid = scaigrid
+    def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
 
     async def models(self, caller: Caller) -> list[GridModel]:
         """Return the models that the caller's tenant may use. Raises MissingCredentials, UpstreamError."""
-        credential = self._credentials.of(caller)
-        if credential is None:
+        access = await self._credentials.of(caller)
+        if access is None:
             raise MissingCredentials(tenant_id=caller.tenant_id)
-        return await self._scaigrid.models(credential)
+        return await access.grid.models(access.credential)

@@ -12,7 +12,6 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
 from scaiflow_api.domains.runs.schemas import InvokeAnswer, InvokeRequest
 from scaiflow_api.domains.runs.service import Runs
-from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import (
     ScaiGridApi,
     ScaiGridAuth,
@@ -20,7 +19,7 @@ from scaiflow_api.upstreams.errors import (
     ScaiGridNotConfigured,
     ScaiGridTimeout,
 )
-from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -33,6 +32,7 @@ _UPSTREAM = (
     ScaiGridBusy,
     ScaiGridNotConfigured,
     ScaiGridTimeout,
+    *KEY_FAILURES,
 )
 _EVENTS_EXAMPLE = {
     "data": {
@@ -49,14 +49,13 @@ _EVENTS_EXAMPLE = {
 }
 
 
-async def runs(resources: ResourcesDep) -> Runs:
+async def runs(resources: ResourcesDep, credentials: CredentialsDep) -> Runs:
     return Runs(
         db=resources.db,
         clock=resources.clock,
         flows=FlowService(resources.db, resources.versions),
         deployments=Deployments(resources.db),
-        scaigrid=resources.scaigrid,
-        credentials=Credentials(resources.settings),
+        credentials=credentials,
     )
 
 

@@ -7,8 +7,6 @@ effects, with the caller's credential.
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
-
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
@@ -21,8 +19,7 @@ from scaiflow_api.domains.flows.errors import FlowNotFound
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.credentials import Access, Credentials
 from scaiflow_api.upstreams.scaigrid_answers import Execution
 
 _NO_EVENTS = b'{"data":{"events":[],"next_cursor":null}}'
@@ -39,14 +36,12 @@ class Runs:
         clock: Clock,
         flows: FlowService,
         deployments: Deployments,
-        scaigrid: ScaiGrid,
         credentials: Credentials,
     ) -> None:
         self._db = db
         self._clock = clock
         self._flows = flows
         self._deployments = deployments
-        self._scaigrid = scaigrid
         self._credentials = credentials
 
     async def events(self, caller: Caller, *, core_id: str | None, limit: int, cursor: str | None) -> bytes:
@@ -63,9 +58,8 @@ class Runs:
         else:
             await self._open(caller, core_id, Level.VIEW)
             visible = frozenset({core_id})
-        page = await self._scaigrid.events(
-            self._credential(caller), core_id=core_id, limit=limit, cursor=cursor
-        )
+        access = await self._access(caller)
+        page = await access.grid.events(access.credential, core_id=core_id, limit=limit, cursor=cursor)
         return page.only(visible)
 
     async def invoke(
@@ -79,7 +73,7 @@ class Runs:
     ) -> Execution:
         """Run a Core. Raises CoreNotFound, InsufficientAcl, MissingCredentials, UpstreamError."""
         flow = await self._open(caller, core_id, Level.DEPLOY)
-        credential = self._credential(caller)
+        access = await self._access(caller)
         entry = Entry(
             tenant_id=flow.tenant_id,
             action="core.invoked",
@@ -88,8 +82,8 @@ class Runs:
             flow_id=flow.id,
         )
         async with told(self._db, self._clock, caller, entry) as details:
-            run = await self._scaigrid.invoke(
-                credential, core_id, value, flow_name=flow_name, instance_key=instance_key
+            run = await access.grid.invoke(
+                access.credential, core_id, value, flow_name=flow_name, instance_key=instance_key
             )
             details |= {"execution_id": run.execution_id, "status": run.status}
         return run
@@ -115,8 +109,8 @@ class Runs:
                 break
         return frozenset(core_id for core_id, flow_id in cores.items() if flow_id in visible)
 
-    def _credential(self, caller: Caller) -> SecretStr:
-        credential = self._credentials.of(caller)
-        if credential is None:
+    async def _access(self, caller: Caller) -> Access:
+        access = await self._credentials.of(caller)
+        if access is None:
             raise MissingCredentials(tenant_id=caller.tenant_id)
-        return credential
+        return access

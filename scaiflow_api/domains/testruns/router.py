@@ -11,29 +11,27 @@ from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, Insuf
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
 from scaiflow_api.domains.testruns.service import RunTests, TestLimits
-from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import (
     ScaiGridApi,
     ScaiGridAuth,
     ScaiGridBusy,
     ScaiGridNotConfigured,
 )
-from scaiflow_api.web.deps import Manager, ResourcesDep, acl
+from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute)
 
 
-async def run_tests_service(resources: ResourcesDep) -> RunTests:
+async def run_tests_service(resources: ResourcesDep, credentials: CredentialsDep) -> RunTests:
     settings = resources.settings
     return RunTests(
         db=resources.db,
         clock=resources.clock,
         flows=FlowService(resources.db, resources.versions),
         deployments=Deployments(resources.db),
-        scaigrid=resources.scaigrid,
-        credentials=Credentials(settings),
+        credentials=credentials,
         limits=TestLimits(
             graph=resources.limits,
             concurrency=settings.scaigrid.test_concurrency,
@@ -55,6 +53,7 @@ async def run_tests_service(resources: ResourcesDep) -> RunTests:
         ScaiGridApi,
         ScaiGridBusy,
         ScaiGridNotConfigured,
+        *KEY_FAILURES,
     ),
     openapi_extra=acl(Level.DEPLOY),
 )

@@ -5,8 +5,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import SecretStr
-
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler import CompileError, compile_flow
@@ -20,9 +18,8 @@ from scaiflow_api.domains.testruns.matching import find_mismatches
 from scaiflow_api.domains.testruns.schemas import FixtureResult, MismatchItem, RunTestsRequest, TestReport
 from scaiflow_api.flowgraph import Limits, TestFixture
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.credentials import Access, Credentials
 from scaiflow_api.upstreams.errors import UpstreamError, UpstreamRejected, UpstreamTimedOut, as_app_error
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaigrid_answers import Execution
 
 _BAD_INPUT = frozenset({400, 422})
@@ -44,7 +41,7 @@ class TestLimits:
 class _Target:
     """What the fixtures run against."""
 
-    credential: SecretStr
+    access: Access
     core_id: str
     flow_names: dict[str, str]
     """Entry node → the compiled flow that it starts."""
@@ -60,7 +57,6 @@ class RunTests:
         clock: Clock,
         flows: FlowService,
         deployments: Deployments,
-        scaigrid: ScaiGrid,
         credentials: Credentials,
         limits: TestLimits,
     ) -> None:
@@ -68,7 +64,6 @@ class RunTests:
         self._clock = clock
         self._flows = flows
         self._deployments = deployments
-        self._scaigrid = scaigrid
         self._credentials = credentials
         self._limits = limits
 
@@ -82,8 +77,8 @@ class RunTests:
         flow = await self._flows.open(caller, flow_id, Level.DEPLOY, own_tenant=True)
         if await self._deployments.flow_of_core(flow.tenant_id, order.core_id) != flow.id:
             raise CoreNotFound(core_id=order.core_id)
-        credential = self._credentials.of(caller)
-        if credential is None:
+        access = await self._credentials.of(caller)
+        if access is None:
             raise MissingScaiGridCredentials(tenant_id=caller.tenant_id)
         document = await self._flows.document(flow)
         fixtures = [TestFixture.model_validate(fixture) for fixture in document.get("tests") or []]
@@ -93,7 +88,7 @@ class RunTests:
         flow_names = await self._flow_names(document) if any(fixture.entry for fixture in chosen) else {}
         entry = flow_entry(flow, "flow.tested", details={"core_id": order.core_id, "version": flow.version})
         async with told(self._db, self._clock, caller, entry) as details:
-            results = await self._run_all(chosen, _Target(credential, order.core_id, flow_names))
+            results = await self._run_all(chosen, _Target(access, order.core_id, flow_names))
             passed = sum(result.ok for result in results)
             failed = len(results) - passed
             details |= {"passed": passed, "failed": failed}
@@ -121,8 +116,8 @@ class RunTests:
             )
         started = time.monotonic()
         try:
-            run = await self._scaigrid.invoke(
-                target.credential,
+            run = await target.access.grid.invoke(
+                target.access.credential,
                 target.core_id,
                 fixture.input,
                 flow_name=target.flow_names[fixture.entry] if fixture.entry is not None else None,

@@ -1,0 +1,1 @@
+"""What a tenant trusts ScaiFlow with: its key at ScaiGrid."""

@@ -1,0 +1,118 @@
+"""Addresses that somebody else named: which of them we call, and a transport that holds to it at every connection.
+
+A name is looked up once per request, and the request goes to an address of that answer. So a name that leads
+elsewhere the next moment gains nothing.
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import httpx
+
+from scaiflow_api.upstreams.base import trusted_authorities
+from scaiflow_api.upstreams.errors import AddressRefused, System
+
+LONGEST_URL: Final = 500
+_FORBIDDEN: Final = re.compile(r"[^!-~]|[\\?#]")
+_TRIED_AT_MOST: Final = 3
+# They hold an IPv4 address that some router on the way unpacks.
+_EMBEDDING: Final = tuple(
+    map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+)
+
+IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class UnusableAddress(ValueError):
+    """Why an address is none that can be called."""
+
+
+def base_url_of(text: str, *, allow_http: bool) -> str:
+    """Return the base URL without a slash at its end. Raises UnusableAddress."""
+    if len(text) > LONGEST_URL or _FORBIDDEN.search(text):
+        raise UnusableAddress("has a character that a base URL cannot have, or is too long")
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        raise UnusableAddress("is no URL") from None
+    if url.scheme not in ({"https", "http"} if allow_http else {"https"}):
+        raise UnusableAddress("must begin with https://")
+    if not url.host or not 0 < (url.port or 443) < 65_536:
+        raise UnusableAddress("names no host, or no port")
+    if "@" in text:
+        raise UnusableAddress("must not hold a user or a password")
+    return text.rstrip("/")
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the internet, not of a private network or of this machine."""
+    found: IPAddress = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        elif any(found in network for network in _EMBEDDING):
+            return False
+    return found.is_global and not found.is_multicast
+
+
+async def resolve(host: str, port: int | None) -> Sequence[str]:
+    """Return the IP addresses of a host, in the system's order. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(place[0]) for _, _, _, _, place in found))
+
+
+async def public_addresses(system: System, host: str, port: int | None) -> Sequence[str]:
+    """Return a host's addresses. Raises AddressRefused when any is not public, OSError when there is none."""
+    found = await resolve(host, port)
+    if not all(map(is_public, found)):
+        raise AddressRefused(system, "leads into a network that is not public")
+    return found
+
+
+class PublicOnly(httpx.AsyncBaseTransport):
+    """Calls public addresses only, each request on a connection of its own.
+
+    Connections are not kept: one that was verified for a name must not carry the request for another name that
+    has the same IP address.
+    """
+
+    def __init__(self, system: System, inner: httpx.AsyncBaseTransport | None = None) -> None:
+        self._system: System = system
+        self._inner = inner or httpx.AsyncHTTPTransport(
+            verify=trusted_authorities(),
+            trust_env=False,
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host
+        try:
+            addresses = await public_addresses(self._system, host, request.url.port)
+        except (OSError, UnicodeError):
+            raise httpx.ConnectError("the name is not known", request=request) from None
+        failure: httpx.TransportError | None = None
+        for address in addresses[:_TRIED_AT_MOST]:
+            try:
+                return await self._inner.handle_async_request(_to(address, request))
+            except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
+                failure = fault
+        raise failure or httpx.ConnectError("the name has no address", request=request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _to(address: str, request: httpx.Request) -> httpx.Request:
+    """Return the request with the address in place of the name; `Host` and the certificate stay the name's."""
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=address),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": request.url.host},
+    )

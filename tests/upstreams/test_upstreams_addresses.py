@@ -1,0 +1,171 @@
+"""Addresses that a tenant names: which are called, and where a request to them goes."""
+
+from collections.abc import Sequence
+
+import httpx
+import pytest
+
+from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams import addresses
+from scaiflow_api.upstreams.addresses import PublicOnly, UnusableAddress, base_url_of, is_public
+from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.errors import AddressRefused
+
+PUBLIC, OTHER = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://grid.acme.test",
+        "https://grid.acme.test:8443/base",
+        "https://93.184.216.34",
+        f"https://[{OTHER}]/x",
+    ],
+)
+def test_base_urls(text: str) -> None:
+    assert base_url_of(text, allow_http=False) == text
+    assert base_url_of(f"{text}/", allow_http=False) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "grid.acme.test",
+            "//grid.acme.test",
+            "https://",
+            "https:///x",
+            "ftp://grid.test",
+            "file:///etc/passwd",
+        ),
+        *(
+            "https://u@grid.test",
+            "https://u:p@grid.test",
+            "https://grid.test@evil.test",
+            "https://grid.test:99999",
+        ),
+        *(
+            "https://grid.test?x=1",
+            "https://grid.test/#f",
+            "https://grid.test\\@evil.test",
+            "https://grid .test",
+        ),
+        *("https://grid.test\r\nX: y", "https://gr\u00efd.test", "https://[::1", "https://" + "a" * 500),
+    ],
+)
+def test_what_is_no_base_url(text: str) -> None:
+    with pytest.raises(UnusableAddress):
+        base_url_of(text, allow_http=True)
+
+
+def test_http_only_where_it_is_allowed() -> None:
+    assert base_url_of("http://grid.test", allow_http=True) == "http://grid.test"
+    with pytest.raises(UnusableAddress, match="must begin with https"):
+        base_url_of("http://grid.test", allow_http=False)
+
+
+@pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", OTHER, "::ffff:8.8.8.8"])
+def test_public_addresses(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1"),
+        *("169.254.169.254", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "198.18.0.1"),
+        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "ff0e::1", "2001:db8::1"),
+        *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::1"),
+    ],
+)
+def test_addresses_of_private_networks(address: str) -> None:
+    assert not is_public(address)
+
+
+class Names:
+    """A name service: each look-up takes the next answer, the last one stays."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, _: int | None) -> Sequence[str]:
+        self.asked.append(host)
+        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if not found:
+            raise OSError
+        return found
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """Notes what would be sent; addresses in `dead` do not answer."""
+
+    def __init__(self, *dead: str) -> None:
+        self.dead = dead
+        self.sent: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        if request.url.host in self.dead:
+            raise httpx.ConnectError("no answer", request=request)
+        return httpx.Response(302, headers={"Location": "http://127.0.0.1/"})
+
+
+async def call(
+    monkeypatch: pytest.MonkeyPatch, names: Names, wire: Wire, url: str = "https://grid.test/v1"
+) -> int:
+    monkeypatch.setattr(addresses, "resolve", names)
+    settings = ScaiGridSettings(_env_file=None)
+    async with open_client(settings, PublicOnly("scaigrid", wire)) as client:
+        return (await client.get(url)).status_code
+
+
+async def test_a_request_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, wire = Names([PUBLIC], ["127.0.0.1"]), Wire()
+
+    assert await call(monkeypatch, names, wire) == 302
+
+    (sent,) = wire.sent
+    assert names.asked == ["grid.test"]
+    assert (sent.url.host, sent.headers["host"]) == (PUBLIC, "grid.test")
+    assert sent.extensions["sni_hostname"] == "grid.test"
+
+
+async def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire()
+    await call(monkeypatch, Names([PUBLIC]), wire)
+    assert len(wire.sent) == 1
+
+
+@pytest.mark.parametrize("found", [["127.0.0.1"], [PUBLIC, "10.0.0.1"], ["::1"], ["169.254.169.254"]])
+async def test_a_name_that_leads_into_a_private_network_is_not_called(
+    monkeypatch: pytest.MonkeyPatch, found: list[str]
+) -> None:
+    wire = Wire()
+    with pytest.raises(AddressRefused):
+        await call(monkeypatch, Names(found), wire)
+    assert wire.sent == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "127.1", "[::1]", "[::ffff:7f00:1]"])
+async def test_no_spelling_of_this_machine_is_called(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    wire = Wire()
+    async with open_client(ScaiGridSettings(_env_file=None), PublicOnly("scaigrid", wire)) as client:
+        with pytest.raises(AddressRefused):
+            await client.get(f"https://{host}/v1")
+    assert wire.sent == []
+
+
+async def test_the_next_address_is_tried_where_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(OTHER)
+    assert await call(monkeypatch, Names([OTHER, PUBLIC]), wire) == 302
+    assert [request.url.host for request in wire.sent] == [OTHER, PUBLIC]
+
+
+async def test_what_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(httpx.ConnectError):
+        await call(monkeypatch, Names([]), Wire())
+    with pytest.raises(httpx.ConnectError):
+        await call(monkeypatch, Names([PUBLIC]), Wire(PUBLIC))
