@@ -105,6 +105,9 @@ def page_of(shape: Shape, order: Order, *, after: bool) -> Select[Any]:
     key = _KEYS[order.key]
     if not shape.counts:
         rows = _seen(shape, *_COLUMNS, key.label("key"))
+        if order.key == "name" and not shape.deleted:
+            # The same for all of them; but PostgreSQL does not see it, and would not read the index in its order.
+            rows = rows.order_by(_FLOW.deleted_at.desc() if order.direction == "desc" else _FLOW.deleted_at)
         return _cut(rows, key, _FLOW.id, order.direction, after=after)
     # First the ids alone, from an index; then a page of them; only then the rest of those few flows.
     total = func.count().over().label("total")
