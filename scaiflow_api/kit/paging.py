@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -18,7 +18,7 @@ def decode_cursor(cursor: str, length: int) -> tuple[str, ...] | None:
         parts: Any = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, RecursionError):
         return None
-    if not isinstance(parts, list) or len(parts) != length or not all(isinstance(p, str) for p in parts):
+    if not isinstance(parts, list) or len(parts) != length or not all(_is_text(part) for part in parts):
         return None
     return tuple(parts)
 
@@ -27,6 +27,13 @@ def decode_moment(part: str) -> datetime | None:
     """Return the time that stands in a cursor, as `isoformat` wrote it; None for anything else."""
     try:
         moment = datetime.fromisoformat(part)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and last day of all have no UTC in some zones
         return None
-    return None if moment.tzinfo is None else moment
+
+
+def _is_text(part: object) -> bool:
+    """Tell whether this is a text that a database can be asked about: without NUL and lone surrogates."""
+    if not isinstance(part, str) or "\x00" in part:
+        return False
+    return part.isascii() or not any("\ud800" <= character <= "\udfff" for character in part)
