@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DATA_FOLDER = ".scaiflow"
 CLIENT_ID = "scaiflow-local"
 CLIENT_SECRET = "known-to-everyone-local-grid-only"  # noqa: S105 - good for nothing but the local grid
+GRID_KEY = "sgk_known-to-everyone-local-grid-only"
 WEBHOOK_SECRET = "known-to-everyone-local-webhooks-only"  # noqa: S105 - likewise
 
 _SERVERS = {

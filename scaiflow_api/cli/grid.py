@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from scaiflow_api.cli.environment import GRID_KEY
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.localgrid import GridConfig, create_grid
 from scaiflow_api.settings import Settings
@@ -25,6 +26,7 @@ def grid_application(settings: Settings) -> FastAPI:
             api_client_secret=scaikey.client_secret.get_secret_value(),
             redirect_uris=tuple(dict.fromkeys((scaikey.redirect_uri, "http://localhost:5173/auth/callback"))),
             environment=settings.api.env.value,
+            api_key=GRID_KEY,
             model_url=grid.model_url,
             model_key=grid.model_key.get_secret_value() if grid.model_key else None,
             webhook_url=(

@@ -53,6 +53,7 @@ async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
         upstreams={
             "scaikey": "configured" if settings.scaikey.base_url else "not configured",
             "scaigrid": "configured" if settings.scaigrid.base_url else "not configured",
+            "scaivault": "configured" if settings.secrets.vault_url else "not configured",
         },
     )
 
