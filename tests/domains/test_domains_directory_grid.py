@@ -158,6 +158,18 @@ class TestLoop:
         async with syncing(stage.resources):
             await until(stage, "usr_bob", "ACTIVE")
 
+    async def test_what_was_wanted_is_tried_again_too(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("_GATHER_S", "_ASK_AGAIN_S"):
+            monkeypatch.setattr(loop, name, 0.01)
+        directory = Directory(_env_file=None, sync_interval_minutes=0)
+        settings = stage.resources.settings.model_copy(update={"directory": directory})
+        await stage.grid.put("/_faults", json={"prefix": "/scaikey/api/v1/admin", "status": 400, "times": 2})
+        async with syncing(replace(stage.resources, settings=settings)):
+            stage.resources.sync_wanted.set()
+            await until(stage, "usr_bob", "ACTIVE")
+
     async def test_what_was_missed_is_looked_for_again_soon(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -21,6 +21,8 @@ _LEASE_S = 60.0
 _FOLLOW_UP_S = 300.0
 """How soon a sync follows one that missed rows, which go only when they are missed twice."""
 _FIRST_RETRY_S = 5.0
+_ASK_AGAIN_S = 60.0
+"""How soon a sync that a webhook asked for is tried again when it failed."""
 _GATHER_S = 2.0
 """Events come in crowds; one sync follows them all."""
 _WAIT_FOR_RUNNING_S = 600.0
@@ -50,7 +52,10 @@ class SyncLoop:
             await self._wanted.wait()
             await asyncio.sleep(_GATHER_S)
             self._wanted.clear()
-            await self._once(wait_s=_WAIT_FOR_RUNNING_S)
+            if await self._once(wait_s=_WAIT_FOR_RUNNING_S) is None:
+                # Whoever asked is still right; the events that come meanwhile are followed by the same sync.
+                await asyncio.sleep(_ASK_AGAIN_S)
+                self._wanted.set()
 
     async def _lead(self, lease: Held) -> None:
         retry_s = _FIRST_RETRY_S
