@@ -95,7 +95,7 @@ async def _apply(session: AsyncSession, kind: Kind, changes: Sequence[Change], n
     same = and_(*(kind.table.c[name] == bindparam(f"key_{name}") for name in kind.key))
     for columns, rows in changed.items():
         statement = update(kind.table).where(same).values({name: bindparam(name) for name in columns})
-        await (await session.connection()).execute(statement, rows)
+        await session.execute(statement, rows)
     return done
 
 
