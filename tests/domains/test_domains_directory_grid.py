@@ -199,11 +199,13 @@ class TestLoop:
     async def test_the_next_leads_when_the_leader_ends(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(loop, "_LEASE_S", 0.2)
+        monkeypatch.setattr(loop, "_LEASE_S", 2.0)
+        leader = syncing(stage.resources)
+        await leader.__aenter__()
+        await until(stage, "usr_bob", "ACTIVE")
         async with syncing(stage.resources):
-            async with syncing(stage.resources):
-                await until(stage, "usr_bob", "ACTIVE")
             await stage.admin("POST", "/admin/users/usr_bob/suspend")
+            await leader.__aexit__(None, None, None)
             await until(stage, "usr_bob", "SUSPENDED")
 
     async def test_without_an_interval_it_syncs_when_it_is_wanted(

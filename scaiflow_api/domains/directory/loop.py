@@ -61,7 +61,8 @@ class SyncLoop:
         retry_s = _FIRST_RETRY_S
         while not lease.lost:
             report = await self._once(wait_s=0)
-            if report is None:
+            # A sync that runs may be that of a process that is gone, until its lease ends.
+            if report is None or report.skipped_reason == "already_running":
                 pause_s, retry_s = min(retry_s, self._interval_s), retry_s * 2
             else:
                 pause_s, retry_s = self._interval_s, _FIRST_RETRY_S
