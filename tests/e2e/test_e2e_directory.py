@@ -37,21 +37,22 @@ def test_suspension_and_membership_reach_whoever_is_signed_in(tmp_path: Path) ->
         form = {"grant_type": "client_credentials"}
         tokens = scaikey.post("/platform/oauth/token", data=form, auth=(ADMIN_CLIENT, ADMIN_SECRET)).json()
         scaikey.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-        bob, carol, root = (place.headers(who) for who in ("bob", "carol", "root"))
+        bob, carol, dave, root = (place.headers(who) for who in ("bob", "carol", "dave", "root"))
 
         # At start the mirror was synced: carol is in grp_ops.
         until(api, "/me", carol, "super_admin")
         until(api, "/me", bob, None)
+        until(api, "/me", dave, None)
 
         scaikey.post("/admin/groups/grp_ops/members", json={"user_id": "usr_bob"}).raise_for_status()
+        scaikey.post("/admin/users/usr_dave/suspend").raise_for_status()
         until(api, "/me", bob, "super_admin")
-        scaikey.delete("/admin/groups/grp_ops/members/usr_bob").raise_for_status()
-        until(api, "/me", bob, None)
+        until(api, "/me", dave, 401)
 
-        scaikey.post("/admin/users/usr_bob/suspend").raise_for_status()
-        until(api, "/me", bob, 401)
-        scaikey.post("/admin/users/usr_bob/activate").raise_for_status()
+        scaikey.delete("/admin/groups/grp_ops/members/usr_bob").raise_for_status()
+        scaikey.post("/admin/users/usr_dave/activate").raise_for_status()
         until(api, "/me", bob, None)
+        until(api, "/me", dave, None)
 
         report = api.post("/admin/sync", headers=root).raise_for_status().json()
         assert (report["users_method"], report["users_seen"], report["users_added"]) == (
