@@ -105,15 +105,21 @@ class SQLiteConnection(AdaptedConnection):
 
     def close(self) -> None:
         try:
-            self._in_thread(self._connection.close)
+            self._in_thread(self._end)
         finally:
             self._thread.shutdown(wait=False)
 
     def terminate(self) -> None:
         """Close at once, also where nothing can be awaited."""
         self._connection.interrupt()
-        self._thread.submit(self._connection.close)
+        self._thread.submit(self._end)
         self._thread.shutdown(wait=False)
+
+    def _end(self) -> None:
+        # Closed with a cursor still in somebody's hands, SQLite keeps the transaction, and its lock, until that goes.
+        if self._connection.in_transaction:
+            self._connection.rollback()
+        self._connection.close()
 
     def briefly(self, work: Callable[[], Result]) -> Result:
         """Work on the loop, or in the thread when it takes long or meets another process's lock."""
