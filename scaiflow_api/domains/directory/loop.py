@@ -111,6 +111,10 @@ async def syncing(resources: Resources) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
+        # A cancellation can be lost to a failure while a transaction is undone: it is repeated until it is heard.
+        pending = set(tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1)
         await asyncio.gather(*tasks, return_exceptions=True)
