@@ -282,6 +282,12 @@ class ScaiGrid(Section):
     max_answer_bytes: int = _env(
         "SCAIFLOW_UPSTREAM_MAX_BYTES", 16 * MIB, "largest upstream answer read", ge=1024
     )
+    max_rows: int = _env(
+        "SCAIFLOW_UPSTREAM_MAX_ROWS",
+        10_000,
+        "rows of all pages of a list of ScaiGrid, ScaiQueue or ScaiBunker; a longer one is 502",
+        ge=100,
+    )
     invoke_timeout_s: float = _env(
         "SCAIFLOW_INVOKE_TIMEOUT_S", 120.0, "seconds for one invocation of a Core", gt=0
     )

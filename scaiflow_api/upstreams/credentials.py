@@ -11,16 +11,28 @@ from pydantic import SecretStr
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.settings import DeployAuth, Settings
+from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaiqueue import ScaiQueue
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A ScaiGrid and the credential that goes there."""
+    """A ScaiGrid and the credential that goes there, also to its modules."""
 
     grid: ScaiGrid
     credential: SecretStr
+
+    @property
+    def queues(self) -> ScaiQueue:
+        """The ScaiQueue of that ScaiGrid."""
+        return ScaiQueue.beside(self.grid)
+
+    @property
+    def bunkers(self) -> ScaiBunker:
+        """The ScaiBunker of that ScaiGrid."""
+        return ScaiBunker.beside(self.grid)
 
 
 class Credentials:

@@ -11,9 +11,15 @@ from typing import Any, Literal, TypeAlias
 
 from scaiflow_api.kit.errors import AppError
 
-System: TypeAlias = Literal["scaigrid", "scaikey", "scaivault"]
+System: TypeAlias = Literal["scaigrid", "scaiqueue", "scaibunker", "scaikey", "scaivault"]
 
-TITLES: Mapping[System, str] = {"scaigrid": "ScaiGrid", "scaikey": "ScaiKey", "scaivault": "ScaiVault"}
+TITLES: Mapping[System, str] = {
+    "scaigrid": "ScaiGrid",
+    "scaiqueue": "ScaiQueue",
+    "scaibunker": "ScaiBunker",
+    "scaikey": "ScaiKey",
+    "scaivault": "ScaiVault",
+}
 _PERMISSION = re.compile(r"\b(?:scai[a-z]+|models|modules|routing|accounting)(?::[a-z_]+)+")
 _NO_ACCESS = frozenset({401, 403})
 _OF_THE_VAULT = (
@@ -53,6 +59,11 @@ class UpstreamRejected(UpstreamError):
     def no_access(self) -> bool:
         """Tell whether it refused the credential, not the request."""
         return self.status in _NO_ACCESS
+
+    @property
+    def conflict(self) -> bool:
+        """Tell whether what was to be created is there already, under the same name."""
+        return self.status == 409
 
 
 class UpstreamBusy(UpstreamError):
@@ -119,6 +130,40 @@ class ScaiGridNotConfigured(AppError):
     fix = "The operator sets SCAIGRID_BASE_URL."
 
 
+class ScaiQueueAuth(_Told):
+    """ScaiQueue refused the credential (401), or what it allows (403)."""
+
+    status, error = 502, "scaiqueue_auth"
+
+
+class ScaiQueueApi(_Told):
+    """ScaiQueue failed; `status` and `code` are its own, null when it could not be reached."""
+
+    status, error = 502, "scaiqueue_api"
+
+
+class ScaiQueueTimeout(AppError):
+    status, error = 504, "scaiqueue_timeout"
+    template = "ScaiQueue did not answer within {seconds:g} s."
+
+
+class ScaiBunkerAuth(_Told):
+    """ScaiBunker refused the credential (401), or what it allows (403)."""
+
+    status, error = 502, "scaibunker_auth"
+
+
+class ScaiBunkerApi(_Told):
+    """ScaiBunker failed; `status` and `code` are its own, null when it could not be reached."""
+
+    status, error = 502, "scaibunker_api"
+
+
+class ScaiBunkerTimeout(AppError):
+    status, error = 504, "scaibunker_timeout"
+    template = "ScaiBunker did not answer within {seconds:g} s."
+
+
 class ScaiKeyApi(_Told):
     """ScaiKey failed; `status` and `code` are its own, null when it could not be reached."""
 
@@ -182,6 +227,18 @@ class ScaiGridBusy(_Busy):
     error = "scaigrid_busy"
 
 
+class ScaiQueueBusy(_Busy):
+    """ScaiQueue's rate limit. Its body and headers are handed on, with `detail` added."""
+
+    error = "scaiqueue_busy"
+
+
+class ScaiBunkerBusy(_Busy):
+    """ScaiBunker's rate limit. Its body and headers are handed on, with `detail` added."""
+
+    error = "scaibunker_busy"
+
+
 class ScaiKeyBusy(_Busy):
     """ScaiKey's rate limit. Its body and headers are handed on, with `detail` added."""
 
@@ -204,6 +261,8 @@ class _Names:
 
 _NAMES: Mapping[System, _Names] = {
     "scaigrid": _Names(ScaiGridAuth, ScaiGridApi, ScaiGridTimeout, ScaiGridBusy),
+    "scaiqueue": _Names(ScaiQueueAuth, ScaiQueueApi, ScaiQueueTimeout, ScaiQueueBusy),
+    "scaibunker": _Names(ScaiBunkerAuth, ScaiBunkerApi, ScaiBunkerTimeout, ScaiBunkerBusy),
     # A refused sign-in is `ScaiKeyRefused`; any other refusal means that we asked wrongly.
     "scaikey": _Names(ScaiKeyApi, ScaiKeyApi, ScaiKeyTimeout, ScaiKeyBusy),
     # It refuses this service's own token: nothing that the caller could mend.

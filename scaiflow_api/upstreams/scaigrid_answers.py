@@ -1,4 +1,4 @@
-"""Reading ScaiGrid's answers. Its documentation shows several envelopes for the same thing; all are understood."""
+"""What ScaiGrid's answers say, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,9 @@ from typing import Any
 
 import orjson
 
-from scaiflow_api.upstreams.base import Answer, explanation
+from scaiflow_api.upstreams.base import Answer
 from scaiflow_api.upstreams.errors import UpstreamNonsense
-
-_LIST_NAMES = ("items", "cores", "models")
-_LONGEST_ID = 128
+from scaiflow_api.upstreams.grid_envelopes import count, id_of, read_data, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Core:
         """The flow that it was compiled from."""
         nested = self.metadata.get("scaiflow_meta")
         places = (self.metadata, nested if isinstance(nested, Mapping) else {})
-        return next((found for place in places if (found := _text(place.get("source_id")))), None)
+        return next((found for place in places if (found := text(place.get("source_id")))), None)
 
     @property
     def published(self) -> bool:
@@ -57,11 +55,11 @@ class Core:
 
     @property
     def published_slug(self) -> str | None:
-        return _text(self.metadata.get("published_slug")) if self.published else None
+        return text(self.metadata.get("published_slug")) if self.published else None
 
     @property
     def published_model_id(self) -> str | None:
-        return _text(self.metadata.get("published_model_id")) if self.published else None
+        return text(self.metadata.get("published_model_id")) if self.published else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +91,10 @@ class EventPage:
 
 
 def read_principal(answer: Answer) -> GridPrincipal:
-    data = _data(answer)
+    data = read_data(answer)
     return GridPrincipal(
-        id=_text(data.get("id")),
-        tenant_id=_text(data.get("tenant_id")),
+        id=text(data.get("id")),
+        tenant_id=text(data.get("tenant_id")),
         roles=_strings(data.get("roles")),
         permissions=_strings(data.get("permissions")),
     )
@@ -106,22 +104,22 @@ def read_models(rows: list[Mapping[str, Any]]) -> list[GridModel]:
     """Read native rows, which have a `slug`, and OpenAI's, which have an `id`; what has neither is left out."""
     found = []
     for row in rows:
-        slug = _text(row.get("slug")) or _text(row.get("id"))
+        slug = text(row.get("slug")) or text(row.get("id"))
         if slug is not None:
             found.append(
                 GridModel(
                     slug=slug,
-                    display_name=_text(row.get("display_name")) or slug,
-                    modality=_text(row.get("modality")),
-                    context_window=_count(row.get("context_window")),
-                    max_output_tokens=_count(row.get("max_output_tokens")),
+                    display_name=text(row.get("display_name")) or slug,
+                    modality=text(row.get("modality")),
+                    context_window=count(row.get("context_window")),
+                    max_output_tokens=count(row.get("max_output_tokens")),
                 )
             )
     return found
 
 
 def read_core(answer: Answer) -> Core:
-    core = core_of(_data(answer))
+    core = core_of(read_data(answer))
     if core is None:
         raise UpstreamNonsense(answer.system, status=answer.status)
     return core
@@ -129,75 +127,39 @@ def read_core(answer: Answer) -> Core:
 
 def core_of(row: Mapping[str, Any]) -> Core | None:
     """Read a Core from its row; None for a row without a usable id."""
-    core_id = _text(row.get("id")) or _text(row.get("core_id"))
+    core_id = id_of(row, "id", "core_id")
     metadata = row.get("metadata")
-    if core_id is None or len(core_id) > _LONGEST_ID:
+    if core_id is None:
         return None
     return Core(
         id=core_id,
-        slug=_text(row.get("slug")),
-        name=_text(row.get("name")),
-        status=_text(row.get("status")),
+        slug=text(row.get("slug")),
+        name=text(row.get("name")),
+        status=text(row.get("status")),
         metadata=metadata if isinstance(metadata, dict) else {},
     )
 
 
 def read_execution(answer: Answer) -> Execution:
-    data = _data(answer)
-    status = _text(data.get("status"))
+    data = read_data(answer)
+    status = text(data.get("status"))
     if status is None:
         raise UpstreamNonsense(answer.system, status=answer.status)
     return Execution(
-        execution_id=_text(data.get("execution_id")),
+        execution_id=text(data.get("execution_id")),
         status=status,
         output=data.get("output"),
-        checkpoint_id=_text(data.get("checkpoint_id")),
+        checkpoint_id=text(data.get("checkpoint_id")),
         error=data.get("error"),
     )
 
 
 def read_events(answer: Answer) -> EventPage:
-    data = _data(answer)
+    data = read_data(answer)
     events = data.get("events")
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
         raise UpstreamNonsense(answer.system, status=answer.status)
-    return EventPage(answer.content, events, _text(data.get("next_cursor")))
-
-
-def read_list(answer: Answer) -> tuple[list[Mapping[str, Any]], str | None]:
-    """Return the rows of a list and the cursor of its next page.
-
-    Understood: `{data: […]}`, `{data: {items: […]}}` and OpenAI's `{object: "list", data: […]}`, with the cursor
-    beside or inside `data`, or in `meta`.
-    """
-    body = answer.json()
-    data = body.get("data") if isinstance(body, Mapping) else None
-    inner: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-    rows = next((inner[name] for name in _LIST_NAMES if name in inner), data)
-    if not isinstance(rows, list):
-        raise UpstreamNonsense(answer.system, status=answer.status)
-    meta = body.get("meta")
-    places = (inner, body, meta if isinstance(meta, Mapping) else {})
-    cursor = next((found for place in places if (found := _text(place.get("next_cursor")))), None)
-    return [row for row in rows if isinstance(row, Mapping)], cursor
-
-
-def _data(answer: Answer) -> Mapping[str, Any]:
-    """Return the `data` of an envelope. Raises UpstreamNonsense."""
-    body = answer.json()
-    data = body.get("data") if isinstance(body, Mapping) else None
-    if not isinstance(data, Mapping):
-        message = explanation(body)[1] if isinstance(body, Mapping) else None
-        raise UpstreamNonsense(answer.system, status=answer.status, message=message)
-    return data
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return EventPage(answer.content, events, text(data.get("next_cursor")))
 
 
 def _strings(value: object) -> frozenset[str]:

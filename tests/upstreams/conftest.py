@@ -10,8 +10,10 @@ from pydantic import SecretStr
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaikey import ScaiKey
+from scaiflow_api.upstreams.scaiqueue import ScaiQueue
 
 GRID = "https://grid.test"
 KEY = "https://key.test/scaikey"
@@ -62,3 +64,13 @@ def scaikey(http: httpx.AsyncClient, impatient: Policy, clock: SteeredClock) -> 
         _env_file=None, base_url=KEY, client_id="scaiflow", client_secret=SecretStr("s3cret&")
     )
     return ScaiKey(http, settings, clock, policy=impatient)
+
+
+@pytest.fixture
+def scaiqueue(scaigrid: ScaiGrid) -> ScaiQueue:
+    return ScaiQueue.beside(scaigrid)
+
+
+@pytest.fixture
+def scaibunker(scaigrid: ScaiGrid) -> ScaiBunker:
+    return ScaiBunker.beside(scaigrid)

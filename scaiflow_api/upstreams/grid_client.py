@@ -1,0 +1,93 @@
+"""What the clients of ScaiGrid and of its modules share: one address, and lists of many pages."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Self
+
+import httpx
+import orjson
+from pydantic import SecretStr
+
+from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.base import Answer, Call, Policy, Upstream
+from scaiflow_api.upstreams.errors import TITLES, ScaiGridNotConfigured, UpstreamNonsense, UpstreamTimedOut
+from scaiflow_api.upstreams.grid_envelopes import read_list
+
+_PAGE = 100
+
+
+class GridClient(Upstream):
+    """A client at a ScaiGrid. Every call carries the credential that pays for it.
+
+    Every method raises UpstreamError for what goes wrong there, and ScaiGridNotConfigured where there is no
+    ScaiGrid to call.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, settings: ScaiGridSettings, *, policy: Policy | None = None
+    ) -> None:
+        default = Policy(deadline_s=settings.timeout_s, max_bytes=settings.max_answer_bytes)
+        super().__init__(http, settings.base_url or "", policy or default)
+        self._settings = settings
+
+    @classmethod
+    def beside(cls, other: "GridClient") -> Self:
+        """Return a client at the same ScaiGrid, over the same connections and with the same patience."""
+        return cls(other._http, other._settings, policy=other._policy)
+
+    def _url(self, path: str) -> str:
+        if not self._base_url:
+            raise ScaiGridNotConfigured
+        return self._base_url + path
+
+    async def _get(
+        self,
+        path: str,
+        credential: SecretStr,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        needs: str | None = None,
+    ) -> Answer:
+        return await self.send(
+            Call(method="GET", url=self._url(path), bearer=credential, params=params or {}, needs=needs)
+        )
+
+    async def _post(
+        self,
+        path: str,
+        credential: SecretStr,
+        body: Mapping[str, Any] | None = None,
+        *,
+        needs: str | None = None,
+    ) -> Answer:
+        content = orjson.dumps(body) if body else None
+        return await self.send(
+            Call(method="POST", url=self._url(path), bearer=credential, content=content, needs=needs)
+        )
+
+    async def _list(
+        self, path: str, credential: SecretStr, *, needs: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return the rows of all pages, within one deadline; it ends where a cursor repeats."""
+        rows: list[Mapping[str, Any]] = []
+        cursor: str | None = None
+        seen: set[str] = set()
+        pages = 0
+        try:
+            async with asyncio.timeout(self._policy.deadline_s):
+                while True:
+                    params: dict[str, str | int] = {"limit": _PAGE, **({"cursor": cursor} if cursor else {})}
+                    page, cursor = read_list(await self._get(path, credential, params, needs=needs))
+                    rows += page
+                    pages += 1
+                    # Pages count too: a list may go on without a row.
+                    if max(len(rows), pages) > self._settings.max_rows:
+                        raise UpstreamNonsense(self.system, status=200, message=self._too_long())
+                    if cursor is None or cursor in seen:
+                        return rows
+                    seen.add(cursor)
+        except TimeoutError:
+            raise UpstreamTimedOut(self.system, after_s=self._policy.deadline_s) from None
+
+    def _too_long(self) -> str:
+        return f"{TITLES[self.system]}'s list is longer than {self._settings.max_rows} rows."
