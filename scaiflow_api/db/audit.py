@@ -26,7 +26,7 @@ SYSTEM = "system"
 """The actor of what nobody asked for over the API: a start, a command on the host."""
 
 Outcome: TypeAlias = Literal["succeeded", "started", "failed", "denied"]
-TargetType: TypeAlias = Literal["flow", "acl", "core", "package", "user", "tenant", "route"]
+TargetType: TypeAlias = Literal["flow", "acl", "core", "package", "user", "tenant", "directory", "route"]
 Action: TypeAlias = Literal[
     "flow.created",
     "flow.updated",
@@ -46,6 +46,7 @@ Action: TypeAlias = Literal[
     "role.granted",
     "role.revoked",
     "tenant.credentials_set",
+    "directory.synced",
     "access.denied",
 ]
 

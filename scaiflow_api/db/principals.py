@@ -110,6 +110,20 @@ def role_state(user: User) -> str | None:
     return state_hash(user_id=user.id, role=user.manual_role, source=user.manual_role_source)
 
 
+def group_role_entry(tenant_id: str, user_id: str, role: AdminRole, *, group_id: str | None) -> Entry:
+    """Tell the audit log that a group gives a role to a user; without `group_id`, that none does any more."""
+    given = state_hash(user_id=user_id, role=role.value, source=FROM_GROUP)
+    return Entry(
+        tenant_id=tenant_id,
+        action="role.granted" if group_id else "role.revoked",
+        target_type="user",
+        target_id=user_id,
+        before=None if group_id else given,
+        after=given if group_id else None,
+        details={"role": role.value, "source": FROM_GROUP, **({"group": group_id} if group_id else {})},
+    )
+
+
 def role_entry(user: User, before: str | None) -> Entry:
     """Tell the audit log that a user was granted a role, or that it was taken away; `before` is a `role_state`."""
     return Entry(

@@ -88,6 +88,7 @@ TOLD: dict[tuple[str, str], Told] = {
     ("POST", "/admin/users/{user_id}/role"): Told(done("role.granted", "user"), {"role": "tenant_admin"}),
     ("DELETE", "/admin/users/{user_id}/role"): Told(done("role.revoked", "user"), user_id="usr_admin"),
     # What is mirrored from ScaiKey has its history there.
+    # It stands in the log of root's tenant: `test_a_sync_that_was_asked_for_is_told`.
     ("POST", "/admin/sync"): Told(by="root"),
 }
 MORE: dict[str, tuple[tuple[str, str], Told]] = {
@@ -226,3 +227,16 @@ async def test_what_fails_beyond_the_database_is_told_with_its_error(
         assert [(row["action"], row["outcome"]) for row in rows] == [(action, "started"), (action, "failed")]
         assert rows[1]["details"]["error"] == error
         grid.faults[step] = []
+
+
+@pytest.mark.parametrize("query", ["", "?force=true"])
+async def test_a_sync_that_was_asked_for_is_told(api: httpx.AsyncClient, people: People, query: str) -> None:
+    report = (await api.post(f"/admin/sync{query}", headers=people.root.headers)).json()
+
+    rows = await log_of(api, people.root.headers, action="directory.synced")
+    assert [(row["outcome"], row["target_type"], row["actor_id"]) for row in rows] == [
+        ("started", "directory", "usr_root"),
+        ("succeeded", "directory", "usr_root"),
+    ]
+    assert rows[0]["details"] == {"forced": "yes" if query else "no"}
+    assert rows[1]["details"] == {**rows[0]["details"], "added": report["users_added"], "deleted": 0}

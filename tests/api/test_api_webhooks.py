@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from api_audit_calls import log_of
 from fastapi import FastAPI
 from mirror import change_user, mirror
 from people import People
@@ -268,6 +269,14 @@ class TestBothEnvelopes:
         found = await user(resources, "usr_bob")
         assert found is not None
         assert found.group_role is None
+
+        rows = await log_of(api, people.alice.headers, target_id="usr_bob")
+        of_group = {"role": "super_admin", "source": "group"}
+        assert [(row["action"], row["actor_id"], row["details"]) for row in rows] == [
+            ("role.granted", "system", {**of_group, "group": "grp_root"}),
+            ("role.revoked", "system", of_group),
+        ]
+        assert rows[0]["after_hash"] == rows[1]["before_hash"]
 
     async def test_a_change_of_assignments_asks_for_a_sync_and_makes_no_group(
         self, api: httpx.AsyncClient, resources: Resources, make: Make

@@ -16,6 +16,7 @@ from sqlalchemy import event, select
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.db.leases import Leases
+from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.user import User
 from scaiflow_api.db.principals import effective_role
@@ -452,6 +453,10 @@ class TestRolesOfGroups:
         left = await user(resources, "usr_9")
         assert (left.group_role, effective_role(left)[0]) == (None, AdminRole.SUPER_ADMIN)
         assert report.super_admin_count == 5
+        async with resources.db.read() as session:
+            told = select(AuditEvent.action, AuditEvent.actor_id).where(AuditEvent.target_id == "usr_8")
+            rows = (await session.execute(told.order_by(AuditEvent.seq))).all()
+        assert [tuple(row) for row in rows] == [("role.granted", "system"), ("role.revoked", "system")]
 
     async def test_without_the_setting_nobody_holds_it(self, resources: Resources) -> None:
         await sync(resources, super_admin_groups=("grp_ops",))

@@ -32,3 +32,13 @@ class SyncReport:
     super_admins_group_promoted: int = 0
     super_admins_group_demoted: int = 0
     duration_seconds: float = 0.0
+
+    @property
+    def told(self) -> dict[str, str | int]:
+        """What the audit log is told of the sync: why it did nothing, or how many rows it added and deleted."""
+        if self.skipped_reason is not None:
+            return {"skipped": self.skipped_reason}
+        return {
+            "added": self.users_added + self.groups_added + self.memberships_added,
+            "deleted": self.users_soft_deleted + self.groups_soft_deleted + self.memberships_soft_deleted,
+        }

@@ -1,7 +1,8 @@
 """The role that groups give: who is in one of `SCAIFLOW_SUPER_ADMIN_GROUPS` is super_admin, as long as that lasts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
@@ -9,10 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.auth.caller import AdminRole
+from scaiflow_api.db.audit import record
 from scaiflow_api.db.models.directory import DirectoryState
 from scaiflow_api.db.models.group import Group, Membership
 from scaiflow_api.db.models.user import User
-from scaiflow_api.db.principals import ACTIVE
+from scaiflow_api.db.principals import ACTIVE, group_role_entry
 from scaiflow_api.db.session import Database
 from scaiflow_api.settings import Directory as DirectorySettings
 
@@ -59,19 +61,28 @@ class GroupRoles:
             select(DirectoryState.name).where(DirectoryState.name == _LINE).with_for_update()
         )
 
-    async def reconcile(self, session: AsyncSession) -> Reconciled:
-        """Make the roles follow the memberships as this transaction sees them, after `begin`."""
-        entitled = set(await self._members(session, await self._meant(session)))
+    async def reconcile(self, session: AsyncSession, now: datetime) -> Reconciled:
+        """Make the roles follow the memberships as this transaction sees them, after `begin`.
+
+        The audit log is told of each, so this is the last thing before the commit.
+        """
+        entitled = await self._members(session, await self._meant(session))
         holders = set(await self._holders(session))
-        for role, people in ((_ROLE, entitled - holders), (None, holders - entitled)):
-            for tenant_id, user_id in sorted(people):
-                await session.execute(
-                    update(User)
-                    .where(User.tenant_id == tenant_id, User.id == user_id)
-                    .values(group_role=role)
-                )
-                log.info("group role changed", tenant=tenant_id, user=user_id, role=role)
-        return Reconciled(len(entitled - holders), len(holders - entitled))
+        promoted, demoted = entitled.keys() - holders, holders - entitled.keys()
+        for tenant_id, user_id in sorted(promoted | demoted):
+            group_id = entitled.get((tenant_id, user_id))
+            role = _ROLE if group_id else None
+            await session.execute(
+                update(User).where(User.tenant_id == tenant_id, User.id == user_id).values(group_role=role)
+            )
+            log.info("group role changed", tenant=tenant_id, user=user_id, role=role)
+        # In the order of tenants, so that nobody who writes into several logs waits for another.
+        for tenant_id, user_id in sorted(promoted | demoted):
+            entry = group_role_entry(
+                tenant_id, user_id, AdminRole.SUPER_ADMIN, group_id=entitled.get((tenant_id, user_id))
+            )
+            await record(session, None, entry, now)
+        return Reconciled(len(promoted), len(demoted))
 
     async def count(self) -> int:
         """Return how many super admins there are who can act."""
@@ -107,20 +118,20 @@ class GroupRoles:
 
     async def _members(
         self, session: AsyncSession, groups: Sequence[tuple[str, str]]
-    ) -> Sequence[tuple[str, str]]:
-        """Return the known users in any of the groups."""
+    ) -> Mapping[tuple[str, str], str]:
+        """Return the known users in any of the groups, each with one of those."""
         inside = [
             and_(Membership.tenant_id == tenant, Membership.group_id == group) for tenant, group in groups
         ]
         if not inside:
-            return []
+            return {}
         rows = await session.execute(
-            select(User.tenant_id, User.id)
+            select(User.tenant_id, User.id, func.min(Membership.group_id))
             .join(Membership, and_(Membership.tenant_id == User.tenant_id, Membership.user_id == User.id))
             .where(or_(*inside), Membership.deleted_at.is_(None))
-            .distinct()
+            .group_by(User.tenant_id, User.id)
         )
-        return [(tenant_id, user_id) for tenant_id, user_id in rows]
+        return {(tenant_id, user_id): group_id for tenant_id, user_id, group_id in rows}
 
     async def _holders(self, session: AsyncSession) -> Sequence[tuple[str, str]]:
         rows = await session.execute(select(User.tenant_id, User.id).where(User.group_role == _ROLE))

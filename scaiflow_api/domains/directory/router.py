@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends, Query
 
 from scaiflow_api.auth.caller import MANAGE, AdminRole, Caller
 from scaiflow_api.auth.errors import InsufficientRole
+from scaiflow_api.db.audit import Entry
+from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.directory.schemas import SyncAnswer
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.upstreams.errors import ScaiKeyApi, ScaiKeyTimeout
@@ -20,11 +22,21 @@ router = APIRouter(prefix="/admin", tags=["admin"], route_class=IdempotentRoute)
     "/sync", response_model=SyncAnswer, responses=documented(InsufficientRole, ScaiKeyApi, ScaiKeyTimeout)
 )
 async def sync_directory(
-    _: Annotated[Caller, Depends(requires(MANAGE, AdminRole.SUPER_ADMIN))],
+    caller: Annotated[Caller, Depends(requires(MANAGE, AdminRole.SUPER_ADMIN))],
     resources: ResourcesDep,
     force: Annotated[
         bool, Query(description="also when more than a fifth is missing in ScaiKey's answer")
     ] = False,
 ) -> SyncAnswer:
     """Bring the mirror of ScaiKey's people and groups up to date. It also happens every hour."""
-    return SyncAnswer.model_validate(await DirectorySync(resources).run(force=force))
+    entry = Entry(
+        tenant_id=caller.tenant_id,
+        action="directory.synced",
+        target_type="directory",
+        target_id="scaikey",
+        details={"forced": "yes" if force else "no"},
+    )
+    async with told(resources.db, resources.clock, caller, entry) as details:
+        report = await DirectorySync(resources).run(force=force)
+        details |= report.told
+    return SyncAnswer.model_validate(report)

@@ -172,9 +172,9 @@ class DirectorySync:
         await self._roles.prepare()
         async with self._db.write() as session:
             await self._roles.begin(session)
-            changed = await self._roles.reconcile(session)
             for kind in complete:
                 await session.merge(DirectoryState(name=kind.name, taken_at=started_at))
+            changed = await self._roles.reconcile(session, self._clock.now())
         report.super_admins_group_promoted = changed.promoted
         report.super_admins_group_demoted = changed.demoted
         report.super_admin_count = await self._roles.count()
