@@ -104,15 +104,25 @@ class Database:
 
 
 class _translated:  # noqa: N801 - reads as a verb at its use
-    """Turns a database that is away into our error; a fault of ours stays a bug."""
+    """Turns a database that is away into our error; a fault of ours stays a bug, a cancellation stays one."""
 
     def __enter__(self) -> None:
-        return None
+        self._cancelled = _cancellations()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, _UNREACHABLE) or (isinstance(error, DBAPIError) and _passes(error)):
-            log.error("database does not answer", exc_info=error)
-            raise DatabaseUnavailable from None
+        away = isinstance(error, _UNREACHABLE) or (isinstance(error, DBAPIError) and _passes(error))
+        if not away:
+            return
+        if _cancellations() > self._cancelled:
+            # Undoing a cancelled block failed too, and its error took the place of the cancellation.
+            raise asyncio.CancelledError from error
+        log.error("database does not answer", exc_info=error)
+        raise DatabaseUnavailable from None
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 def _passes(error: DBAPIError) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from mirror import mirror
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import OperationalError
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.db.errors import DatabaseUnavailable
@@ -92,6 +93,45 @@ async def test_a_cancelled_block_leaves_nothing_and_the_next_one_can_write(db: D
         session.add(a_flow(id="flow_2"))
     async with db.read() as session:
         assert (await session.scalars(select(Flow.id))).all() == ["flow_2"]
+
+
+@pytest.mark.parametrize("way", ["read", "write"])
+async def test_a_cancelled_block_stays_cancelled_when_undoing_it_fails(db: Database, way: str) -> None:
+    """Whoever answers a database that is away by trying again would otherwise go on, and never end."""
+    entered = asyncio.Event()
+
+    async def stuck() -> None:
+        async with db.write() if way == "write" else db.read():
+            entered.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise OperationalError("ROLLBACK", {}, Exception("server closed the connection")) from None
+
+    task = asyncio.create_task(stuck())
+    await entered.wait()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_block_in_the_end_of_a_cancelled_task_still_says_that_the_database_is_away(
+    db: Database,
+) -> None:
+    async def ends() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with pytest.raises(DatabaseUnavailable):
+                async with db.write():
+                    raise OperationalError("UPDATE", {}, Exception("server closed the connection"))
+
+    task = asyncio.create_task(ends())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_times_keep_their_zone_and_their_microseconds(db: Database) -> None:

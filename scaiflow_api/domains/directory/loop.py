@@ -111,10 +111,6 @@ async def syncing(resources: Resources) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        # A cancellation can be lost to a failure while a transaction is undone: it is repeated until it is heard.
-        pending = set(tasks)
-        while pending:
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=1)
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
