@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0009"
+NEWEST = "0010"
 """The newest revision in `migrations/versions`; a test compares."""
 HEAD = "head"
 EMPTY = "base"

@@ -4,6 +4,7 @@ from scaiflow_api.db.models.audit import AuditEvent, AuditHead
 from scaiflow_api.db.models.catalog import CatalogPackage, CatalogPackageGroup, CatalogVersion
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.directory import DirectoryState, WebhookEvent
+from scaiflow_api.db.models.draft import SyncDocument, SyncUpdate
 from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion
 from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.idempotency_key import IdempotencyKey
@@ -27,6 +28,8 @@ __all__ = [
     "IdempotencyKey",
     "Lease",
     "Membership",
+    "SyncDocument",
+    "SyncUpdate",
     "TenantSecret",
     "User",
     "WebhookEvent",

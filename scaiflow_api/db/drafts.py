@@ -1,0 +1,173 @@
+"""The log of a draft, within one transaction: begun once, added to in order, shortened without losing anything.
+
+An entry is a Yjs update (format 1). Its number is taken under the lock of the draft's row, which is held until the
+transaction commits; so whoever sees an entry sees all before it, and can ask for what came after the last it saw.
+Merging puts one entry in the place of those that went into it, under the number of the last: a reader needs not know
+of it, since an update may be applied twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scaiflow_api.db.models.draft import SyncDocument, SyncUpdate
+
+PART_BYTES: Final = 1024 * 1024
+"""An entry is stored in parts of this size: MariaDB takes no statement over 16 MiB, by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a log."""
+
+    seq: int
+    update: bytes
+
+
+class Drafts:
+    """Drafts as one session sees them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def find(self, tenant_id: str, flow_id: str) -> SyncDocument | None:
+        """Return the draft of a flow as it is now."""
+        rows = select(SyncDocument).where(
+            SyncDocument.flow_id == flow_id, SyncDocument.tenant_id == tenant_id
+        )
+        return await self._session.scalar(rows.execution_options(populate_existing=True))
+
+    async def entries(self, draft: SyncDocument, *, after: int = 0) -> list[Entry]:
+        """Return the log of the draft's epoch behind entry `after`, in order.
+
+        Empty for a draft that was found before its epoch ended.
+        """
+        rows = await self._session.execute(
+            select(SyncUpdate.seq, SyncUpdate.data)
+            .where(
+                SyncUpdate.flow_id == draft.flow_id,
+                SyncUpdate.epoch == draft.epoch,
+                SyncUpdate.seq > after,
+            )
+            .order_by(SyncUpdate.seq, SyncUpdate.part)
+        )
+        parts: dict[int, list[bytes]] = {}
+        for seq, data in rows:
+            parts.setdefault(seq, []).append(data)
+        return [Entry(seq, b"".join(data)) for seq, data in parts.items()]
+
+    async def begin(
+        self, tenant_id: str, flow_id: str, *, epoch: str, version: str, seed: bytes, now: datetime
+    ) -> None:
+        """Make a draft, whose first entry is `seed`. Raises IntegrityError where there is one already."""
+        draft = SyncDocument(
+            flow_id=flow_id,
+            tenant_id=tenant_id,
+            epoch=epoch,
+            applied_version=version,
+            last_seq=1,
+            merged_seq=0,
+            size=len(seed),
+            created_at=now,
+            updated_at=now,
+        )
+        self._session.add(draft)
+        await self._session.flush()
+        await self._write(flow_id, epoch, 1, [seed])
+
+    async def begin_anew(
+        self, draft: SyncDocument, *, epoch: str, version: str, seed: bytes, now: datetime
+    ) -> bool:
+        """Put a new epoch in the place of the draft's, whose log is gone; False: somebody else did so before."""
+        begun = await self._change(
+            draft,
+            epoch=epoch,
+            applied_version=version,
+            last_seq=1,
+            merged_seq=0,
+            size=len(seed),
+            updated_at=now,
+        )
+        if begun:
+            await self._session.execute(delete(SyncUpdate).where(SyncUpdate.flow_id == draft.flow_id))
+            await self._write(draft.flow_id, epoch, 1, [seed])
+        return begun
+
+    async def append(
+        self,
+        draft: SyncDocument,
+        updates: Sequence[bytes],
+        *,
+        now: datetime,
+        versions: tuple[str, str] | None = None,
+    ) -> int | None:
+        """Add updates to the log of the draft's epoch; return the number of the last.
+
+        None, and nothing changed, when the epoch is over; and, where `versions` (from, to) asks that
+        `applied_version` advances with them, when it is not `from` any more.
+        """
+        values: dict[str, object] = {
+            "last_seq": SyncDocument.last_seq + len(updates),
+            "size": SyncDocument.size + sum(map(len, updates)),
+            "updated_at": now,
+        }
+        same = []
+        if versions is not None:
+            same, values["applied_version"] = [SyncDocument.applied_version == versions[0]], versions[1]
+        if not await self._change(draft, *same, **values):
+            return None
+        last = await self._session.scalar(
+            select(SyncDocument.last_seq).where(SyncDocument.flow_id == draft.flow_id)
+        )
+        assert last is not None, "its row was just changed"
+        await self._write(draft.flow_id, draft.epoch, last - len(updates) + 1, updates)
+        return last
+
+    async def merge(self, draft: SyncDocument, *, seq: int, merged: bytes) -> bool:
+        """Put `merged` in the place of the entries up to `seq`, which went into it; False: there is no need to.
+
+        Only what the caller read may be in `merged`, and it must have read all up to `seq`.
+        """
+        older = (
+            SyncUpdate.flow_id == draft.flow_id,
+            SyncUpdate.epoch == draft.epoch,
+            SyncUpdate.seq <= seq,
+        )
+        if not await self._change(draft, SyncDocument.merged_seq < seq, merged_seq=seq):
+            return False
+        freed = await self._session.scalar(select(func.sum(func.length(SyncUpdate.data))).where(*older))
+        await self._session.execute(delete(SyncUpdate).where(*older))
+        await self._write(draft.flow_id, draft.epoch, seq, [merged])
+        return await self._change(draft, size=SyncDocument.size - int(freed or 0) + len(merged))
+
+    async def _change(self, draft: SyncDocument, *same: object, **values: object) -> bool:
+        """Change the row of the draft's epoch, and hold its lock; tells whether it was there, and `same`."""
+        changed = await self._session.execute(
+            update(SyncDocument)
+            .where(
+                SyncDocument.flow_id == draft.flow_id,
+                SyncDocument.tenant_id == draft.tenant_id,
+                SyncDocument.epoch == draft.epoch,
+                *same,  # type: ignore[arg-type]
+            )
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+        assert isinstance(changed, CursorResult)
+        return changed.rowcount == 1
+
+    async def _write(self, flow_id: str, epoch: str, seq: int, updates: Sequence[bytes]) -> None:
+        rows = [
+            {"flow_id": flow_id, "epoch": epoch, "seq": number, "part": part, "data": data}
+            for number, written in enumerate(updates, start=seq)
+            for part, data in enumerate(_parts(written))
+        ]
+        await self._session.execute(insert(SyncUpdate), rows)
+
+
+def _parts(written: bytes) -> list[bytes]:
+    return [written[start : start + PART_BYTES] for start in range(0, len(written), PART_BYTES)] or [b""]
