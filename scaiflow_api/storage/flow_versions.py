@@ -1,6 +1,5 @@
 """Flow documents: one object per version, written once."""
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -11,9 +10,7 @@ from cachetools import LRUCache
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.storage.blobs import BlobStore
 from scaiflow_api.storage.errors import BlobExists, BlobNotFound
-from scaiflow_api.storage.keys import escape, segment, unescape
-
-_KEY: Final = re.compile(r"flows/([^/]+)/([^/]+)/v([^/]+)\.flow\.json")
+from scaiflow_api.storage.version_keys import VersionKeys
 
 
 class VersionTaken(Exception):
@@ -47,44 +44,34 @@ class FlowVersions:
     Documents are never changed, so those read last are kept in memory, up to `cache_bytes`.
     """
 
+    KEYS: Final = VersionKeys("flows", ".flow.json")
+
     def __init__(self, blobs: BlobStore, *, cache_bytes: int = 0) -> None:
         self._blobs = blobs
         self._recent: LRUCache[str, StoredDocument] = LRUCache(
             cache_bytes, getsizeof=lambda document: len(document.text)
         )
 
-    @staticmethod
-    def key_of(tenant_id: str, flow_id: str, version: str) -> str:
-        return f"{_before(tenant_id, flow_id)}{escape(version)}.flow.json"
-
-    @staticmethod
-    def place_of(key: str) -> tuple[str, str, str] | None:
-        """Return tenant, flow and version of a key that `key_of` made; None for any other."""
-        found = _KEY.fullmatch(key)
-        if found is None:
-            return None
-        place = unescape(found[1]), unescape(found[2]), unescape(found[3])
-        return place if FlowVersions.key_of(*place) == key else None
-
     async def write(self, tenant_id: str, flow_id: str, version: str, document: bytes) -> None:
         """Store the document. Raises `VersionTaken`, also for equal bytes."""
         try:
-            await self._blobs.put(self.key_of(tenant_id, flow_id, version), document, if_absent=True)
+            await self._blobs.put(self.KEYS.of(tenant_id, flow_id, version), document, if_absent=True)
         except BlobExists:
             raise VersionTaken from None
 
     async def numbers(self, tenant_id: str, flow_id: str) -> frozenset[str]:
         """Return the versions that have an object, whether or not a row names them."""
-        listed = [self.place_of(blob.key) async for blob in self._blobs.keys(_before(tenant_id, flow_id))]
+        written = self._blobs.keys(self.KEYS.before(tenant_id, flow_id))
+        listed = [self.KEYS.place_of(blob.key) async for blob in written]
         return frozenset(place[2] for place in listed if place is not None)
 
     async def discard(self, tenant_id: str, flow_id: str, version: str) -> None:
         """Remove a document that the caller wrote itself and that no row names, nor ever will."""
-        await self._blobs.delete(self.key_of(tenant_id, flow_id, version))
+        await self._blobs.delete(self.KEYS.of(tenant_id, flow_id, version))
 
     async def read(self, tenant_id: str, flow_id: str, version: str) -> StoredDocument:
         """Return what was stored. Raises `StoredVersionMissing`."""
-        key = self.key_of(tenant_id, flow_id, version)
+        key = self.KEYS.of(tenant_id, flow_id, version)
         document = self._recent.get(key)
         if document is None:
             try:
@@ -94,7 +81,3 @@ class FlowVersions:
             if len(document.text) <= self._recent.maxsize:
                 self._recent[key] = document
         return document
-
-
-def _before(tenant_id: str, flow_id: str) -> str:
-    return f"flows/{segment(tenant_id)}/{segment(flow_id)}/v"

@@ -114,7 +114,7 @@ class TestTheStoreFails:
         mark: str,
     ) -> None:
         for patch in range(20):
-            orphan = PackageFiles.key_of("tnt_acme", "echo-agent", f"0.1.{patch}{mark}")
+            orphan = PackageFiles.KEYS.of("tnt_acme", "echo-agent", f"0.1.{patch}{mark}")
             await resources.blobs.put(orphan, b"left behind")
 
         made = await publish(api, people.bob.headers, echo, version=f"0.1.0{mark}")

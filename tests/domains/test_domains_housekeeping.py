@@ -98,10 +98,10 @@ async def test_what_a_crash_left_goes_after_the_grace_period(
 ) -> None:
     kept = await keys_of(blobs)
     left = {
-        FlowVersions.key_of("tnt_acme", flow.id, "1.0.2"),
-        FlowVersions.key_of("tnt_acme", "flow_never_made", "1.0.0"),
-        FlowVersions.key_of("tnt_globex", flow.id, "1.0.0"),
-        PackageFiles.key_of("tnt_acme", "never-published", "1.0.0"),
+        FlowVersions.KEYS.of("tnt_acme", flow.id, "1.0.2"),
+        FlowVersions.KEYS.of("tnt_acme", "flow_never_made", "1.0.0"),
+        FlowVersions.KEYS.of("tnt_globex", flow.id, "1.0.0"),
+        PackageFiles.KEYS.of("tnt_acme", "never-published", "1.0.0"),
     }
     for key in left:
         await blobs.put(key, b"12345")
@@ -121,7 +121,7 @@ async def test_what_a_crash_left_goes_after_the_grace_period(
 async def test_a_dry_run_says_what_would_go_and_removes_nothing(
     gc: Sweep, blobs: MemoryBlobs, flow: Flow, clock: SettableClock
 ) -> None:
-    orphan = FlowVersions.key_of("tnt_acme", flow.id, "1.0.2")
+    orphan = FlowVersions.KEYS.of("tnt_acme", flow.id, "1.0.2")
     await blobs.put(orphan, b"12345")
     clock.move(2 * GRACE)
     before = await keys_of(blobs)
@@ -224,7 +224,7 @@ async def test_more_orphans_than_are_remembered_all_go(
     monkeypatch.setattr(orphans, "_AT_ONCE", 7)
     monkeypatch.setattr(orphans, "_PAGE", 3)
     for number in range(20):
-        await blobs.put(FlowVersions.key_of("tnt_acme", f"flow_{number % 4}", f"1.0.{number}"), b"x")
+        await blobs.put(FlowVersions.KEYS.of("tnt_acme", f"flow_{number % 4}", f"1.0.{number}"), b"x")
     clock.move(2 * GRACE)
 
     found = (await gc()).objects
@@ -265,9 +265,9 @@ class TestRaces:
         gc: Sweep,
         writer: FlowWriter,
     ) -> None:
-        orphan = FlowVersions.key_of("tnt_acme", flow.id, "1.0.2")
+        orphan = FlowVersions.KEYS.of("tnt_acme", flow.id, "1.0.2")
         await blobs.put(orphan, b"x")
-        other = FlowVersions.key_of("tnt_acme", flow.id, "1.0.3")
+        other = FlowVersions.KEYS.of("tnt_acme", flow.id, "1.0.3")
         await blobs.put(other, b"x")
         clock.move(2 * GRACE)
 
@@ -285,7 +285,7 @@ class TestRaces:
     async def test_an_object_that_took_the_place_of_an_orphan_stays(
         self, flow: Flow, clock: SettableClock, blobs: MemoryBlobs, gc: Sweep
     ) -> None:
-        first, second = (FlowVersions.key_of("tnt_acme", flow.id, f"1.0.{number}") for number in (2, 3))
+        first, second = (FlowVersions.KEYS.of("tnt_acme", flow.id, f"1.0.{number}") for number in (2, 3))
         await blobs.put(first, b"x")
         await blobs.put(second, b"x")
         clock.move(2 * GRACE)
@@ -314,7 +314,7 @@ class TestRaces:
         blobs: MemoryBlobs,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        keys = [FlowVersions.key_of("tnt_acme", flow.id, f"1.0.{number}") for number in (2, 3)]
+        keys = [FlowVersions.KEYS.of("tnt_acme", flow.id, f"1.0.{number}") for number in (2, 3)]
         for key in keys:
             await blobs.put(key, b"x")
         clock.move(2 * GRACE)
@@ -337,7 +337,7 @@ class TestRaces:
     async def test_a_store_that_fails_half_way_leaves_a_true_report(
         self, db: Database, flow: Flow, clock: SettableClock, blobs: MemoryBlobs
     ) -> None:
-        keys = [FlowVersions.key_of("tnt_acme", flow.id, f"1.0.{number}") for number in (2, 3)]
+        keys = [FlowVersions.KEYS.of("tnt_acme", flow.id, f"1.0.{number}") for number in (2, 3)]
         for key in keys:
             await blobs.put(key, b"x")
         clock.move(2 * GRACE)

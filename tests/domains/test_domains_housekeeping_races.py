@@ -168,13 +168,13 @@ class World:
                 .join(Flow, Flow.id == FlowVersion.flow_id)
                 .where(Flow.tenant_id == self.bob.tenant_id)
             )
-            named = {FlowVersions.key_of(self.bob.tenant_id, *row[:2]): row[2] for row in versions}
+            named = {FlowVersions.KEYS.of(self.bob.tenant_id, *row[:2]): row[2] for row in versions}
             packages = await session.execute(
                 select(CatalogPackage.package_id, CatalogVersion.version, CatalogVersion.sha256)
                 .join(CatalogVersion, CatalogVersion.catalog_package_id == CatalogPackage.id)
                 .where(CatalogPackage.tenant_id == self.bob.tenant_id)
             )
-            named |= {PackageFiles.key_of(self.bob.tenant_id, *row[:2]): row[2] for row in packages}
+            named |= {PackageFiles.KEYS.of(self.bob.tenant_id, *row[:2]): row[2] for row in packages}
         for key, sha256 in named.items():
             assert key in self.blobs._blobs, f"{key} is lost"
             assert hashlib.sha256(self.blobs._blobs[key][0]).hexdigest() == sha256, f"{key} is another's"

@@ -81,7 +81,7 @@ async def test_a_save_that_lost_leaves_its_object_when_it_is_late(
     with pytest.raises(FlowNotFound):
         await writer.update(bob, flow, FlowUpdate(content=echo), None)
 
-    assert FlowVersions.key_of("tnt_acme", flow.id, "1.0.1") in [blob.key async for blob in blobs.keys("")]
+    assert FlowVersions.KEYS.of("tnt_acme", flow.id, "1.0.1") in [blob.key async for blob in blobs.keys("")]
 
 
 async def test_a_new_flow(

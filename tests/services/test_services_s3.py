@@ -109,8 +109,8 @@ async def test_housekeeping_removes_what_no_row_names(s3_blobs: S3Blobs, databas
             )
         )
     kept, orphan, foreign = (
-        FlowVersions.key_of("tnt a/ü", "flow_kept", "1.0.0"),
-        FlowVersions.key_of("tnt a/ü", "flow_gone", "1.0.0"),
+        FlowVersions.KEYS.of("tnt a/ü", "flow_kept", "1.0.0"),
+        FlowVersions.KEYS.of("tnt a/ü", "flow_gone", "1.0.0"),
         f"notes/{secrets.token_hex(6)}",
     )
     for key in (kept, orphan, foreign):

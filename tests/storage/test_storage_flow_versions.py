@@ -23,7 +23,7 @@ versions = st.from_regex(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(-[a-z.]{1,5})?(\+[
     ],
 )
 def test_a_version_has_the_documented_key(tenant: str, flow: str, version: str, key: str) -> None:
-    assert FlowVersions.key_of(tenant, flow, version) == key
+    assert FlowVersions.KEYS.of(tenant, flow, version) == key
 
 
 @settings(max_examples=50)
@@ -31,21 +31,26 @@ def test_a_version_has_the_documented_key(tenant: str, flow: str, version: str, 
 def test_two_versions_share_a_key_only_when_they_are_the_same(
     one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
-    assert (FlowVersions.key_of(*one) == FlowVersions.key_of(*other)) == (one == other)
+    assert (FlowVersions.KEYS.of(*one) == FlowVersions.KEYS.of(*other)) == (one == other)
 
 
 @given(ids, ids, versions)
 def test_every_key_is_legal_and_stays_in_its_tenant(tenant: str, flow: str, version: str) -> None:
-    key = FlowVersions.key_of(tenant, flow, version)
+    key = FlowVersions.KEYS.of(tenant, flow, version)
     check_key(key)
     assert key.count("/") == 3
 
 
 @given(ids, ids, versions)
 def test_a_key_tells_what_it_is_of(tenant: str, flow: str, version: str) -> None:
-    key, package_key = FlowVersions.key_of(tenant, flow, version), PackageFiles.key_of(tenant, flow, version)
-    assert FlowVersions.place_of(key) == (tenant, flow, version) == PackageFiles.place_of(package_key)
-    assert FlowVersions.place_of(package_key) is None is PackageFiles.place_of(key)
+    key, package_key = (
+        FlowVersions.KEYS.of(tenant, flow, version),
+        PackageFiles.KEYS.of(tenant, flow, version),
+    )
+    assert (
+        FlowVersions.KEYS.place_of(key) == (tenant, flow, version) == PackageFiles.KEYS.place_of(package_key)
+    )
+    assert FlowVersions.KEYS.place_of(package_key) is None is PackageFiles.KEYS.place_of(key)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +74,9 @@ def test_a_key_tells_what_it_is_of(tenant: str, flow: str, version: str) -> None
     ],
 )
 def test_a_key_that_we_never_make_is_foreign(key: str) -> None:
-    assert FlowVersions.place_of(key) is None
+    assert FlowVersions.KEYS.place_of(key) is None
     foreign = key.replace("flows/", "catalog/").replace(".flow.json", ".scaipkg")
-    assert PackageFiles.place_of(foreign) is None
+    assert PackageFiles.KEYS.place_of(foreign) is None
 
 
 async def test_a_version_is_written_once() -> None:

@@ -113,9 +113,9 @@ class Orphans:
 
 
 def _claim_of(key: str) -> _Claim | None:
-    if (place := FlowVersions.place_of(key)) is not None:
+    if (place := FlowVersions.KEYS.place_of(key)) is not None:
         return _Claim(named_flow_versions, place)
-    if (place := PackageFiles.place_of(key)) is not None:
+    if (place := PackageFiles.KEYS.place_of(key)) is not None:
         return _Claim(named_package_versions, place)
     return None
 

@@ -86,7 +86,7 @@ async def test_many_orphans_are_passed_over_at_once(world: World) -> None:
     """A database that takes no row for long, beside a store that is well, leaves one for every attempt."""
     subject = await world.prepare("m0", frozenset())
     for patch in range(1, 201):
-        orphan = FlowVersions.key_of("tnt_acme", subject.flow, f"1.0.{patch}")
+        orphan = FlowVersions.KEYS.of("tnt_acme", subject.flow, f"1.0.{patch}")
         await world.resources.blobs.put(orphan, b"left behind")
 
     async with asyncio.timeout(20):
