@@ -13,6 +13,7 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.settings import DeployAuth, Settings
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaigrid_checkpoints import ScaiGridCheckpoints
 from scaiflow_api.upstreams.scaiqueue import ScaiQueue
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys
 
@@ -23,6 +24,11 @@ class Access:
 
     grid: ScaiGrid
     credential: SecretStr
+
+    @property
+    def checkpoints(self) -> ScaiGridCheckpoints:
+        """The checkpoints of that ScaiGrid's Cores."""
+        return ScaiGridCheckpoints.beside(self.grid)
 
     @property
     def queues(self) -> ScaiQueue:

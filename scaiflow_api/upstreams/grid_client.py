@@ -66,7 +66,12 @@ class GridClient(Upstream):
         )
 
     async def _list(
-        self, path: str, credential: SecretStr, *, needs: str | None = None
+        self,
+        path: str,
+        credential: SecretStr,
+        only: Mapping[str, str | int] | None = None,
+        *,
+        needs: str | None = None,
     ) -> list[Mapping[str, Any]]:
         """Return the rows of all pages, within one deadline; it ends where a cursor repeats."""
         rows: list[Mapping[str, Any]] = []
@@ -76,7 +81,7 @@ class GridClient(Upstream):
         try:
             async with asyncio.timeout(self._policy.deadline_s):
                 while True:
-                    params: dict[str, str | int] = {"limit": _PAGE, **({"cursor": cursor} if cursor else {})}
+                    params = {**(only or {}), "limit": _PAGE, **({"cursor": cursor} if cursor else {})}
                     page, cursor = read_list(await self._get(path, credential, params, needs=needs))
                     rows += page
                     pages += 1

@@ -7,7 +7,7 @@ from scaiflow_api.upstreams.base import Answer, explanation
 from scaiflow_api.upstreams.errors import UpstreamNonsense
 
 LONGEST_ID = 128
-_LIST_NAMES = ("items", "cores", "models", "scopes", "queues", "bunkers")
+_LIST_NAMES = ("items", "cores", "models", "scopes", "queues", "bunkers", "checkpoints")
 
 
 def read_data(answer: Answer) -> Mapping[str, Any]:
@@ -46,12 +46,14 @@ def text(value: object) -> str | None:
 
 
 def id_of(row: Mapping[str, Any], *names: str) -> str | None:
-    """Return the first of the fields that holds a usable id."""
-    return next(
-        (found for name in names if (found := text(row.get(name))) and len(found) <= LONGEST_ID), None
-    )
+    """Return the first of the fields that holds a usable id, one that can be a segment of a path."""
+    return next((found for name in names if (found := text(row.get(name))) and _usable(found)), None)
 
 
 def count(value: object) -> int | None:
     """Return a whole number; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _usable(found: str) -> bool:
+    return len(found) <= LONGEST_ID and found not in {".", ".."}

@@ -146,7 +146,7 @@ def read_execution(answer: Answer) -> Execution:
     if status is None:
         raise UpstreamNonsense(answer.system, status=answer.status)
     return Execution(
-        execution_id=text(data.get("execution_id")),
+        execution_id=id_of(data, "execution_id"),
         status=status,
         output=data.get("output"),
         checkpoint_id=text(data.get("checkpoint_id")),

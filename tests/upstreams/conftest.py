@@ -12,6 +12,7 @@ from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy, open_client
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaigrid_checkpoints import ScaiGridCheckpoints
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaiqueue import ScaiQueue
 
@@ -64,6 +65,11 @@ def scaikey(http: httpx.AsyncClient, impatient: Policy, clock: SteeredClock) -> 
         _env_file=None, base_url=KEY, client_id="scaiflow", client_secret=SecretStr("s3cret&")
     )
     return ScaiKey(http, settings, clock, policy=impatient)
+
+
+@pytest.fixture
+def checkpoints(scaigrid: ScaiGrid) -> ScaiGridCheckpoints:
+    return ScaiGridCheckpoints.beside(scaigrid)
 
 
 @pytest.fixture
