@@ -23,6 +23,7 @@ from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
 from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
 from scaiflow_api.localgrid.scaigrid.catalogue import is_served
 from scaiflow_api.localgrid.scaikey.app import scaikey_app
+from scaiflow_api.localgrid.scaiqueue import schema as scaiqueue
 from scaiflow_api.localgrid.scaivault.app import scaivault_app
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.webhooks import Deliveries
@@ -40,7 +41,7 @@ def create_grid(
     Tests bring a clock, a model, or a client that delivers webhooks, of their own.
     """
     clock = clock or SystemClock()
-    store = Store(config.database)
+    store = Store(config.database, scaiqueue.TABLES)
     hooks = hooks or _plain_client()
     client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
     provider = models or _provider(config, client)

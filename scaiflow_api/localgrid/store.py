@@ -84,10 +84,11 @@ CREATE TABLE IF NOT EXISTS secret_versions (
 
 
 class Store:
-    """One SQLite file. `open` before use, `close` after."""
+    """One SQLite file, with the grid's tables and those of `modules`. `open` before use, `close` after."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *modules: str) -> None:
         self._path = path
+        self._schema = _SCHEMA + "".join(modules)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="localgrid-store")
         self._connection: sqlite3.Connection | None = None
 
@@ -127,7 +128,7 @@ class Store:
         connection.row_factory = sqlite3.Row
         for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on", "busy_timeout=5000"):
             connection.execute(f"PRAGMA {pragma}")
-        connection.executescript(_SCHEMA)
+        connection.executescript(self._schema)
         connection.execute(
             "DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", (KEPT_EVENTS,)
         )

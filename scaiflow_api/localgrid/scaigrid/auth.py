@@ -57,18 +57,20 @@ async def _by_token(token: str, grid: Grid) -> Principal:
     return principal
 
 
-def _requires(permission: str) -> Callable[[Principal], Awaitable[Principal]]:
+def requires(*permissions: str) -> Callable[[Principal], Awaitable[Principal]]:
+    """Return a dependency that yields a caller who has one of the permissions. A refusal names the first."""
+
     async def check(caller: CallerDep) -> Principal:
-        if permission not in caller.permissions:
-            raise GridError(403, "AUTHZ_PERMISSION_DENIED", f"permission_denied: need {permission}")
+        if not set(permissions).intersection(caller.permissions):
+            raise GridError(403, "AUTHZ_PERMISSION_DENIED", f"permission_denied: need {permissions[0]}")
         return caller
 
     return check
 
 
-CoreViewer = Annotated[Principal, Depends(_requires("scaicore:view"))]
-CoreManager = Annotated[Principal, Depends(_requires("scaicore:manage"))]
-ModelReader = Annotated[Principal, Depends(_requires("models:list"))]
+CoreViewer = Annotated[Principal, Depends(requires("scaicore:view"))]
+CoreManager = Annotated[Principal, Depends(requires("scaicore:manage"))]
+ModelReader = Annotated[Principal, Depends(requires("models:list"))]
 
 
 @router.get("/v1/auth/me")

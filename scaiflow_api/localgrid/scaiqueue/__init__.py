@@ -1,0 +1,1 @@
+"""Queues between flows, services and people: scopes, the queues in them, and messages that are claimed."""
