@@ -15,6 +15,7 @@ from scaiflow_api.db.session import Database
 from scaiflow_api.db.tenant_secrets import StoredSecrets
 from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock, SystemClock
+from scaiflow_api.kit.recent_answers import RecentAnswers
 from scaiflow_api.kit.secrets import TenantSecrets
 from scaiflow_api.kit.turns import Turns
 from scaiflow_api.live import Presence, open_presence
@@ -48,6 +49,8 @@ class Resources:
     limits: Limits
     clock: Clock
     saves: Turns
+    lookups: RecentAnswers[bytes]
+    """Lists of scopes, queues, bunkers and models, as they were answered."""
     sync_wanted: asyncio.Event
     """Set: ScaiKey told of something that only a sync of the mirror can follow."""
 
@@ -99,6 +102,9 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             limits=Limits(**settings.limits.model_dump()),
             clock=clock,
             saves=Turns(),
+            lookups=RecentAnswers(
+                seconds=settings.scaigrid.lookup_cache_s, max_bytes=settings.scaigrid.lookup_cache_bytes
+            ),
             sync_wanted=asyncio.Event(),
         )
 

@@ -288,6 +288,17 @@ class ScaiGrid(Section):
         "rows of all pages of a list of ScaiGrid, ScaiQueue or ScaiBunker; a longer one is 502",
         ge=100,
     )
+    lookup_cache_s: float = _env(
+        "SCAIFLOW_LOOKUP_CACHE_S",
+        5.0,
+        "seconds for which a list of scopes, queues, bunkers or models is kept for its caller; 0: not at all",
+        ge=0,
+        le=300,
+        allow_inf_nan=False,
+    )
+    lookup_cache_bytes: int = _env(
+        "SCAIFLOW_LOOKUP_CACHE_BYTES", 16 * MIB, "memory per process for such lists", ge=0
+    )
     invoke_timeout_s: float = _env(
         "SCAIFLOW_INVOKE_TIMEOUT_S", 120.0, "seconds for one invocation of a Core", gt=0
     )

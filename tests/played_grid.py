@@ -15,6 +15,7 @@ Fault: TypeAlias = (
 )
 
 CORES = "/v1/modules/scaicore/cores"
+_OTHER_MODULES = ("/v1/modules/scaiqueue/", "/v1/modules/scaibunker/")
 
 
 def refusal(status: int, code: str = "SOME_CODE", message: str = "some message") -> httpx.Response:
@@ -24,7 +25,8 @@ def refusal(status: int, code: str = "SOME_CODE", message: str = "some message")
 class PlayedGrid:
     """A step is `create`, `replace`, `get`, `list`, `delete`, `start`, `publish`, `sync`, `invoke`, `events` or `me`.
 
-    `models` is one too. `faults[step]` holds what the next calls of a step meet instead; None lets one through.
+    `models`, `scopes`, `queues` and `bunkers` are some too: `lists[step]` is what they are answered.
+    `faults[step]` holds what the next calls of a step meet instead; None lets one through.
     """
 
     def __init__(self, router: respx.MockRouter, base_url: str) -> None:
@@ -39,7 +41,7 @@ class PlayedGrid:
         self.starts_as = "running"
         self.on_invoke: Callable[[Json], Awaitable[Json] | Json] = lambda body: {"output": body["input"]}
         self.events: list[Json] = []
-        self.models: Any = {"data": {"items": []}}
+        self.lists: dict[str, Any] = {}
 
     def add_core(self, *, source_id: str | None, slug: str, status: str = "running") -> Json:
         core: Json = {
@@ -70,8 +72,8 @@ class PlayedGrid:
         return httpx.Response(status, json=body)
 
     def _step(self, method: str, path: str) -> tuple[str, str | None]:
-        if path == "/v1/models":
-            return "models", None
+        if method == "GET" and (path == "/v1/models" or path.startswith(_OTHER_MODULES)):
+            return path.rpartition("/")[2], None
         if path == "/v1/auth/me":
             return "me", None
         if path == "/v1/modules/scaicore/events":
@@ -89,8 +91,8 @@ class PlayedGrid:
             return 200, {"data": {"items": list(self.cores.values())}}
         if step == "events":
             return 200, {"data": {"events": self.events, "next_cursor": "next"}}
-        if step == "models":
-            return 200, self.models
+        if step in {"models", "scopes", "queues", "bunkers"}:
+            return 200, self.lists.get(step, {"data": {"items": []}})
         if step == "me":
             return 200, {"data": {"id": "svc_played", "tenant_id": None, "roles": [], "permissions": []}}
         assert core is not None

@@ -35,6 +35,11 @@ class GridClient(Upstream):
         """Return a client at the same ScaiGrid, over the same connections and with the same patience."""
         return cls(other._http, other._settings, policy=other._policy)
 
+    @property
+    def base_url(self) -> str:
+        """The ScaiGrid's address; empty where there is none."""
+        return self._base_url
+
     def _url(self, path: str) -> str:
         if not self._base_url:
             raise ScaiGridNotConfigured
@@ -73,20 +78,25 @@ class GridClient(Upstream):
         *,
         needs: str | None = None,
     ) -> list[Mapping[str, Any]]:
-        """Return the rows of all pages, within one deadline; it ends where a cursor repeats."""
+        """Return the rows of all pages, which share one deadline and one bound of bytes.
+
+        The list ends where a cursor repeats.
+        """
         rows: list[Mapping[str, Any]] = []
         cursor: str | None = None
         seen: set[str] = set()
-        pages = 0
+        pages = size = 0
         try:
             async with asyncio.timeout(self._policy.deadline_s):
                 while True:
                     params = {**(only or {}), "limit": _PAGE, **({"cursor": cursor} if cursor else {})}
-                    page, cursor = read_list(await self._get(path, credential, params, needs=needs))
+                    answer = await self._get(path, credential, params, needs=needs)
+                    page, cursor = read_list(answer)
                     rows += page
                     pages += 1
+                    size += len(answer.content)
                     # Pages count too: a list may go on without a row.
-                    if max(len(rows), pages) > self._settings.max_rows:
+                    if max(len(rows), pages) > self._settings.max_rows or size > self._policy.max_bytes:
                         raise UpstreamNonsense(self.system, status=200, message=self._too_long())
                     if cursor is None or cursor in seen:
                         return rows
@@ -95,4 +105,5 @@ class GridClient(Upstream):
             raise UpstreamTimedOut(self.system, after_s=self._policy.deadline_s) from None
 
     def _too_long(self) -> str:
-        return f"{TITLES[self.system]}'s list is longer than {self._settings.max_rows} rows."
+        rows, size = self._settings.max_rows, self._policy.max_bytes
+        return f"{TITLES[self.system]}'s list is longer than {rows} rows or {size} bytes."

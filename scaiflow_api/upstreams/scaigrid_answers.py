@@ -23,13 +23,14 @@ class GridPrincipal:
 
 @dataclass(frozen=True, slots=True)
 class GridModel:
-    """A model that the tenant may use. What ScaiGrid did not say is None."""
+    """A model that the tenant may use. What ScaiGrid did not say is None; `row` is all that it said."""
 
     slug: str
     display_name: str
     modality: str | None
     context_window: int | None
     max_output_tokens: int | None
+    row: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def read_models(rows: list[Mapping[str, Any]]) -> list[GridModel]:
                     modality=text(row.get("modality")),
                     context_window=count(row.get("context_window")),
                     max_output_tokens=count(row.get("max_output_tokens")),
+                    row=row,
                 )
             )
     return found

@@ -1,6 +1,7 @@
-"""The model picker's list."""
+"""The lists of the canvas's pickers: scopes, queues, bunkers and models."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +14,36 @@ from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
 
 from scaiflow_api.app import create_app
+from scaiflow_api.kit.recent_answers import RecentAnswers
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Api, DeployAuth, Environment, Settings
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 GRID = "http://scaigrid.test"
 GPT = {"slug": "openai/gpt-4o", "display_name": "GPT-4o", "modality": "chat", "context_window": 128000}
+SCOPE = {"id": "sc_1", "slug": "support", "display_name": "Support workflows", "description": "..."}
+QUEUE = {
+    "id": "q_1",
+    "scope_id": "sc_1",
+    "slug": "review",
+    "display_name": "Review queue",
+    "consumer_mode": "fifo",
+    "max_retries": 5,
+}
+BUNKER = {
+    "bunker_id": "bnk_1",
+    "image_ref": "python-3.12",
+    "lifecycle": "ephemeral",
+    "status": "ready",
+}
+
+LOOKUPS = [
+    ("/scaigrid/models", "models", "scaigrid", "ScaiGrid", "models:list"),
+    ("/scaiqueue/scopes", "scopes", "scaiqueue", "ScaiQueue", "scaiqueue:view"),
+    ("/scaiqueue/scopes/sc_1/queues", "queues", "scaiqueue", "ScaiQueue", "scaiqueue:view"),
+    ("/scaibunker/bunkers", "bunkers", "scaibunker", "ScaiBunker", "scaibunker:admin"),
+]
+STEPS = [lookup[1] for lookup in LOOKUPS]
 
 
 @pytest.fixture
@@ -26,43 +52,158 @@ def grid() -> Iterator[PlayedGrid]:
         yield PlayedGrid(router, GRID)
 
 
-async def models(api: httpx.AsyncClient, people: People) -> httpx.Response:
-    return await api.get("/scaigrid/models", headers=people.carol.headers)
+async def ask(
+    api: httpx.AsyncClient, people: People, path: str = "/scaigrid/models", **headers: str
+) -> httpx.Response:
+    return await api.get(path, headers={**people.carol.headers, **headers})
 
 
-async def test_models_have_one_shape_whatever_the_envelope(
-    api: httpx.AsyncClient, people: People, grid: PlayedGrid
-) -> None:
-    row = {**GPT, "max_output_tokens": 16384, "status": "active", "health_status": "healthy"}
-    grid.models = {"status": "ok", "data": {"items": [row, GPT]}}
-    answer = await models(api, people)
-    assert answer.status_code == 200
-    assert answer.json() == {"data": [{**GPT, "max_output_tokens": 16384}, GPT]}
-
-    grid.models = {"object": "list", "data": [{"id": "openai/gpt-4o", "object": "model"}]}
-    assert (await models(api, people)).json() == {
-        "data": [{"slug": "openai/gpt-4o", "display_name": "openai/gpt-4o"}]
-    }
+def ids(answer: httpx.Response) -> list[Any]:
+    """What the first field of each row says."""
+    return [next(iter(row.values())) for row in answer.json()["data"]]
 
 
-async def test_the_callers_token_is_forwarded(
-    api: httpx.AsyncClient, people: People, grid: PlayedGrid
-) -> None:
-    headers = people.carol.headers
-    await api.get("/scaigrid/models", headers=headers)
-    assert grid.requests[0].headers["Authorization"] == headers["Authorization"]
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test/api/v1")
 
 
 @pytest.mark.parametrize(
-    ("fault", "status", "detail"),
+    ("path", "row", "shown"),
+    [
+        ("/scaiqueue/scopes", SCOPE, SCOPE),
+        (
+            "/scaiqueue/scopes",
+            {"id": "sc_1", "slug": "s", "description": None, "state": "paused"},
+            {"id": "sc_1", "slug": "s", "display_name": "s", "state": "paused"},
+        ),
+        ("/scaiqueue/scopes/sc_1/queues", QUEUE, QUEUE),
+        (
+            "/scaiqueue/scopes/sc_1/queues",
+            {
+                "id": "q_1",
+                "slug": "review",
+                "ordering": "priority",
+                "consumer_mode": "competing",
+                "max_retries": "five",
+                "depth_pending": 3,
+            },
+            {
+                "id": "q_1",
+                "scope_id": "sc_1",
+                "slug": "review",
+                "display_name": "review",
+                "consumer_mode": "priority",
+                "depth_pending": 3,
+            },
+        ),
+        ("/scaibunker/bunkers", BUNKER, BUNKER),
+        (
+            "/scaibunker/bunkers",
+            {
+                "id": "bnk_1",
+                "image": "python-3.12",
+                "lifecycle_mode": "ephemeral",
+                "status": "running",
+                "network_profile": "registry",
+                "label_set": {"team": "support"},
+                "env_vars": {"DB_PASSWORD": "hunter2"},
+            },
+            {**BUNKER, "network_profile": "registry", "label_set": {"team": "support"}},
+        ),
+        (
+            "/scaigrid/models",
+            {**GPT, "max_output_tokens": 16384, "status": "active", "health_status": "healthy"},
+            {**GPT, "max_output_tokens": 16384, "status": "active", "health_status": "healthy"},
+        ),
+        (
+            "/scaigrid/models",
+            {"id": "openai/gpt-4o", "object": "model", "owned_by": "openai", "context_window": None},
+            {"slug": "openai/gpt-4o", "display_name": "openai/gpt-4o", "owned_by": "openai"},
+        ),
+        (
+            "/scaigrid/models",
+            {"id": "mdl_1", "slug": "tenant/acme/a", "display_name": 7},
+            {"slug": "tenant/acme/a", "display_name": "tenant/acme/a", "id": "mdl_1"},
+        ),
+    ],
+)
+async def test_a_row_has_the_documented_fields_and_what_else_came(
+    api: httpx.AsyncClient,
+    people: People,
+    grid: PlayedGrid,
+    path: str,
+    row: dict[str, Any],
+    shown: dict[str, Any],
+) -> None:
+    grid.lists = {step: {"data": [row]} for step in STEPS}
+    answer = await ask(api, people, path)
+    assert (answer.status_code, answer.json()) == (200, {"data": [shown]})
+
+
+@pytest.mark.parametrize("envelope", ["bare", "items", "openai", "named"])
+async def test_every_envelope_is_read(
+    api: httpx.AsyncClient, people: People, grid: PlayedGrid, envelope: str
+) -> None:
+    rows = [{"id": "one", "status": "ready"}, {"id": "two", "status": "ready"}]
+    for path, step, *_ in LOOKUPS:
+        body = {
+            "bare": {"status": "ok", "data": rows},
+            "items": {"data": {"items": rows}},
+            "openai": {"object": "list", "data": rows},
+            "named": {"data": {step: rows}},
+        }
+        grid.lists[step] = body[envelope]
+        answer = await ask(api, people, path)
+        assert answer.status_code == 200
+        assert ids(answer) == ["one", "two"]
+
+
+async def test_all_pages_are_read_with_the_callers_own_token(
+    api: httpx.AsyncClient, people: People, grid: PlayedGrid
+) -> None:
+    headers = people.carol.headers
+    for path, step, *_ in LOOKUPS:
+        grid.requests.clear()
+        grid.faults[step] = [
+            httpx.Response(200, json={"data": [{"id": at, "status": "ready"}], "next_cursor": following})
+            for at, following in (("a", "b"), ("b", "c"), ("c", None))
+        ]
+        assert ids(await api.get(path, headers=headers)) == ["a", "b", "c"]
+        assert [request.url.params.get("cursor") for request in grid.requests] == [None, "b", "c"]
+        assert {request.headers["Authorization"] for request in grid.requests} == {headers["Authorization"]}
+
+
+async def test_only_bunkers_that_run_or_persist_are_listed(
+    api: httpx.AsyncClient, people: People, grid: PlayedGrid
+) -> None:
+    kinds = [
+        ("running", "ephemeral"),
+        ("ready", "session"),
+        ("pending", "ephemeral"),
+        ("paused", "persistent"),
+        ("terminated", "persistent"),
+        ("failed", "ephemeral"),
+        (None, "persistent"),
+    ]
+    rows = [
+        {"id": f"bnk_{number}", "status": status, "lifecycle_mode": lifecycle}
+        for number, (status, lifecycle) in enumerate(kinds)
+    ]
+    grid.lists["bunkers"] = {"data": rows}
+    answer = await ask(api, people, "/scaibunker/bunkers")
+    assert [row["bunker_id"] for row in answer.json()["data"]] == ["bnk_0", "bnk_1", "bnk_3", "bnk_6"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind", "detail"),
     [
         (
-            refusal(403, "AUTHZ_PERMISSION_DENIED", "permission_denied: need models:list"),
+            refusal(403, "AUTHZ_PERMISSION_DENIED", "permission_denied: need {needs}"),
             502,
+            "auth",
             {
-                "error": "scaigrid_auth",
-                "message": "permission_denied: need models:list",
-                "fix": "Caller needs the `models:list` permission on this tenant.",
+                "message": "permission_denied: need {needs}",
+                "fix": "Caller needs the `{needs}` permission on this tenant.",
                 "status": 403,
                 "code": "AUTHZ_PERMISSION_DENIED",
             },
@@ -70,59 +211,69 @@ async def test_the_callers_token_is_forwarded(
         (
             refusal(401, "AUTH_TOKEN_INVALID", "bad token"),
             502,
+            "auth",
             {
-                "error": "scaigrid_auth",
                 "message": "bad token",
-                "fix": "Sign in again: ScaiGrid does not accept the credential.",
+                "fix": "Sign in again: {title} does not accept the credential.",
                 "status": 401,
                 "code": "AUTH_TOKEN_INVALID",
             },
         ),
         (
-            refusal(404, "NOT_FOUND", "no such route"),
+            refusal(404, "NOT_FOUND", "no such scope"),
             502,
-            {"error": "scaigrid_api", "message": "no such route", "status": 404, "code": "NOT_FOUND"},
+            "api",
+            {"message": "no such scope", "status": 404, "code": "NOT_FOUND"},
         ),
         (
             refusal(500, "INTERNAL", "oops"),
             502,
-            {"error": "scaigrid_api", "message": "oops", "status": 500, "code": "INTERNAL"},
+            "api",
+            {"message": "oops", "status": 500, "code": "INTERNAL"},
         ),
         (
             httpx.Response(200, html="<html>sign in</html>"),
             502,
-            {
-                "error": "scaigrid_api",
-                "message": "ScaiGrid gave an answer that cannot be understood.",
-                "status": 200,
-                "code": None,
-            },
+            "api",
+            {"message": "{title} gave an answer that cannot be understood.", "status": 200, "code": None},
         ),
         (
             httpx.ConnectError("refused"),
             502,
-            {"error": "scaigrid_api", "message": "ScaiGrid cannot be reached.", "status": None, "code": None},
+            "api",
+            {"message": "{title} cannot be reached.", "status": None, "code": None},
         ),
         (
             httpx.ReadTimeout("slow"),
             504,
-            {"error": "scaigrid_timeout", "message": "ScaiGrid did not answer within 2 s.", "seconds": 2.0},
+            "timeout",
+            {"message": "{title} did not answer within 2 s.", "seconds": 2.0},
         ),
     ],
+    ids=["403", "401", "404", "500", "html", "unreachable", "slow"],
 )
-async def test_scaigrids_failures_have_documented_shapes(
+async def test_failures_have_documented_shapes(
     api: httpx.AsyncClient,
     people: People,
     grid: PlayedGrid,
     fault: httpx.Response | Exception,
     status: int,
+    kind: str,
     detail: dict[str, Any],
 ) -> None:
-    grid.faults["models"] = [fault] * 3
-    answer = await models(api, people)
-    found = answer.json()["detail"]
-    assert found.pop("trace_id")
-    assert (answer.status_code, found) == (status, detail)
+    for path, step, system, title, needs in LOOKUPS:
+        met = fault
+        if isinstance(met, httpx.Response):
+            met = httpx.Response(met.status_code, text=met.text.replace("{needs}", needs))
+        grid.faults[step] = [met] * 3
+        answer = await ask(api, people, path)
+        found = answer.json()["detail"]
+        assert found.pop("trace_id")
+        expected = {
+            name: value.format(title=title, needs=needs) if isinstance(value, str) else value
+            for name, value in detail.items()
+        }
+        assert (answer.status_code, found) == (status, {"error": f"{system}_{kind}", **expected})
 
 
 async def test_a_rate_limit_is_handed_on_with_detail_added(
@@ -130,21 +281,32 @@ async def test_a_rate_limit_is_handed_on_with_detail_added(
 ) -> None:
     body = {"status": "error", "error": {"code": "RATE_LIMITED", "message": "slow down", "retry_after": 15}}
     headers = {"Retry-After": "15", "X-Scaigrid-Ratelimit-Limit": "60", "X-Scaigrid-Ratelimit-Remaining": "0"}
-    grid.faults["models"] = [httpx.Response(429, json=body, headers=headers)]
-    answer = await models(api, people)
-    assert answer.status_code == 429
-    assert {name: answer.headers[name] for name in headers} == headers
-    found = answer.json()
-    detail = found.pop("detail")
-    assert found == body
-    assert (detail["error"], detail["message"]) == ("scaigrid_busy", "slow down")
+    for path, step, system, *_ in LOOKUPS:
+        grid.faults[step] = [httpx.Response(429, json=body, headers=headers)]
+        answer = await ask(api, people, path)
+        assert answer.status_code == 429
+        assert {name: answer.headers[name] for name in headers} == headers
+        found = answer.json()
+        detail = found.pop("detail")
+        assert found == body
+        assert (detail["error"], detail["message"]) == (f"{system}_busy", "slow down")
 
 
-async def test_without_permission_scaigrid_is_not_asked(
+async def test_without_permission_nobody_is_asked(
     api: httpx.AsyncClient, people: People, grid: PlayedGrid
 ) -> None:
-    answer = await api.get("/scaigrid/models", headers=people.nobody.headers)
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (403, "permission_denied")
+    for path, *_ in LOOKUPS:
+        answer = await api.get(path, headers=people.nobody.headers)
+        assert (answer.status_code, answer.json()["detail"]["error"]) == (403, "permission_denied")
+    assert grid.steps == []
+
+
+async def test_what_is_no_id_of_a_scope_is_refused(
+    api: httpx.AsyncClient, people: People, grid: PlayedGrid
+) -> None:
+    for scope_id in ("%2E%2E", "..%2F..%2Fauth", "a%20b", "sc_1%3Fx", "s" * 129):
+        answer = await ask(api, people, f"/scaiqueue/scopes/{scope_id}/queues")
+        assert answer.status_code in {404, 422}
     assert grid.steps == []
 
 
@@ -160,25 +322,104 @@ def pinned_to_keys(settings: Settings, resources: Resources, **api: Any) -> Fast
 async def test_in_production_the_environments_key_does_not_count(
     settings: Settings, resources: Resources, people: People, grid: PlayedGrid
 ) -> None:
-    app = pinned_to_keys(settings, resources, env=Environment.PRODUCTION)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://api.test/api/v1"
-    ) as api:
-        answer = await models(api, people)
-    detail = answer.json()["detail"]
-    assert answer.status_code == 412
-    assert detail["error"] == "missing_credentials"
-    assert detail["message"] == "no ScaiGrid credentials for tenant 'tnt_acme'"
-    assert detail["fix"].endswith("set this tenant's API key via POST /v1/tenants/me/scaigrid_credentials.")
+    async with client_of(pinned_to_keys(settings, resources, env=Environment.PRODUCTION)) as api:
+        for path, *_ in LOOKUPS:
+            answer = await ask(api, people, path)
+            detail = answer.json()["detail"]
+            assert answer.status_code == 412
+            assert detail["error"] == "missing_credentials"
+            assert detail["message"] == "no ScaiGrid credentials for tenant 'tnt_acme'"
+            assert detail["fix"].endswith(
+                "set this tenant's API key via POST /v1/tenants/me/scaigrid_credentials."
+            )
     assert grid.steps == []
 
 
 async def test_in_development_the_environments_key_pays(
     settings: Settings, resources: Resources, people: People, grid: PlayedGrid
 ) -> None:
-    app = pinned_to_keys(settings, resources, env=Environment.DEVELOPMENT)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://api.test/api/v1"
-    ) as api:
-        assert (await models(api, people)).status_code == 200
+    async with client_of(pinned_to_keys(settings, resources, env=Environment.DEVELOPMENT)) as api:
+        assert (await ask(api, people)).status_code == 200
     assert grid.requests[0].headers["Authorization"] == "Bearer sgk_environment"
+
+
+async def test_without_a_scaigrid_the_operator_is_told(
+    settings: Settings, resources: Resources, people: People, grid: PlayedGrid
+) -> None:
+    bare = settings.scaigrid.model_copy(update={"base_url": None})
+    without = ScaiGrid(httpx.AsyncClient(), bare)
+    async with client_of(create_app(settings, replace(resources, scaigrid=without))) as api:
+        for path, *_ in LOOKUPS:
+            answer = await ask(api, people, path)
+            assert (answer.status_code, answer.json()["detail"]["error"]) == (503, "scaigrid_not_configured")
+
+
+class TestKept:
+    """Lists that are asked for again at once."""
+
+    @pytest.fixture
+    async def api(
+        self, settings: Settings, resources: Resources, grid: PlayedGrid
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        kept: RecentAnswers[bytes] = RecentAnswers(seconds=60, max_bytes=1_000_000)
+        async with client_of(create_app(settings, replace(resources, lookups=kept))) as client:
+            yield client
+
+    async def test_a_list_is_asked_for_once(
+        self, api: httpx.AsyncClient, people: People, grid: PlayedGrid
+    ) -> None:
+        headers = people.carol.headers
+        for path, *_ in LOOKUPS * 2:
+            assert (await api.get(path, headers=headers)).content == b'{"data":[]}'
+        assert grid.steps == STEPS
+
+    async def test_a_crowd_shares_one_call(
+        self, api: httpx.AsyncClient, people: People, grid: PlayedGrid
+    ) -> None:
+        async def slow(_: httpx.Request) -> None:
+            await asyncio.sleep(0.02)
+
+        grid.faults["models"] = [slow]  # type: ignore[list-item]
+        headers = people.carol.headers
+        answers = await asyncio.gather(*(api.get("/scaigrid/models", headers=headers) for _ in range(10)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert grid.steps == ["models"]
+
+    async def test_nobody_gets_what_another_tenant_or_person_was_answered(
+        self, api: httpx.AsyncClient, people: People, grid: PlayedGrid
+    ) -> None:
+        for person in (people.carol, people.bob, people.dave):
+            await api.get("/scaigrid/models", headers=person.headers)
+        assert grid.steps == ["models"] * 3
+
+    async def test_scopes_are_told_apart(
+        self, api: httpx.AsyncClient, people: People, grid: PlayedGrid
+    ) -> None:
+        headers = people.carol.headers
+        for scope in ("sc_1", "sc_2", "sc_1"):
+            await api.get(f"/scaiqueue/scopes/{scope}/queues", headers=headers)
+        assert grid.steps == ["queues"] * 2
+
+    async def test_a_failure_is_not_kept(
+        self, api: httpx.AsyncClient, people: People, grid: PlayedGrid
+    ) -> None:
+        grid.faults["models"] = [refusal(403)]
+        headers = people.carol.headers
+        statuses = [(await api.get("/scaigrid/models", headers=headers)).status_code for _ in range(2)]
+        assert statuses == [502, 200]
+
+    async def test_whoever_has_the_list_is_told_that_it_holds(
+        self, api: httpx.AsyncClient, people: People, grid: PlayedGrid
+    ) -> None:
+        first = await ask(api, people)
+        assert first.headers["Cache-Control"] == "private, no-cache"
+        again = await ask(api, people, **{"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+        other = await ask(api, people, **{"If-None-Match": '"something-else"'})
+        assert other.status_code == 200
+        grid.lists["models"] = {"data": [GPT]}
+        changed = await api.get(
+            "/scaigrid/models", headers={**people.bob.headers, "If-None-Match": first.headers["ETag"]}
+        )
+        assert changed.status_code == 200
+        assert changed.headers["ETag"] != first.headers["ETag"]

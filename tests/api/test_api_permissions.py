@@ -104,6 +104,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/scaicore/cores/{core_id}/invoke"): Call(body={"input": {}}, **CORE),
     ("GET", "/scaicore/events"): Call(),
     ("GET", "/scaigrid/models"): Call(),
+    ("GET", "/scaiqueue/scopes"): Call(),
+    ("GET", "/scaiqueue/scopes/{scope_id}/queues"): Call(),
+    ("GET", "/scaibunker/bunkers"): Call(),
     ("GET", "/catalog"): Call(),
     ("POST", "/catalog/publish"): Call(
         (201, None), {"package_id": "{new_package}", "flow_id": "{flow_id}"}, in_body="deploy", **OWN_TENANT
@@ -266,7 +269,12 @@ async def scene(
     who: Who,
 ) -> dict[str, str]:
     """Make a fresh flow of bob's, as this caller finds it; return what a path may name."""
-    names = {"version": "1.0.0", "user_id": "usr_heir", "package_id": "no-package"}
+    names = {
+        "version": "1.0.0",
+        "user_id": "usr_heir",
+        "package_id": "no-package",
+        "scope_id": "sc_1",
+    }
     asked = key[1] + str(CALLS[key].body)
     if "{package_id}" in asked:
         names["package_id"] = (await publish(api, people.bob.headers, content))["package_id"]

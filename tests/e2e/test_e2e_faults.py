@@ -21,7 +21,11 @@ CORES = "/scaigrid/v1/modules/scaicore"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place = Place(tmp_path_factory.mktemp("faults") / "data")
-    environment = {"SCAIFLOW_GRID_FAULTS": "true", "SCAIFLOW_UPSTREAM_TIMEOUT_S": str(DEADLINE_S)}
+    environment = {
+        "SCAIFLOW_GRID_FAULTS": "true",
+        "SCAIFLOW_UPSTREAM_TIMEOUT_S": str(DEADLINE_S),
+        "SCAIFLOW_LOOKUP_CACHE_S": "0",
+    }
     with running(place, scaiflow("dev"), f"{place.api}/readyz", **environment):
         yield place
 

@@ -58,5 +58,21 @@ async def test_a_list_without_an_end_is_left(
     route = respx_mock.get(BUNKERS).mock(side_effect=page)
     with pytest.raises(UpstreamNonsense) as caught:
         await scaibunker.bunkers(token)
-    assert caught.value.message == "ScaiBunker's list is longer than 100 rows."
+    assert caught.value.message == "ScaiBunker's list is longer than 100 rows or 100000 bytes."
     assert route.call_count == 101
+
+
+async def test_the_pages_of_a_list_share_one_bound_of_bytes(
+    respx_mock: respx.MockRouter, scaibunker: ScaiBunker, token: SecretStr
+) -> None:
+    count = iter(range(10_000))
+
+    def page(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            200, json={"data": [{**OURS, "name": "n" * 60_000}], "next_cursor": str(next(count))}
+        )
+
+    route = respx_mock.get(BUNKERS).mock(side_effect=page)
+    with pytest.raises(UpstreamNonsense):
+        await scaibunker.bunkers(token)
+    assert route.call_count == 2

@@ -1,5 +1,7 @@
 """ScaiGrid's envelopes, as documented on its different pages."""
 
+from typing import Any
+
 import httpx
 import orjson
 import pytest
@@ -49,18 +51,21 @@ async def test_models_in_every_native_envelope(
     respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, envelope: dict[str, object]
 ) -> None:
     respx_mock.get(f"{GRID}/v1/models").respond(json=envelope)
-    assert await scaigrid.models(token) == [GridModel("openai/gpt-4o", "GPT-4o", "chat", 128000, None)]
+    assert await scaigrid.models(token) == [GridModel("openai/gpt-4o", "GPT-4o", "chat", 128000, None, GPT)]
 
 
 async def test_models_in_the_openai_envelope(
     respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
 ) -> None:
-    listed = {
+    listed: dict[str, Any] = {
         "object": "list",
         "data": [{"id": "openai/gpt-4o", "object": "model", "context_window": 128000}],
     }
     respx_mock.get(f"{GRID}/v1/models").respond(json=listed)
-    assert await scaigrid.models(token) == [GridModel("openai/gpt-4o", "openai/gpt-4o", None, 128000, None)]
+    row = listed["data"][0]
+    assert await scaigrid.models(token) == [
+        GridModel("openai/gpt-4o", "openai/gpt-4o", None, 128000, None, row)
+    ]
 
 
 @pytest.mark.parametrize("envelope", [{"data": None}, {"data": {"pages": []}}, {}, [], {"data": "no"}])
