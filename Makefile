@@ -46,6 +46,7 @@ bench: $(VENV)/.dev ## Measure, as ratios to a peer or a floor in the same run
 	$(BIN)/python -m benchmarks.compiler
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.directory
+	$(BIN)/python -m benchmarks.tokens
 
 openapi: $(VENV)/.run ## Print the OpenAPI document
 	@$(BIN)/scaiflow openapi

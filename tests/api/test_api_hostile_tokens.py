@@ -155,7 +155,7 @@ TOKENS: dict[str, tuple[Callable[[], str], str]] = {
     ),
     "expires beyond all numbers": (
         lambda: signed_by_scaikey(HEADER, b'{"exp": 1e999, ' + json.dumps(claims(exp=None)).encode()[1:]),
-        NO_MATCH,
+        "not a JWT",
     ),
     "an ID token": (lambda: sign(claims(scope=None, nonce="n")), "it is no access token: 'scope' is missing"),
     "huge": (lambda: sign(claims(junk="x" * 40_000)), "too long"),
