@@ -18,7 +18,7 @@ from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.kit.recent_answers import RecentAnswers
 from scaiflow_api.kit.secrets import TenantSecrets
 from scaiflow_api.kit.turns import Turns
-from scaiflow_api.live import Presence, open_presence
+from scaiflow_api.live import Announcements, Presence, open_announcements, open_presence
 from scaiflow_api.settings import Live, Settings, Store
 from scaiflow_api.storage import BlobStore, FlowVersions, open_blobs
 from scaiflow_api.upstreams.addresses import PublicOnly
@@ -39,6 +39,7 @@ class Resources:
     blobs: BlobStore
     versions: FlowVersions
     presence: Presence
+    announcements: Announcements
     principals: Principals
     scaikey: ScaiKey
     directory: ScaiKeyDirectory
@@ -70,6 +71,8 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
         stack.push_async_callback(blobs.close)
         presence = open_live(settings.live)
         stack.push_async_callback(presence.close)
+        announcements = open_announcements(_redis_url(settings.live))
+        stack.push_async_callback(announcements.close)
         to_scaikey = await stack.enter_async_context(open_client(settings.scaigrid))
         scaikey = ScaiKey(to_scaikey, settings.scaikey, clock)
         stack.push_async_callback(scaikey.close)
@@ -85,6 +88,7 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             blobs=blobs,
             versions=FlowVersions(blobs, cache_bytes=settings.store.cache_bytes),
             presence=presence,
+            announcements=announcements,
             principals=principals,
             scaikey=scaikey,
             directory=ScaiKeyDirectory(to_scaikey, settings.scaikey, scaikey),
@@ -137,4 +141,8 @@ def open_store(store: Store) -> BlobStore:
 
 def open_live(live: Live) -> Presence:
     """Open the keeper of presence that the settings name. Raises LiveNotUsable."""
-    return open_presence(live.redis_url.get_secret_value() if live.redis_url else None)
+    return open_presence(_redis_url(live))
+
+
+def _redis_url(live: Live) -> str | None:
+    return live.redis_url.get_secret_value() if live.redis_url else None

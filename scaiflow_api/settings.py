@@ -164,13 +164,72 @@ class Store(Section):
 
 
 class Live(Section):
-    """What is kept for a moment only: who has a flow open."""
+    """What is kept, and told, for a moment only: who has a flow open, and that a draft has changed."""
 
     redis_url: SecretStr | None = _env(
         "SCAIFLOW_REDIS_URL",
         None,
         "`redis://[[USER]:PASSWORD@]HOST:PORT/NUMBER`, `rediss://` with TLS. Needed as soon as there are several API "
         "processes; unset: kept in this process",
+    )
+
+
+class Sync(Section):
+    """Editing together: the drafts of flows, and the sockets through which they change."""
+
+    max_message_bytes: int = _env(
+        "SCAIFLOW_SYNC_MAX_MESSAGE_BYTES",
+        8 * MIB,
+        "largest message of a socket; closed with 4413 above it",
+        ge=1024,
+        le=64 * MIB,
+    )
+    max_document_bytes: int = _env(
+        "SCAIFLOW_SYNC_MAX_DOCUMENT_BYTES",
+        16 * MIB,
+        "largest draft, with what is left of its history; a change beyond it closes its socket with 4413",
+        ge=1024,
+        le=256 * MIB,
+    )
+    max_awareness_bytes: int = _env(
+        "SCAIFLOW_SYNC_MAX_AWARENESS_BYTES",
+        64 * 1024,
+        "largest message about who is where; closed with 4413 above it",
+        ge=1024,
+    )
+    max_peers: int = _env(
+        "SCAIFLOW_SYNC_MAX_PEERS",
+        64,
+        "sockets on one draft, per process; one more is closed with 4529",
+        ge=1,
+    )
+    opening_timeout_s: float = _env(
+        "SCAIFLOW_SYNC_OPENING_TIMEOUT_S",
+        8.0,
+        "seconds in which a socket must be authenticated and have told what it has; closed with 1013 after them",
+        gt=0,
+    )
+    max_outbound_bytes: int = _env(
+        "SCAIFLOW_SYNC_MAX_OUTBOUND_BYTES",
+        8 * MIB,
+        "what may wait for a slow reader, beyond the draft it began with; closed with 1013 above it",
+        ge=1024,
+    )
+    idle_s: float = _env(
+        "SCAIFLOW_SYNC_IDLE_S", 60.0, "seconds for which a draft stays loaded when nobody has it open", ge=0
+    )
+    poll_s: float = _env(
+        "SCAIFLOW_SYNC_POLL_S",
+        2.0,
+        "seconds between two looks at what other processes wrote, and at who may still be there",
+        gt=0,
+        le=5,
+    )
+    merge_after: int = _env(
+        "SCAIFLOW_SYNC_MERGE_AFTER", 500, "changes after which a draft's log is merged into one entry", ge=2
+    )
+    findings_delay_s: float = _env(
+        "SCAIFLOW_SYNC_FINDINGS_DELAY_S", 0.5, "seconds from a change to the validation of the draft", ge=0
     )
 
 
@@ -404,6 +463,7 @@ class Settings(BaseModel):
     database: Database = Field(default_factory=Database)
     store: Store = Field(default_factory=Store)
     live: Live = Field(default_factory=Live)
+    sync: Sync = Field(default_factory=Sync)
     housekeeping: Housekeeping = Field(default_factory=Housekeeping)
     scaikey: ScaiKey = Field(default_factory=ScaiKey)
     directory: Directory = Field(default_factory=Directory)

@@ -7,21 +7,14 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from scaiflow_api.live.errors import PresenceUnavailable
 from scaiflow_api.live.presence import MOST_PEOPLE, TTL_S, Peer, Person, Who
+from scaiflow_api.live.redis_pool import GIVE_UP_AFTER_S, pool_of
 
 log = structlog.get_logger(__name__)
-
-_ANSWER_WITHIN_S: Final = 1.0
-_GIVE_UP_AFTER_S: Final = 3.0
-"""The bound of one method, whatever Redis does."""
-_CONNECTIONS: Final = 16
 
 _ANNOUNCE: Final = """
 -- A hash per flow: who -> "<milliseconds of the heartbeat> <introduction>". What is out of date goes with each
@@ -60,7 +53,7 @@ class RedisPresence:
 
     def __init__(self, url: str) -> None:
         """Raise ValueError or TypeError for options that do not exist. Connections are made when they are needed."""
-        self._redis = Redis.from_pool(_pool(url))
+        self._redis = Redis.from_pool(pool_of(url))
         self._announce = self._redis.register_script(_ANNOUNCE)
 
     async def announce(self, tenant_id: str, flow_id: str, person: Person) -> None:
@@ -93,22 +86,6 @@ class RedisPresence:
         await self._redis.aclose()
 
 
-def _pool(url: str) -> BlockingConnectionPool:
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=_GIVE_UP_AFTER_S,
-        socket_timeout=_ANSWER_WITHIN_S,
-        socket_connect_timeout=_ANSWER_WITHIN_S,
-        # Once: a connection that was kept open may be one that Redis has closed since.
-        retry=Retry(NoBackoff(), 1),
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-    make_connection: Any = pool.make_connection
-    make_connection()  # not opened yet, but it refuses options that do not exist
-    return pool
-
-
 def _key(tenant_id: str, flow_id: str) -> str:
     return f"scaiflow:presence:{tenant_id}:{flow_id}"
 
@@ -132,7 +109,7 @@ async def _answer(awaited: Any) -> None:
 async def _bounded(action: str) -> AsyncIterator[None]:
     """Turn a Redis that is away, or slow, or refuses, into our error."""
     try:
-        async with asyncio.timeout(_GIVE_UP_AFTER_S):
+        async with asyncio.timeout(GIVE_UP_AFTER_S):
             yield
     except (RedisError, OSError, TimeoutError) as error:
         log.error(  # noqa: TRY400 - the place in the client says nothing

@@ -1,8 +1,11 @@
-"""From settings to a keeper of presence."""
+"""From settings to what is kept, and told, for a moment."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+from scaiflow_api.live.announcements import Announcements, ProcessAnnouncements
 from scaiflow_api.live.errors import LiveNotUsable
 from scaiflow_api.live.in_process import ProcessPresence
 from scaiflow_api.live.presence import Presence
@@ -17,12 +20,31 @@ def open_presence(redis_url: str | None) -> Presence:
     """
     if redis_url is None:
         return ProcessPresence()
+    with _usable(redis_url):
+        from scaiflow_api.live.in_redis import RedisPresence  # noqa: PLC0415 - 0.2 s that most do not need
+
+        return RedisPresence(redis_url)
+
+
+def open_announcements(redis_url: str | None) -> Announcements:
+    """Announce through the Redis of an address, else within this process. The caller closes it.
+
+    Raises `LiveNotUsable` as `open_presence` does.
+    """
+    if redis_url is None:
+        return ProcessAnnouncements()
+    with _usable(redis_url):
+        from scaiflow_api.live.announcements_in_redis import RedisAnnouncements  # noqa: PLC0415 - the same
+
+        return RedisAnnouncements(redis_url)
+
+
+@contextmanager
+def _usable(redis_url: str) -> Iterator[None]:
     if not _ADDRESS.fullmatch(redis_url):
         raise _refused("it is not written redis://[[USER]:PASSWORD@]HOST:PORT/NUMBER")
-    from scaiflow_api.live.in_redis import RedisPresence  # noqa: PLC0415 - 0.2 s that most do not need
-
     try:
-        return RedisPresence(redis_url)
+        yield
     except (ValueError, TypeError):
         raise _refused("its port or one of its options is none") from None
 
