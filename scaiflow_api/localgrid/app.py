@@ -24,6 +24,7 @@ from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
 from scaiflow_api.localgrid.scaigrid.catalogue import is_served
 from scaiflow_api.localgrid.scaikey.app import scaikey_app
 from scaiflow_api.localgrid.scaiqueue import schema as scaiqueue
+from scaiflow_api.localgrid.scaiqueue.post import Post
 from scaiflow_api.localgrid.scaivault.app import scaivault_app
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.webhooks import Deliveries
@@ -54,6 +55,7 @@ def create_grid(
         deliveries=Deliveries(store, clock, hooks),
         keys=SigningKeys(store, clock),
         runs=Runs(store, clock, config, provider, is_served),
+        post=Post(store, clock),
     )
 
     @asynccontextmanager

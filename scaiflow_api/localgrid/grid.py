@@ -13,6 +13,7 @@ from scaiflow_api.localgrid.directory import Directory
 from scaiflow_api.localgrid.keys import SigningKeys
 from scaiflow_api.localgrid.people import Client
 from scaiflow_api.localgrid.runs import Runs
+from scaiflow_api.localgrid.scaiqueue.post import Post
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.webhooks import Deliveries
 
@@ -31,6 +32,7 @@ class Grid:
     deliveries: Deliveries
     keys: SigningKeys
     runs: Runs
+    post: Post
 
     def now(self) -> float:
         """Return the present in seconds since 1970."""

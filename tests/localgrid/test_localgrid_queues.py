@@ -4,31 +4,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from localgrid_support import SCAIQUEUE, Caller, RunningGrid, error_of, running_grid
+from localgrid_queues import SCOPES, listed, make
+from localgrid_support import Caller, RunningGrid, error_of, running_grid
 
 from scaiflow_api.localgrid import GridConfig
 
-SCOPES = f"{SCAIQUEUE}/scopes"
 OF_THE_SYSTEM = ["_dead_letter", "_events", "_audit", "_integrity", "_corrections"]
 
 
 @pytest.fixture
 async def bob(grid: RunningGrid) -> Caller:
     return await grid.caller("usr_bob")
-
-
-async def make(caller: Caller, path: str, **body: Any) -> dict[str, Any]:
-    response = await caller("POST", path, json=body)
-    assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()["data"]
-    return made
-
-
-async def listed(caller: Caller, path: str, **params: Any) -> dict[str, Any]:
-    response = await caller("GET", path, params=params)
-    assert response.status_code == 200, response.text
-    data: dict[str, Any] = response.json()["data"]
-    return data
 
 
 async def test_a_scope_begins_with_the_queues_of_the_system(bob: Caller) -> None:

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from scaiflow_api.localgrid.grid import Grid
 from scaiflow_api.localgrid.scaigrid import auth, cores, errors, events, invoke, models, publish
-from scaiflow_api.localgrid.scaiqueue import queue_routes, scope_routes
+from scaiflow_api.localgrid.scaiqueue import claim_routes, message_routes, queue_routes, scope_routes
 
 _SCAICORE = "/v1/modules/scaicore"
 _SCAIQUEUE = "/v1/modules/scaiqueue"
@@ -19,6 +19,6 @@ def scaigrid_app(grid: Grid) -> FastAPI:
         app.include_router(part.router)
     for part in (events, cores, publish, invoke):
         app.include_router(part.router, prefix=_SCAICORE)
-    for queue_part in (queue_routes, scope_routes):
+    for queue_part in (message_routes, claim_routes, queue_routes, scope_routes):
         app.include_router(queue_part.router, prefix=_SCAIQUEUE)
     return app

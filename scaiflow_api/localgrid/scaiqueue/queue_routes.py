@@ -7,10 +7,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.journal import wire_time
 from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of, read_json
-from scaiflow_api.localgrid.scaiqueue import queues, scopes
-from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer
+from scaiflow_api.localgrid.scaiqueue import queues
+from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer, in_scope
+from scaiflow_api.localgrid.scaiqueue.message import iso
 from scaiflow_api.localgrid.scaiqueue.scope_routes import Label, Prose, Slug
 from scaiflow_api.localgrid.scaiqueue.states import QueueVerb
 
@@ -64,13 +64,11 @@ async def list_queues(
 ) -> Response:
     """Page through the queues of a scope, oldest first."""
     after = position_of(cursor) if cursor else 0
-    found = await grid.store.read(
-        lambda connection: queues.page(
-            connection,
-            scopes.get(connection, caller.tenant.id, scope_id).id,
-            after=after,
-            limit=limit + 1,
-        )
+    found = await in_scope(
+        grid,
+        caller,
+        scope_id,
+        lambda connection, scope, _: queues.page(connection, scope.id, after=after, limit=limit + 1),
     )
     shown = found[:limit]
     next_cursor = cursor_of(shown[-1].seq) if len(found) > limit else None
@@ -81,11 +79,8 @@ async def list_queues(
 async def create_queue(request: Request, scope_id: str, caller: QueueManager, grid: GridDep) -> Response:
     """Make a queue. Not idempotent: of two who make the same one, one gets 409."""
     new = (await read_json(request, QueueRequest)).to_make()
-    now = wire_time(grid.clock.now())
-    queue = await grid.store.write(
-        lambda connection: queues.add(
-            connection, scopes.get(connection, caller.tenant.id, scope_id).id, new, now
-        )
+    queue = await in_scope(
+        grid, caller, scope_id, lambda connection, scope, now: queues.add(connection, scope.id, new, iso(now))
     )
     return ok(request, queue.as_dict(), status=201)
 
@@ -94,20 +89,16 @@ async def create_queue(request: Request, scope_id: str, caller: QueueManager, gr
 async def read_queue(
     request: Request, scope_id: str, queue_id: str, caller: QueueViewer, grid: GridDep
 ) -> Response:
-    queue = await grid.store.read(
-        lambda connection: queues.get(
-            connection, scopes.get(connection, caller.tenant.id, scope_id).id, queue_id
-        )
+    queue = await in_scope(
+        grid, caller, scope_id, lambda connection, scope, _: queues.get(connection, scope.id, queue_id)
     )
     return ok(request, queue.as_dict())
 
 
 @router.delete("/{queue_id}", status_code=204)
 async def delete_queue(scope_id: str, queue_id: str, caller: QueueManager, grid: GridDep) -> None:
-    await grid.store.write(
-        lambda connection: queues.delete(
-            connection, scopes.get(connection, caller.tenant.id, scope_id).id, queue_id
-        )
+    await in_scope(
+        grid, caller, scope_id, lambda connection, scope, _: queues.delete(connection, scope.id, queue_id)
     )
 
 
@@ -115,10 +106,10 @@ async def delete_queue(scope_id: str, queue_id: str, caller: QueueManager, grid:
 async def move_queue(
     request: Request, scope_id: str, queue_id: str, verb: QueueVerb, caller: QueueManager, grid: GridDep
 ) -> Response:
-    now = wire_time(grid.clock.now())
-    queue = await grid.store.write(
-        lambda connection: queues.move(
-            connection, scopes.get(connection, caller.tenant.id, scope_id).id, queue_id, verb, now
-        )
+    queue = await in_scope(
+        grid,
+        caller,
+        scope_id,
+        lambda connection, scope, now: queues.move(connection, scope.id, queue_id, verb, iso(now)),
     )
     return ok(request, queue.as_dict())

@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS queue_messages (
   UNIQUE (published_to, idempotency_key)
 );
 CREATE INDEX IF NOT EXISTS queue_messages_claim ON queue_messages (queue_id, state, visible_at);
+CREATE INDEX IF NOT EXISTS queue_messages_due ON queue_messages (scope_id, state, visible_at);
+CREATE INDEX IF NOT EXISTS queue_messages_expiry ON queue_messages (scope_id, state, expires_at);
 CREATE INDEX IF NOT EXISTS queue_messages_scope ON queue_messages (scope_id, seq);
 CREATE TABLE IF NOT EXISTS queue_receipts (
   message_id TEXT NOT NULL REFERENCES queue_messages (id) ON DELETE CASCADE,
