@@ -1,7 +1,8 @@
 """The ASGI application: middleware, error handlers and routers, in order. No logic."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -66,6 +67,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _untraced},
         responses=errors.documented(errors.InvalidRequest, errors.InternalError),
     )
     if resources is not None:
@@ -130,6 +132,12 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.include_router(home)
     app.mount("/docs/assets", documentation_assets)
     return app
+
+
+def _untraced(scope: MutableMapping[str, Any]) -> bool:
+    """Tell what leaves no span: probes, and addresses that may carry a token in their query."""
+    path = scope["path"]
+    return path in {"/healthz", "/readyz", "/metrics"} or path.rstrip("/").endswith("/sync")
 
 
 def _equip(app: FastAPI, resources: Resources) -> None:

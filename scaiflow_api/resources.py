@@ -20,9 +20,10 @@ from scaiflow_api.kit.secrets import TenantSecrets
 from scaiflow_api.kit.turns import Turns
 from scaiflow_api.live import Announcements, Presence, open_announcements, open_presence
 from scaiflow_api.settings import Live, Settings, Store
-from scaiflow_api.storage import BlobStore, FlowVersions, open_blobs
+from scaiflow_api.storage import BlobStore, FlowVersions, WatchedBlobs, open_blobs
 from scaiflow_api.upstreams.addresses import PublicOnly
 from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.collector import traces
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaikey_directory import ScaiKeyDirectory
@@ -61,10 +62,12 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
     """Open everything; close it in the reverse order. Raises what a bad setting deserves."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(traces(settings.observability))
         db = Database(
             settings.database.url.get_secret_value(),
             pool_size=settings.database.pool_size,
             deadline_s=settings.database.timeout_s,
+            traced=settings.observability.otlp_endpoint is not None,
         )
         stack.push_async_callback(db.close)
         blobs = open_store(settings.store)
@@ -136,7 +139,7 @@ def open_store(store: Store) -> BlobStore:
     access_key, secret_key = (
         key.get_secret_value() if key else None for key in (store.s3_access_key, store.s3_secret_key)
     )
-    return open_blobs(store.url, access_key=access_key, secret_key=secret_key)
+    return WatchedBlobs(open_blobs(store.url, access_key=access_key, secret_key=secret_key))
 
 
 def open_live(live: Live) -> Presence:

@@ -9,6 +9,7 @@ import binascii
 import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -231,6 +232,30 @@ class Sync(Section):
     findings_delay_s: float = _env(
         "SCAIFLOW_SYNC_FINDINGS_DELAY_S", 0.5, "seconds from a change to the validation of the draft", ge=0
     )
+
+
+class Observability(Section):
+    """Traces go to an OpenTelemetry collector, if there is one; `/metrics` is always there."""
+
+    otlp_endpoint: str | None = _env(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "base URL of a collector that takes OTLP over HTTP, such as `http://localhost:4318`; unset: no traces",
+        pattern=r"^https?://",
+    )
+    otlp_headers: SecretStr | None = _env(
+        "OTEL_EXPORTER_OTLP_HEADERS", None, "headers for the collector: `name=value`, separated by commas"
+    )
+    service_name: str = _env("OTEL_SERVICE_NAME", "scaiflow-api", "what this process is called in traces")
+    sample_ratio: float = _env(
+        "SCAIFLOW_TRACE_RATIO", 1.0, "share of the traces begun here that are recorded, 0 to 1", ge=0, le=1
+    )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        text = self.otlp_headers.get_secret_value() if self.otlp_headers else ""
+        pairs = (part.partition("=") for part in text.split(",") if "=" in part)
+        return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
 
 
 class Housekeeping(Section):
@@ -464,6 +489,8 @@ class Settings(BaseModel):
     store: Store = Field(default_factory=Store)
     live: Live = Field(default_factory=Live)
     sync: Sync = Field(default_factory=Sync)
+
+    observability: Observability = Field(default_factory=Observability)
     housekeeping: Housekeeping = Field(default_factory=Housekeeping)
     scaikey: ScaiKey = Field(default_factory=ScaiKey)
     directory: Directory = Field(default_factory=Directory)

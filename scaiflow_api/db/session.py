@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.reading import Readers
 from scaiflow_api.db.sqlite import Driver, SQLiteConnection
+from scaiflow_api.db.statements import trace_statements
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,13 @@ class Database:
     """A database, with one pool of connections for reading and one for writing."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, busy_timeout_ms: int = 5000, deadline_s: float = 30.0
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        busy_timeout_ms: int = 5000,
+        deadline_s: float = 30.0,
+        traced: bool = False,
     ) -> None:
         self._deadline_s = deadline_s
         common: dict[str, Any] = {
@@ -62,6 +69,9 @@ class Database:
             for engine in (self._reader, self._writer):
                 event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._writer.sync_engine, "begin", _begin_immediate)
+        if traced:
+            for engine in (self._reader, self._writer):
+                trace_statements(engine.sync_engine)
         self._write = async_sessionmaker(self._writer, expire_on_commit=False)
 
     @property

@@ -11,6 +11,7 @@ from scaiflow_api.storage.flow_versions import (
 from scaiflow_api.storage.open import open_blobs
 from scaiflow_api.storage.packages import PackageFiles, StoredPackageMissing
 from scaiflow_api.storage.promptness import require_prompt
+from scaiflow_api.storage.watched import WatchedBlobs
 
 __all__ = [
     "BlobExists",
@@ -25,6 +26,7 @@ __all__ = [
     "StoredPackageMissing",
     "StoredVersionMissing",
     "VersionTaken",
+    "WatchedBlobs",
     "open_blobs",
     "require_prompt",
 ]

@@ -17,6 +17,8 @@ from pydantic import SecretStr
 
 from scaiflow_api import __version__
 from scaiflow_api.kit.logging import scrub
+from scaiflow_api.kit.metrics import UPSTREAM_CALLS, timed
+from scaiflow_api.kit.tracing import SpanKind, outgoing, span
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.errors import (
     System,
@@ -150,6 +152,13 @@ class Upstream:
 
         A call is repeated only when that cannot do its work twice: the method is repeatable, or nothing was sent.
         """
+        with (
+            timed(UPSTREAM_CALLS, system=self.system),
+            span(f"{self.system} {call.method}", SpanKind.CLIENT, **_described(call)),
+        ):
+            return await self._answer(call)
+
+    async def _answer(self, call: Call) -> Answer:
         deadline = call.deadline_s or self._policy.deadline_s
         started = time.monotonic()
         try:
@@ -197,7 +206,10 @@ class Upstream:
             call.url,
             params=dict(call.params) or None,
             content=call.content,
-            headers={"Content-Type": call.content_type} if call.content is not None else None,
+            headers={
+                **outgoing(),
+                **({"Content-Type": call.content_type} if call.content is not None else {}),
+            },
             auth=Bearer(call.bearer) if call.bearer is not None else None,
             timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
         ) as response:
@@ -223,6 +235,11 @@ class Upstream:
         if status < 500:
             raise UpstreamRejected(self.system, status=status, code=code, message=message, needs=call.needs)
         raise UpstreamUnavailable(self.system, status=status, code=code, message=message)
+
+
+def _described(call: Call) -> dict[str, str]:
+    url = httpx.URL(call.url)
+    return {"http.request.method": call.method, "server.address": url.host, "url.path": url.path}
 
 
 def explanation(body: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.kit.tracing import current_trace_id
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -24,14 +25,18 @@ class RequestIds:
 
 
 def begin(scope: Scope) -> RequestIds:
-    """Take the ids from the request's headers, or make them."""
+    """Take the ids from the trace that is recorded, from the request's headers, or make them."""
     headers = Headers(scope=scope)
-    trace = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    trace_id = trace.group(1) if trace and int(trace.group(1), 16) else uuid4().hex
+    trace_id = current_trace_id() or _sent_trace_id(headers) or uuid4().hex
     sent = headers.get("x-request-id", "")
     ids = RequestIds(trace_id, sent if _REQUEST_ID.fullmatch(sent) else trace_id)
     scope[_IDS] = ids
     return ids
+
+
+def _sent_trace_id(headers: Headers) -> str | None:
+    found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return found.group(1) if found and int(found.group(1), 16) else None
 
 
 def current(scope: Scope) -> RequestIds:

@@ -20,6 +20,7 @@ PUBLIC = {
     ("GET", "/pages/style.css"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("GET", "/api/v1/auth/config"),
     ("POST", "/api/v1/auth/exchange"),
     ("POST", "/api/v1/auth/refresh"),

@@ -29,6 +29,7 @@ from scaiflow_api.domains.flows.errors import (
     VersionNotFound,
 )
 from scaiflow_api.flowgraph import FlowTooLarge
+from scaiflow_api.kit.metrics import DEPLOYS, timed
 from scaiflow_api.upstreams.errors import ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
 from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
@@ -100,7 +101,8 @@ async def deploy_flow(
     body: Annotated[DeployRequest | None, Body()] = None,
 ) -> DeployAnswer:
     """Compile the flow, run it in ScaiGrid, and offer it as a chat model if it asks for that."""
-    return await deploys.deploy(caller, flow_id, body or DeployRequest())
+    with timed(DEPLOYS):
+        return await deploys.deploy(caller, flow_id, body or DeployRequest())
 
 
 @router.post(

@@ -8,6 +8,7 @@ from scaiflow_api.compiler.readable import readable_json
 from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.domains.flows.errors import DoesNotCompile
 from scaiflow_api.flowgraph import Limits
+from scaiflow_api.kit.metrics import COMPILES, timed
 
 ExportFormat: TypeAlias = Literal["json", "yaml", "ir", "scai"]
 
@@ -41,7 +42,8 @@ def export_document(document: dict[str, Any], wanted: ExportFormat, limits: Limi
 
 def _compiled(document: dict[str, Any], wanted: ExportFormat, limits: Limits) -> bytes:
     try:
-        body = compile_flow(document, wanted, limits=limits).body
+        with timed(COMPILES, format=wanted):
+            body = compile_flow(document, wanted, limits=limits).body
     except CompileError as error:
         raise DoesNotCompile(diagnostics=[item.as_dict() for item in error.diagnostics]) from error
     return body if isinstance(body, bytes) else body.encode()

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`, outside /api and without a token."""
+"""`/healthz`, `/readyz` and `/metrics`, outside /api and without a token."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,6 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 
 from scaiflow_api.kit.errors import AppError
+from scaiflow_api.kit.metrics import CONTENT_TYPE_LATEST, exposed
 from scaiflow_api.web.deps import ResourcesDep
 from scaiflow_api.web.schemas import AnswerModel
 
@@ -56,6 +57,12 @@ async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
             "scaivault": "configured" if settings.secrets.vault_url else "not configured",
         },
     )
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics() -> Response:
+    """Return what this process counts and times, for Prometheus. Nothing in it names a tenant or a person."""
+    return Response(exposed(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _ask(check: Awaitable[None]) -> str:

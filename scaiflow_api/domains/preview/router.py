@@ -14,6 +14,7 @@ from scaiflow_api.domains.preview.schemas import (
     ValidateRequest,
 )
 from scaiflow_api.flowgraph import FlowTooLarge, Limits
+from scaiflow_api.kit.metrics import COMPILES, timed
 from scaiflow_api.web.deps import ResourcesDep, Viewer
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
@@ -39,7 +40,8 @@ async def validate_content(body: ValidateRequest, _: Viewer, resources: Resource
 
 def _compile(wanted: CompileRequest, limits: Limits) -> CompileAnswer:
     try:
-        compiled = compile_flow(wanted.content, wanted.format, limits=limits)
+        with timed(COMPILES, format=wanted.format):
+            compiled = compile_flow(wanted.content, wanted.format, limits=limits)
     except CompileError as error:
         found = error.diagnostics
         errors = [item.message for item in found if item.severity == "error"]

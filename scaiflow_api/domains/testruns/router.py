@@ -11,6 +11,7 @@ from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, Insuf
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
 from scaiflow_api.domains.testruns.service import RunTests, TestLimits
+from scaiflow_api.kit.metrics import FIXTURES, TEST_RUNS, timed
 from scaiflow_api.upstreams.errors import (
     ScaiGridApi,
     ScaiGridAuth,
@@ -64,4 +65,8 @@ async def run_tests(
     tests: Annotated[RunTests, Depends(run_tests_service)],
 ) -> TestReport:
     """Run the flow's fixtures against its deployed Core. The flow's effects are real."""
-    return await tests.run(caller, flow_id, body)
+    with timed(TEST_RUNS):
+        report = await tests.run(caller, flow_id, body)
+    FIXTURES.labels("passed").inc(report.passed)
+    FIXTURES.labels("failed").inc(report.failed)
+    return report
