@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from scaiflow_api.kit.clock import Clock, SystemClock
+from scaiflow_api.localgrid import applications
 from scaiflow_api.localgrid.asgi import BodyLimit, HostGuard, RequestId
 from scaiflow_api.localgrid.config import GridConfig
 from scaiflow_api.localgrid.directory import Directory
@@ -42,7 +43,7 @@ def create_grid(
     Tests bring a clock, a model, or a client that delivers webhooks, of their own.
     """
     clock = clock or SystemClock()
-    store = Store(config.database, scaiqueue.TABLES)
+    store = Store(config.database, scaiqueue.TABLES, applications.TABLES)
     hooks = hooks or _plain_client()
     client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
     provider = models or _provider(config, client)
@@ -65,6 +66,8 @@ def create_grid(
                 stack.push_async_callback(client.aclose)
             stack.push_async_callback(store.close)
             await store.open()
+            for client_id, registered in (await applications.registered(store)).items():
+                grid.clients.setdefault(client_id, registered)
             await grid.directory.seed()
             await grid.deliveries.configure(config.webhook_url, config.webhook_secret)
             await grid.keys.load()

@@ -9,6 +9,15 @@ from scaiflow_api.kit.loopback import LOOPBACK
 _NOT_IN_A_CSP = frozenset(" \t\r\n;,\"'<>")
 
 
+def require_return_address(uri: str) -> None:
+    """Raise ValueError for what no sign-in could safely return to."""
+    target = urlsplit(uri)
+    if target.scheme not in {"http", "https"} or not target.hostname or target.fragment:
+        raise ValueError(f"{uri!r} is no http(s) address without a fragment that a sign-in could return to.")
+    if not uri.isascii() or _NOT_IN_A_CSP.intersection(uri):
+        raise ValueError(f"The redirect address {uri!r} holds a character that an address must escape.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridConfig:
     """Configuration of one local grid. Raises ValueError, with a sentence for people, when it must not start."""
@@ -50,15 +59,7 @@ class GridConfig:
                 " of 127.0.0.1, localhost or [::1] without a path."
             )
         for uri in self.redirect_uris:
-            target = urlsplit(uri)
-            if target.scheme not in {"http", "https"} or not target.hostname or target.fragment:
-                raise ValueError(
-                    f"{uri!r} is no http(s) address without a fragment that a sign-in could return to."
-                )
-            if not uri.isascii() or _NOT_IN_A_CSP.intersection(uri):
-                raise ValueError(
-                    f"The redirect address {uri!r} holds a character that an address must escape."
-                )
+            require_return_address(uri)
         if (self.webhook_url is None) != (self.webhook_secret is None):
             raise ValueError("A webhook needs both an address and a secret.")
         if self.api_key is not None and not self.api_key.startswith("sgk_"):

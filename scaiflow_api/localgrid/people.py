@@ -139,7 +139,7 @@ ADMIN_CLIENT = "scaikey-admin"
 """A platform client that may change people and groups, for tests and for trying things out."""
 ADMIN_SECRET = "scaikey-admin-local-only"  # noqa: S105 - opens nothing but the demo people of this machine
 
-_USER_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+USER_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
 
 def clients(config: GridConfig) -> dict[str, Client]:
@@ -149,7 +149,7 @@ def clients(config: GridConfig) -> dict[str, Client]:
         secret=config.api_client_secret,
         tenant=None,
         redirect_uris=config.redirect_uris,
-        user_scopes=_USER_SCOPES,
+        user_scopes=USER_SCOPES,
         service_scopes=(
             *("admin:read", "users:read", "groups:read"),
             *("secrets:read", "secrets:write", "secrets:delete"),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from scaiflow_api.kit.ids import new_id
+from scaiflow_api.localgrid.applications import is_registered
 from scaiflow_api.localgrid.directory import ACTIVE, SUSPENDED, moment, user_json
 from scaiflow_api.localgrid.grid import Grid, GridDep
 from scaiflow_api.localgrid.people import SERVICE, TENANTS, TENANTS_BY_ID
@@ -76,7 +77,8 @@ async def effective_users(
     """List who may use an application. Here every application is open to everybody in the tenant."""
     if tenant_id not in TENANTS_BY_ID:
         raise HTTPException(404, "Tenant not found")
-    if application_id != "me" and application_id not in grid.clients:
+    is_client = application_id == "me" or application_id in grid.clients
+    if not is_client and not await is_registered(grid.store, application_id):
         raise HTTPException(404, "Application not found")
     return (await _of_tenant(grid, tenant_id, asked)).as_data()
 

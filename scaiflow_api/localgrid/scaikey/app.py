@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from scaiflow_api.localgrid.grid import Grid
 from scaiflow_api.localgrid.scaikey import (
+    admin_applications,
     admin_groups,
     admin_users,
     admin_webhooks,
@@ -21,6 +22,15 @@ def scaikey_app(grid: Grid) -> FastAPI:
     app.state.grid = grid
     errors.install(app)
     authorize.install(app)
-    for part in (discovery, authorize, token, logout, admin_users, admin_groups, admin_webhooks):
+    for part in (
+        discovery,
+        authorize,
+        token,
+        logout,
+        admin_users,
+        admin_groups,
+        admin_webhooks,
+        admin_applications,
+    ):
         app.include_router(part.router, prefix="/api/v1")
     return app
