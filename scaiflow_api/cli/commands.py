@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from scaiflow_api import __version__
 from scaiflow_api.cli import admin as admin_commands
+from scaiflow_api.cli import scaikey as scaikey_commands
 from scaiflow_api.cli.audit import commands as audit_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
@@ -53,6 +54,7 @@ def _parser() -> ArgumentParser:
     _register(commands)
     admin_commands.register(commands)
     audit_commands.register(commands)
+    scaikey_commands.register(commands)
     return parser
 
 

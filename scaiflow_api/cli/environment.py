@@ -40,6 +40,10 @@ def load_settings() -> "Settings":
             for found in error.errors()
         )
         raise CommandFailed(f"the settings are wrong: {problems}") from None
+    except UnicodeDecodeError:
+        raise CommandFailed(
+            f"a file of settings is not UTF-8; it is one of {', '.join(env_files())}"
+        ) from None
 
 
 def embed() -> None:

@@ -12,7 +12,7 @@ FetchPage: TypeAlias = Callable[[int, int], Awaitable[Any]]
 PER_PAGE = 100
 """What every list is likely to allow: one that allows less may say so, or just give less."""
 _MOST_PAGES = 100_000
-_ROWS = ("data", "items", "results", "users", "groups", "members", "tenants")
+_ROWS = ("data", "items", "results", "users", "groups", "members", "tenants", "applications")
 _NUMBERS = ("pagination", "meta")
 
 
