@@ -389,6 +389,13 @@ class ScaiGrid(Section):
     start_timeout_s: float = _env(
         "SCAIFLOW_START_TIMEOUT_S", 30.0, "seconds a deployed Core may take to run", gt=0
     )
+    max_queues: int = _env(
+        "SCAIFLOW_DEPLOY_MAX_QUEUES",
+        100,
+        "queues that a deploy sets up for one flow; above it 502 `scaiqueue_provision_failed`",
+        ge=1,
+        le=10_000,
+    )
     test_concurrency: int = _env(
         "SCAIFLOW_TEST_CONCURRENCY", 4, "fixtures of one test run at a time", ge=1, le=64
     )

@@ -8,6 +8,7 @@ import httpx
 import orjson
 import respx
 import yaml
+from played_queues import PlayedQueues
 
 Json: TypeAlias = dict[str, Any]
 Fault: TypeAlias = (
@@ -23,10 +24,11 @@ def refusal(status: int, code: str = "SOME_CODE", message: str = "some message")
 
 
 class PlayedGrid:
-    """A step is `create`, `replace`, `get`, `list`, `delete`, `start`, `publish`, `sync`, `invoke`, `events` or `me`.
+    """A ScaiGrid with its ScaiQueue.
 
-    `models`, `scopes`, `queues` and `bunkers` are some too: `lists[step]` is what they are answered.
-    `faults[step]` holds what the next calls of a step meet instead; None lets one through.
+    A step is `create`, `replace`, `get`, `list`, `delete`, `start`, `publish`, `sync`, `invoke`, `events`, `me`,
+    `models`, `bunkers`, or one of PlayedQueues. `lists[step]` is what the four lists are answered instead of what is
+    there. `faults[step]` holds what the next calls of a step meet instead; None lets one through.
     """
 
     def __init__(self, router: respx.MockRouter, base_url: str) -> None:
@@ -42,6 +44,7 @@ class PlayedGrid:
         self.on_invoke: Callable[[Json], Awaitable[Json] | Json] = lambda body: {"output": body["input"]}
         self.events: list[Json] = []
         self.lists: dict[str, Any] = {}
+        self.queues = PlayedQueues()
 
     def add_core(self, *, source_id: str | None, slug: str, status: str = "running") -> Json:
         core: Json = {
@@ -68,12 +71,16 @@ class PlayedGrid:
                 return answer
         if core_id is not None and core_id not in self.cores:
             return refusal(404, "CORE_NOT_FOUND", "no such Core")
+        if step in PlayedQueues.STEPS and step not in self.lists:
+            return self.queues.answer(step, request)
         status, body = await self._do(step, core_id, request)
         return httpx.Response(status, json=body)
 
     def _step(self, method: str, path: str) -> tuple[str, str | None]:
         if method == "GET" and (path == "/v1/models" or path.startswith(_OTHER_MODULES)):
             return path.rpartition("/")[2], None
+        if path.startswith(PlayedQueues.PATH):
+            return PlayedQueues.step(method, path), None
         if path == "/v1/auth/me":
             return "me", None
         if path == "/v1/modules/scaicore/events":

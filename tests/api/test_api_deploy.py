@@ -1,6 +1,7 @@
 """Deploying over the API, and the history of deploys."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -8,10 +9,16 @@ import pytest
 import respx
 from people import People
 from played_grid import PlayedGrid, refusal
+from pydantic import SecretStr
+from sqlalchemy import update
 
+from scaiflow_api.app import create_app
+from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import FlowAcl
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.resources import Resources
+from scaiflow_api.settings import DeployAuth, Settings
+from scaiflow_api.upstreams.tenant_grids import TenantKey
 
 Json = dict[str, Any]
 
@@ -211,3 +218,101 @@ async def test_no_error_of_a_deploy_repeats_the_token(
     answer = await api.post(f"/flows/{flow}/deploy", json={}, headers=headers)
     assert answer.json()["detail"]["error"] == "scaigrid_auth"
     assert token not in answer.text
+
+
+async def test_history_comes_in_pages(
+    api: httpx.AsyncClient, people: People, grid: PlayedGrid, flow: str
+) -> None:
+    headers = people.bob.headers
+    grid.faults["create"] = [refusal(422)]
+    for _ in range(5):
+        await api.post(f"/flows/{flow}/deploy", json={"publish_as_model": False}, headers=headers)
+    for query, size in (("", 4), ("&include=failed", 5)):
+        whole = (await api.get(f"/flows/{flow}/deployments?limit=500{query}", headers=headers)).json()
+        assert len(whole) == size
+        found, url = [], f"/api/v1/flows/{flow}/deployments?limit=2{query}"
+        while True:
+            answer = await api.get(f"http://api.test{url}", headers=headers)
+            found += answer.json()
+            if "next" not in answer.links:
+                break
+            assert len(answer.json()) == 2
+            url = answer.links["next"]["url"]
+        assert found == whole
+
+
+async def test_a_cursor_of_somebody_elses_making_is_refused(
+    api: httpx.AsyncClient, people: People, flow: str
+) -> None:
+    for cursor in ("x", "WyJ4Il0", "WyJ4IiwieSJd"):
+        answer = await api.get(f"/flows/{flow}/deployments?cursor={cursor}", headers=people.bob.headers)
+        assert (answer.status_code, answer.json()["detail"]["error"]) == (400, "invalid_cursor")
+
+
+async def test_a_deploy_whose_process_died_is_listed_as_interrupted(
+    api: httpx.AsyncClient, people: People, resources: Resources, grid: PlayedGrid, flow: str
+) -> None:
+    async def unfinished() -> list[tuple[str, str | None]]:
+        listed = await api.get(f"/flows/{flow}/deployments?include=failed", headers=people.bob.headers)
+        return [(row["status"], row["error"]) for row in listed.json()]
+
+    seen = []
+
+    async def look(_: httpx.Request) -> None:
+        seen.append(await unfinished())
+
+    grid.faults = {"create": [look], "start": [look]}
+    await api.post(f"/flows/{flow}/deploy", json={}, headers=people.bob.headers)
+    assert seen == [[("pending", None)], [("running", None)]]
+
+    async with resources.db.write() as session:
+        await session.execute(update(Deployment).values(status="running", finished_at=None))
+    assert await unfinished() == [("failed", "interrupted")]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("pinned", [DeployAuth.API_KEY, DeployAuth.USER_JWT])
+async def test_the_operators_pin_decides_what_pays(
+    settings: Settings,
+    resources: Resources,
+    people: People,
+    grid: PlayedGrid,
+    echo: Json,
+    dry_run: bool,
+    pinned: DeployAuth,
+) -> None:
+    scaigrid = settings.scaigrid.model_copy(update={"deploy_auth": pinned})
+    pinning = replace(resources, settings=settings.model_copy(update={"scaigrid": scaigrid}))
+    transport = httpx.ASGITransport(create_app(settings, pinning), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
+        headers = people.alice.headers
+        flow = (await api.post("/flows", json={"content": echo}, headers=headers)).json()["id"]
+        body = {"dry_run": dry_run}
+
+        answer = await api.post(f"/flows/{flow}/deploy", json=body, headers=headers)
+
+        if pinned is DeployAuth.USER_JWT:
+            assert answer.status_code == 200, answer.text
+            assert {request.headers["Authorization"] for request in grid.requests} == {
+                headers["Authorization"]
+            }
+            return
+        detail = answer.json()["detail"]
+        detail.pop("trace_id")
+        assert (answer.status_code, detail) == (
+            412,
+            {
+                "error": "missing_scaigrid_credentials",
+                "message": "no ScaiGrid credentials for tenant 'tnt_acme'",
+                "fix": "Sign in with ScaiKey, or set this tenant's API key via "
+                "POST /v1/tenants/me/scaigrid_credentials.",
+                "tenant_id": "tnt_acme",
+            },
+        )
+        assert grid.steps == []
+        assert (await api.get(f"/flows/{flow}/deployments?include=failed", headers=headers)).json() == []
+
+        await resources.tenant_keys.set("tnt_acme", TenantKey(SecretStr("sgk_acme"), None))
+        answer = await api.post(f"/flows/{flow}/deploy", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert {request.headers["Authorization"] for request in grid.requests} == {"Bearer sgk_acme"}

@@ -15,6 +15,7 @@ from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.deploy.errors import DeployInProgress, MissingScaiGridCredentials
+from scaiflow_api.domains.deploy.rollout import RolloutLimits
 from scaiflow_api.domains.deploy.schemas import DeployRequest
 from scaiflow_api.domains.deploy.service import DeployFlow, DeployLimits
 from scaiflow_api.domains.flows.errors import VersionNotFound
@@ -32,6 +33,11 @@ ASK = DeployRequest()
 QUIETLY = DeployRequest(publish_as_model=False)
 
 
+def limits(start_timeout_s: float, wait_s: float = 30.0) -> DeployLimits:
+    rollout = RolloutLimits(start_timeout_s=start_timeout_s, max_queues=3)
+    return DeployLimits(graph=DEFAULT_LIMITS, rollout=rollout, wait_s=wait_s)
+
+
 @pytest.fixture
 def deploys(db: Database, flows: FlowService, credentials: Credentials) -> DeployFlow:
     return DeployFlow(
@@ -39,7 +45,7 @@ def deploys(db: Database, flows: FlowService, credentials: Credentials) -> Deplo
         flows=flows,
         credentials=credentials,
         clock=SystemClock(),
-        limits=DeployLimits(graph=DEFAULT_LIMITS, start_timeout_s=0.3, wait_s=5),
+        limits=limits(0.3, 5),
     )
 
 
@@ -293,25 +299,6 @@ async def test_a_flow_with_errors_is_not_sent(
     assert [(row.status, row.error) for row in await rows(db)] == [("failed", "scaicore_compile_failed")]
 
 
-async def test_a_flow_with_queues_is_refused_before_a_core_is_made(
-    deploys: DeployFlow, grid: PlayedGrid, db: Database, keep: Keep, bob: Caller, echo: dict[str, Any]
-) -> None:
-    queues = {"scope": "support", "queues": [{"slug": "review"}]}
-    flow = await keep({**echo, "config": {**echo["config"], "scaiqueue": queues}})
-
-    with pytest.raises(AppError) as caught:
-        await deploys.deploy(bob, flow.id, ASK)
-
-    detail = caught.value.detail()
-    assert (caught.value.status, detail["error"], detail["scope"]) == (
-        502,
-        "scaiqueue_provision_failed",
-        "support",
-    )
-    assert grid.steps == []
-    assert [row.error for row in await rows(db)] == ["scaiqueue_provision_failed"]
-
-
 async def test_without_credentials_nothing_happens(
     db: Database,
     flows: FlowService,
@@ -326,7 +313,7 @@ async def test_without_credentials_nothing_happens(
         flows=flows,
         credentials=paying(deploy_auth=DeployAuth.API_KEY),
         clock=SystemClock(),
-        limits=DeployLimits(graph=DEFAULT_LIMITS, start_timeout_s=1),
+        limits=limits(1),
     )
     flow = await keep(echo)
 
@@ -454,7 +441,7 @@ async def test_a_deploy_that_waited_too_long_gives_up(
         flows=flows,
         credentials=credentials,
         clock=SystemClock(),
-        limits=DeployLimits(graph=DEFAULT_LIMITS, start_timeout_s=1, wait_s=0.05),
+        limits=limits(1, 0.05),
     )
     async with Leases(db).hold(f"deploy:{flow.id}", ttl_s=60, wait_s=0):
         with pytest.raises(DeployInProgress) as caught:
@@ -489,3 +476,103 @@ async def test_what_a_dead_process_left_is_closed_and_continued(
     assert (dead.id, dead.status, dead.error) == ("dep_dead", "failed", "interrupted")
     assert dead.finished_at is not None
     assert (done.status, done.core_id) == ("deployed", core["id"])
+
+
+async def test_a_core_whose_answer_was_lost_is_found_though_the_flow_was_renamed(
+    deploys: DeployFlow,
+    writer: FlowWriter,
+    grid: PlayedGrid,
+    keep: Keep,
+    bob: Caller,
+    echo: dict[str, Any],
+) -> None:
+    flow = await keep(echo)
+
+    async def create_and_lose(_: httpx.Request) -> httpx.Response:
+        grid.add_core(source_id=flow.id, slug="echo-agent", status="created")
+        raise httpx.ReadError("cut")
+
+    grid.faults["create"] = [create_and_lose]
+    with pytest.raises(AppError):
+        await deploys.deploy(bob, flow.id, QUIETLY)
+    await writer.update(bob, flow, FlowUpdate(name="Another Name"), None)
+    grid.steps.clear()
+
+    answer = await deploys.deploy(bob, flow.id, QUIETLY)
+
+    assert grid.steps == ["list", "replace", "start", "get"]
+    assert (answer.core_id, len(grid.cores)) == ("core_1", 1)
+
+
+@pytest.mark.parametrize(
+    ("step", "reached", "core_id"),
+    [
+        ("create", [], None),
+        ("start", ["core"], "core_1"),
+        ("publish", ["core", "running"], "core_1"),
+    ],
+)
+@pytest.mark.parametrize("fault", [refusal(422), refusal(403), refusal(429), httpx.ReadTimeout("slow")])
+async def test_every_failure_tells_how_far_it_came(
+    deploys: DeployFlow,
+    grid: PlayedGrid,
+    keep: Keep,
+    bob: Caller,
+    echo: dict[str, Any],
+    step: str,
+    reached: list[str],
+    core_id: str | None,
+    fault: httpx.Response | Exception,
+) -> None:
+    flow = await keep(echo)
+    grid.faults[step] = [fault]
+
+    with pytest.raises(AppError) as caught:
+        await deploys.deploy(bob, flow.id, ASK)
+
+    detail = caught.value.detail()
+    assert (detail["reached"], detail["core_id"]) == (reached, core_id)
+
+
+@pytest.mark.parametrize("step", ["create", "start", "publish"])
+async def test_a_deploy_that_is_told_to_end_says_so_and_lets_go_of_the_flow(
+    deploys: DeployFlow,
+    grid: PlayedGrid,
+    db: Database,
+    keep: Keep,
+    bob: Caller,
+    echo: dict[str, Any],
+    step: str,
+) -> None:
+    flow, arrived = await keep(echo), asyncio.Event()
+
+    async def hang(_: httpx.Request) -> None:
+        arrived.set()
+        await asyncio.sleep(5)
+
+    grid.faults[step] = [hang]
+    deploying = asyncio.create_task(deploys.deploy(bob, flow.id, ASK))
+    await arrived.wait()
+    deploying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deploying
+
+    assert [(row.status, row.error) for row in await rows(db)] == [("failed", "interrupted")]
+    assert (await deploys.deploy(bob, flow.id, ASK)).core_id == "core_1"
+
+
+async def test_a_bug_on_the_way_leaves_no_row_behind_that_seems_to_go_on(
+    deploys: DeployFlow, grid: PlayedGrid, db: Database, keep: Keep, bob: Caller, echo: dict[str, Any]
+) -> None:
+    flow = await keep(echo)
+
+    async def stumble(_: httpx.Request) -> None:
+        raise ZeroDivisionError
+
+    grid.faults["start"] = [stumble]
+    with pytest.raises(ZeroDivisionError):
+        await deploys.deploy(bob, flow.id, ASK)
+
+    assert [(row.status, row.error, row.core_id) for row in await rows(db)] == [
+        ("failed", "interrupted", "core_1")
+    ]

@@ -10,11 +10,12 @@ from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.files import STANDARD, print_json
 from scaiflow_api.cli.flows.findings import show, too_large
 from scaiflow_api.cli.terminal import BOLD, GREEN, RED, YELLOW, Paint, visible
-from scaiflow_api.compiler.interface.compare import Verdict, compare_interfaces
+from scaiflow_api.compiler.interface.compare import Verdict
+from scaiflow_api.compiler.interface.comparison import Comparison
 from scaiflow_api.compiler.rules.shape import diagnostic
 from scaiflow_api.flowgraph import FlowTooLarge, parse_document
 from scaiflow_api.flowgraph.changes import Change
-from scaiflow_api.flowgraph.diff import FlowDiff, ListDiff, PartDiff, diff_flows
+from scaiflow_api.flowgraph.diff import FlowDiff, ListDiff, PartDiff
 
 LONGEST_VALUE = 100
 
@@ -24,14 +25,13 @@ def diff_files(old: str, new: str, *, as_json: bool, exit_code: bool) -> int:
     if old == new == STANDARD:
         raise Unusable("only one of the two flows can come from standard input")
     before, after = _read(old), _read(new)
-    found = diff_flows(before.document, after.document)
-    verdict = compare_interfaces(before.document, after.document)
+    found = Comparison.of(before.document, after.document)
     if as_json:
-        print_json({**found.as_dict(), "callers": verdict.as_dict()})
+        print_json(found.as_dict())
     else:
-        for line in _lines(found, verdict, Paint(sys.stdout)):
+        for line in _lines(found.diff, found.verdict, Paint(sys.stdout)):
             print(line)
-    return 1 if exit_code and found else 0
+    return 1 if exit_code and found.diff else 0
 
 
 def _read(flow: str) -> FlowFile:

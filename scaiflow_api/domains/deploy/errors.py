@@ -21,25 +21,23 @@ class MissingScaiGridCredentials(AppError):
 
 
 class CompileFailed(AppError):
-    """The flow has errors; `diagnostics` names them all. ScaiGrid was not called."""
+    """The flow has errors; `diagnostics` names them all. Nothing was changed in ScaiGrid."""
 
     status, error = 502, "scaicore_compile_failed"
     template = "The flow does not compile."
     fix = "Each entry of 'diagnostics' names a place and what is wrong there."
 
 
-class QueueProvisionFailed(AppError):
-    """The flow wants queues, which ScaiFlow cannot set up yet. ScaiGrid was not called."""
-
-    status, error = 502, "scaiqueue_provision_failed"
-    template = "The flow declares queues in the scope '{scope}', and setting up queues is not available yet."
-    fix = "Remove 'config.scaiqueue' from the flow to deploy it without queues."
-
-
 class _StepFailed(AppError):
-    """A step that ScaiGrid refused or broke at; `status` and `code` are ScaiGrid's."""
+    """A step that ScaiGrid refused or broke at; `status` and `code` are ScaiGrid's, null where it gave none."""
 
     template = "{message}"
+
+
+class QueueProvisionFailed(_StepFailed):
+    """The scope `scope`, or its queue `queue`, could not be set up. No Core was made or changed."""
+
+    status, error = 502, "scaiqueue_provision_failed"
 
 
 class CoreCreateFailed(_StepFailed):

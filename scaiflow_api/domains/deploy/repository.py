@@ -1,17 +1,31 @@
 """Questions about deployments, as SQL. Every one names its tenant."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from scaiflow_api.db.clock import now_ms
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.models.lease import Lease
+from scaiflow_api.domains.deploy.rollout import KnownCore
+from scaiflow_api.domains.deploy.schemas import (
+    DEPLOYED,
+    FAILED,
+    INTERRUPTED,
+    RUNNING,
+    UNDEPLOYED,
+    UNFINISHED,
+)
+from scaiflow_api.domains.deploy.turn import lease_name
 
-PENDING, RUNNING, DEPLOYED, FAILED = "pending", "running", "deployed", "failed"
-UNDEPLOYED = "undeployed"
-INTERRUPTED = "interrupted"
+Position: TypeAlias = tuple[datetime, str]
+"""The `started_at` and the id of a row."""
+
+_LOST = (INTERRUPTED, "scaicore_create_failed", "scaigrid_timeout")
+"""How a deploy may have ended whose Core was made, while its answer never came."""
 
 
 class DeploymentRepository:
@@ -27,7 +41,7 @@ class DeploymentRepository:
             .where(
                 Deployment.tenant_id == deployment.tenant_id,
                 Deployment.flow_id == deployment.flow_id,
-                Deployment.status.in_((PENDING, RUNNING)),
+                Deployment.status.in_(UNFINISHED),
             )
             .values(status=FAILED, error=INTERRUPTED, finished_at=deployment.started_at)
             .execution_options(synchronize_session=False)
@@ -49,17 +63,45 @@ class DeploymentRepository:
         await self._change(deployment, status=FAILED, error=error, finished_at=now)
 
     async def history(
-        self, tenant_id: str, flow_id: str, *, without_core: bool, limit: int
-    ) -> Sequence[Deployment]:
-        """Return a flow's deployments, newest first."""
-        rows = _of_flow(tenant_id, flow_id).limit(limit)
+        self,
+        tenant_id: str,
+        flow_id: str,
+        *,
+        without_core: bool,
+        after: Position | None = None,
+        limit: int,
+    ) -> list[tuple[Deployment, bool]]:
+        """Return a flow's deployments, newest first, each with whether anybody works on the flow at the moment.
+
+        Both come from one statement: an unfinished row without anybody at work is one whose process died.
+        """
+        at_work = exists().where(Lease.name == lease_name(flow_id), Lease.expires_ms > now_ms())
+        rows = _of_flow(tenant_id, flow_id).add_columns(at_work).limit(limit)
         if not without_core:
             rows = rows.where(Deployment.core_id.is_not(None))
-        return (await self._session.scalars(rows)).all()
+        if after is not None:
+            started_at, deployment_id = after
+            rows = rows.where(
+                or_(
+                    Deployment.started_at < started_at,
+                    and_(Deployment.started_at == started_at, Deployment.id < deployment_id),
+                )
+            )
+        return [(row, bool(at_work)) for row, at_work in await self._session.execute(rows)]
 
     async def in_core(self, tenant_id: str, flow_id: str) -> Deployment | None:
         """Return the deploy that last reached a Core which was not deleted since, however it ended."""
         return await self._session.scalar(_with_core(tenant_id, flow_id).limit(1))
+
+    async def known_core(self, tenant_id: str, flow_id: str) -> KnownCore:
+        """Return what earlier deploys tell of the flow's Core."""
+        latest = await self.in_core(tenant_id, flow_id)
+        if latest is not None:
+            return KnownCore(id=latest.core_id)
+        lost = _of_flow(tenant_id, flow_id).where(
+            Deployment.core_id.is_(None), or_(Deployment.error.is_(None), Deployment.error.in_(_LOST))
+        )
+        return KnownCore(may_exist=await self._session.scalar(lost.limit(1)) is not None)
 
     async def cores_of_flow(self, tenant_id: str, flow_id: str) -> list[str]:
         """Return the Cores that the flow's deploys reached and nobody deleted, newest first."""

@@ -1,8 +1,9 @@
 """`/v1/flows/{flow_id}/deploy`, `…/undeploy` and `…/deployments`; and `DELETE /v1/flows/{flow_id}`."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.deployments import Deployments
@@ -16,7 +17,16 @@ from scaiflow_api.domains.deploy.errors import (
     MissingScaiGridCredentials,
     QueueProvisionFailed,
 )
-from scaiflow_api.domains.deploy.schemas import DeployAnswer, DeploymentItem, DeployRequest, UndeployAnswer
+from scaiflow_api.domains.deploy.planning import PlanDeploy
+from scaiflow_api.domains.deploy.repository import Position
+from scaiflow_api.domains.deploy.rollout import RolloutLimits
+from scaiflow_api.domains.deploy.schemas import (
+    DeployAnswer,
+    DeploymentItem,
+    DeployPlan,
+    DeployRequest,
+    UndeployAnswer,
+)
 from scaiflow_api.domains.deploy.service import DeployFlow, DeployLimits
 from scaiflow_api.domains.deploy.withdrawal import WithdrawFlow
 from scaiflow_api.domains.flows.deps import FlowServiceDep, FlowWriterDep, IfMatch
@@ -24,13 +34,26 @@ from scaiflow_api.domains.flows.errors import (
     FlowNotFound,
     ForeignTenant,
     InsufficientAcl,
+    InvalidCursor,
     PreconditionRequired,
     VersionConflict,
     VersionNotFound,
 )
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.metrics import DEPLOYS, timed
-from scaiflow_api.upstreams.errors import ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
+from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
+from scaiflow_api.resources import Resources
+from scaiflow_api.storage import StoreUnavailable
+from scaiflow_api.upstreams.errors import (
+    ScaiGridApi,
+    ScaiGridAuth,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+    ScaiGridTimeout,
+    ScaiQueueAuth,
+    ScaiQueueBusy,
+    ScaiQueueTimeout,
+)
 from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
@@ -41,14 +64,23 @@ router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute
 async def deploy_flow_service(
     resources: ResourcesDep, credentials: CredentialsDep, flows: FlowServiceDep
 ) -> DeployFlow:
-    settings = resources.settings
     return DeployFlow(
         db=resources.db,
         flows=flows,
         credentials=credentials,
         clock=resources.clock,
-        limits=DeployLimits(graph=resources.limits, start_timeout_s=settings.scaigrid.start_timeout_s),
+        limits=_limits(resources),
     )
+
+
+async def plan_deploy_service(
+    resources: ResourcesDep, credentials: CredentialsDep, flows: FlowServiceDep
+) -> PlanDeploy:
+    return PlanDeploy(flows, Deployments(resources.db), credentials, _limits(resources))
+
+
+def _limits(resources: Resources) -> DeployLimits:
+    return DeployLimits(graph=resources.limits, rollout=RolloutLimits.of(resources.settings.scaigrid))
 
 
 async def withdraw_flow_service(
@@ -72,7 +104,7 @@ WithdrawFlowDep = Annotated[WithdrawFlow, Depends(withdraw_flow_service)]
 
 @router.post(
     "/{flow_id}/deploy",
-    response_model=DeployAnswer,
+    response_model=DeployAnswer | DeployPlan,
     responses=documented(
         FlowNotFound,
         VersionNotFound,
@@ -86,10 +118,15 @@ WithdrawFlowDep = Annotated[WithdrawFlow, Depends(withdraw_flow_service)]
         CoreCreateFailed,
         CoreStartFailed,
         CorePublishFailed,
+        ScaiGridApi,
         ScaiGridAuth,
         ScaiGridBusy,
         ScaiGridNotConfigured,
         ScaiGridTimeout,
+        ScaiQueueAuth,
+        ScaiQueueBusy,
+        ScaiQueueTimeout,
+        StoreUnavailable,
         *KEY_FAILURES,
     ),
     openapi_extra=acl(Level.DEPLOY),
@@ -98,11 +135,18 @@ async def deploy_flow(
     flow_id: str,
     caller: Manager,
     deploys: Annotated[DeployFlow, Depends(deploy_flow_service)],
+    plans: Annotated[PlanDeploy, Depends(plan_deploy_service)],
     body: Annotated[DeployRequest | None, Body()] = None,
-) -> DeployAnswer:
-    """Compile the flow, run it in ScaiGrid, and offer it as a chat model if it asks for that."""
+) -> DeployAnswer | DeployPlan:
+    """Compile the flow, run it in ScaiGrid, and offer it as a chat model if it asks for that.
+
+    With `dry_run` nothing is changed, and the answer is a DeployPlan.
+    """
+    order = body or DeployRequest()
+    if order.dry_run:
+        return await plans.plan(caller, flow_id, order)
     with timed(DEPLOYS):
-        return await deploys.deploy(caller, flow_id, body or DeployRequest())
+        return await deploys.deploy(caller, flow_id, order)
 
 
 @router.post(
@@ -165,11 +209,13 @@ async def delete_flow(
 @router.get(
     "/{flow_id}/deployments",
     response_model=list[DeploymentItem],
-    responses=documented(FlowNotFound),
+    responses=documented(FlowNotFound, InvalidCursor),
     openapi_extra=acl(Level.VIEW),
 )
 async def list_deployments(
     flow_id: str,
+    request: Request,
+    response: Response,
     caller: Viewer,
     flows: FlowServiceDep,
     deployments: Annotated[Deployments, Depends(deployments_service)],
@@ -177,8 +223,26 @@ async def list_deployments(
         Literal["failed"] | None, Query(description="`failed`: also those that got no Core")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[
+        str | None, Query(max_length=1024, description="from the `Link` of a page before")
+    ] = None,
 ) -> list[DeploymentItem]:
-    """List the deploys of the flow, newest first."""
+    """List the deploys of the flow, newest first. The header `Link` names a next page, if any."""
+    after = _position(cursor) if cursor is not None else None
     flow = await flows.open(caller, flow_id, Level.VIEW)
-    rows = await deployments.history(flow, without_core=include == "failed", limit=limit)
-    return [DeploymentItem.of(row) for row in rows]
+    rows, end = await deployments.history(flow, without_core=include == "failed", after=after, limit=limit)
+    if end is not None:
+        started_at, deployment_id = end
+        position = encode_cursor(started_at.isoformat(), deployment_id)
+        asked = {"include": include, "limit": limit, "cursor": position}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return rows
+
+
+def _position(cursor: str) -> Position:
+    parts = decode_cursor(cursor, 2)
+    moment = decode_moment(parts[0]) if parts else None
+    if parts is None or moment is None:
+        raise InvalidCursor
+    return moment, parts[1]

@@ -1,11 +1,12 @@
 """Versions and what differs between them, over the wire."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from scaiflow_api.domains.deploy.schemas import DeploymentItem
+from scaiflow_api.domains.flows.changes import FlowChanges
 from scaiflow_api.domains.flows.schemas import Prose
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
@@ -26,57 +27,6 @@ class RestoreVersion(ApiModel):
     """Without a `message` the new version says which one it restores."""
 
     message: Prose | None = None
-
-
-class ItemChange(AnswerModel):
-    """One change inside an item; `old` and `new` only where there is one."""
-
-    path: str
-    change: Literal["added", "removed", "changed", "moved"]
-    old: Any = None
-    new: Any = None
-
-
-class ItemChanges(AnswerModel):
-    name: str
-    """The id of the node or edge, the name of the variable or fixture."""
-    changes: list[ItemChange]
-
-
-class ListChanges(AnswerModel):
-    """What changed in one list; `added` and `removed` hold whole items."""
-
-    added: list[dict[str, Any]]
-    removed: list[dict[str, Any]]
-    changed: list[ItemChanges]
-    reordered: bool
-
-
-class PartChanges(AnswerModel):
-    nodes: ListChanges
-    edges: ListChanges
-    variables: ListChanges
-    document: list[ItemChange]
-    """What changed outside the lists."""
-
-
-class Callers(AnswerModel):
-    """Whether those who call the flow could break, and by what: one sentence each."""
-
-    breaking: bool
-    reasons: list[str]
-
-
-class FlowChanges(AnswerModel):
-    """What differs between two documents, as `scaiflow diff` tells it."""
-
-    equal: bool
-    behaviour: PartChanges
-    """What can change a run."""
-    tests: ListChanges
-    layout: PartChanges
-    """What only people and the canvas see."""
-    callers: Callers
 
 
 class FlowDifference(FlowChanges):

@@ -7,30 +7,17 @@ from typing import Any, TypeAlias
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.compiler.interface.compare import Verdict, compare_interfaces
+from scaiflow_api.compiler.interface.comparison import Comparison
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.versions.errors import DraftNotFound, NotDeployed
 from scaiflow_api.flowgraph import Limits
-from scaiflow_api.flowgraph.diff import FlowDiff, diff_flows
 
 CURRENT, DEPLOYED, DRAFT = "current", "deployed", "draft"
 
 Document: TypeAlias = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What differs between two documents, and whether callers could break on it."""
-
-    diff: FlowDiff
-    verdict: Verdict
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON, in the form that `scaiflow diff --json` has too."""
-        return {**self.diff.as_dict(), "callers": self.verdict.as_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +53,7 @@ class CompareVersions:
         deployment = await self._deployments.in_core(flow)
         if deployment is None:
             return FoundDrift(flow, None, None)
-        before = await self._deployed(flow, deployment)
+        before = await self._deployments.document(self._flows, flow, deployment)
         return FoundDrift(flow, deployment, await self._compare(before, await self._flows.document(flow)))
 
     async def _named(self, flow: Flow, name: str) -> tuple[str, Document]:
@@ -76,18 +63,10 @@ class CompareVersions:
             deployment = await self._deployments.in_core(flow)
             if deployment is None:
                 raise NotDeployed(flow_id=flow.id)
-            return deployment.flow_version, await self._deployed(flow, deployment)
+            return deployment.flow_version, await self._deployments.document(self._flows, flow, deployment)
         version = flow.version if name == CURRENT else name
         return version, await self._flows.document(flow, version)
 
-    async def _deployed(self, flow: Flow, deployment: Deployment) -> Document:
-        document = await self._flows.document(flow, deployment.flow_version)
-        return {**document, "name": deployment.flow_name or flow.name}
-
     async def _compare(self, before: Document, after: Document) -> Comparison:
         """Compare off the event loop: both are compiled."""
-        return await asyncio.to_thread(_comparison, before, after, self._limits)
-
-
-def _comparison(before: Document, after: Document, limits: Limits) -> Comparison:
-    return Comparison(diff_flows(before, after), compare_interfaces(before, after, limits=limits))
+        return await asyncio.to_thread(Comparison.of, before, after, limits=self._limits)

@@ -75,4 +75,4 @@ async def world(
         resources.saves,
         orphan_after_s=0.05,
     )
-    return World(api, resources, people, echo, grid.cores)
+    return World(api, resources, people, echo, grid.cores, grid.queues)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from api_flow_calls import Json, create, grant
 from people import People, Person
+from played_queues import PlayedQueues
 
 from scaiflow_api.resources import Resources
 
@@ -47,7 +48,7 @@ class Operation:
     in_two: bool = False
     """It first takes the flow out of ScaiGrid, and that stays so when the rest is refused."""
     needs: frozenset[str] = frozenset()
-    """What is there besides the flow: `package`, `core`, `deleted` (the flow was deleted)."""
+    """What there is besides the flow: `package`, `core`, `deleted` (the flow was), `queues` (it declares two)."""
     repeated: frozenset[str] = field(default_factory=frozenset)
     """The codes that refuse it when it was done already."""
 
@@ -138,6 +139,7 @@ OPERATIONS = {
         decided_early=True,
         needs=_needs("core"),
     ),
+    "deploy with queues": Operation("POST", FLOW + "/deploy", decided_early=True, needs=_needs("queues")),
     "undeploy": Operation("POST", FLOW + "/undeploy", decided_early=True, needs=_needs("core")),
     "delete with its core": Operation(
         "DELETE", FLOW + "?undeploy=true", needs=_needs("core"), repeated=GONE, in_two=True
@@ -154,11 +156,16 @@ class World:
     people: People
     echo: Json
     cores: dict[str, Json]
+    queues: PlayedQueues
 
     async def prepare(self, mark: str, needs: frozenset[str]) -> Subject:
         """Make a flow of bob's that erin may do everything with, and what else is needed."""
         bob, erin = self.people.bob.headers, self.people.erin.headers
         subject = Subject(mark, {**self.echo, "name": f"{mark} flow"})
+        if "queues" in needs:
+            topology = {"scope": mark, "queues": [{"slug": "review"}, {"slug": "urgent"}]}
+            config = {**self.echo["config"], "scaiqueue": topology}
+            subject.content = {**subject.content, "config": config}
         made = await create(self.api, bob, subject.content, message="first")
         subject.flow = made["id"]
         await grant(self.resources, subject.flow, "usr_erin", "admin")
@@ -197,7 +204,12 @@ class World:
                 if row["status"] == "deployed"
             ],
             cores=sum(core["metadata"]["source_id"] == subject.flow for core in self.cores.values()),
+            queues=self._queues(subject.mark),
         )
+
+    def _queues(self, mark: str) -> list[str]:
+        scope = self.queues.scopes.get(mark, {}).get("id")
+        return [slug for scope_id, slug in self.queues.queues if scope_id == scope]
 
     async def _get(self, path: str) -> Any:
         answer = await self.api.get(path, headers=self.people.alice.headers)
@@ -257,6 +269,8 @@ class Seen:
     deployed: list[Json]
     """Of the flows that are not deleted, the newest first."""
     cores: int
+    queues: list[str]
+    """Of its scope in ScaiQueue."""
 
     @property
     def kept(self) -> tuple[list[Json], list[str], list[Json]]:
@@ -274,6 +288,7 @@ class Seen:
             packages,
             _without_repeats(self.deployed),
             self.cores,
+            self.queues,
         )
 
 

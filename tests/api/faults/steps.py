@@ -154,6 +154,7 @@ class SteppedGrid(PlayedGrid):
     def __init__(self, router: respx.MockRouter, base_url: str, same: PlayedGrid, steps: Steps) -> None:
         super().__init__(router, base_url)
         self.cores, self.manifests, self._numbers = same.cores, same.manifests, same._numbers
+        self.queues = same.queues
         self._counted = steps
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:

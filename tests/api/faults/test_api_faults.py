@@ -19,7 +19,14 @@ from scaiflow_api.db.models.lease import Lease
 from scaiflow_api.storage import FlowVersions
 
 UNAVAILABLE = {502, 503, 504}
-LIKE_ANOTHER = {"deploy again", "undeploy", "publish again", "rename and save", "save if unchanged"}
+LIKE_ANOTHER = {
+    "deploy again",
+    "deploy with queues",
+    "undeploy",
+    "publish again",
+    "rename and save",
+    "save if unchanged",
+}
 """Long ones whose steps are nearly those of another: they run with the tests of services."""
 
 
