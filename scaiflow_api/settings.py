@@ -400,6 +400,12 @@ class ScaiGrid(Section):
         "SCAIFLOW_TEST_CONCURRENCY", 4, "fixtures of one test run at a time", ge=1, le=64
     )
     test_timeout_s: float = _env("SCAIFLOW_TEST_TIMEOUT_S", 60.0, "seconds for one fixture", gt=0)
+    test_events_wait_s: float = _env(
+        "SCAIFLOW_TEST_EVENTS_WAIT_S",
+        2.0,
+        "seconds that a test run waits for its last events when all fixtures are done, for their coverage",
+        ge=0,
+    )
 
 
 class Secrets(Section):

@@ -37,7 +37,14 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database=Database(url=SecretStr(database_url), pool_size=5),
         store=Store(url=f"file:{tmp_path / 'blobs'}"),
         scaikey=ScaiKey(base_url=ISSUER, client_id=AUDIENCE, client_secret=SecretStr("client-secret")),
-        scaigrid=ScaiGrid(base_url=SCAIGRID, timeout_s=2.0, start_timeout_s=1.0, lookup_cache_s=0),
+        scaigrid=ScaiGrid(
+            base_url=SCAIGRID,
+            timeout_s=2.0,
+            start_timeout_s=1.0,
+            lookup_cache_s=0,
+            test_timeout_s=5.0,
+            test_events_wait_s=0.05,
+        ),
         secrets=Secrets(key=SecretStr(base64.b64encode(bytes(32)).decode())),
     )
 

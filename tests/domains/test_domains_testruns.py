@@ -1,13 +1,15 @@
 """Running fixtures: what becomes of each, and what ends the whole run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-from played_grid import PlayedGrid, refusal
+import respx
+from played_grid import refusal
+from played_runs import PlayedRuns
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.models.deployment import Deployment
@@ -16,8 +18,10 @@ from scaiflow_api.db.session import Database
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
 from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.testruns.runner import TestLimits
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
-from scaiflow_api.domains.testruns.service import RunTests, TestLimits
+from scaiflow_api.domains.testruns.service import RunTests
+from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.kit.ids import new_id
@@ -25,9 +29,24 @@ from scaiflow_api.settings import DeployAuth
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
 
+GRID = "http://grid.test/scaigrid"
 Json = dict[str, Any]
 Deployed = Callable[[Json], Awaitable[Flow]]
 AGAINST = RunTestsRequest(core_id="core_1")
+LIMITS = TestLimits(
+    graph=DEFAULT_LIMITS,
+    concurrency=2,
+    timeout_s=0.2,
+    events_wait_s=0.05,
+    clear_s=0.5,
+    pace=Pace(first_s=0.005, most_s=0.02),
+)
+
+
+@pytest.fixture
+def grid() -> Iterator[PlayedRuns]:
+    with respx.mock(assert_all_called=False) as router:
+        yield PlayedRuns(router, GRID)
 
 
 @pytest.fixture
@@ -38,13 +57,13 @@ def tests(db: Database, flows: FlowService, credentials: Credentials) -> RunTest
         flows=flows,
         deployments=Deployments(db),
         credentials=credentials,
-        limits=TestLimits(graph=DEFAULT_LIMITS, concurrency=2, timeout_s=0.2),
+        limits=LIMITS,
     )
 
 
 @pytest.fixture
 def deployed(
-    db: Database, grid: PlayedGrid, keep: Callable[[Json], Awaitable[Flow]]
+    db: Database, grid: PlayedRuns, keep: Callable[[Json], Awaitable[Flow]]
 ) -> Callable[[Json], Awaitable[Flow]]:
     """Store a flow with a Core."""
 
@@ -73,6 +92,11 @@ def fixture(name: str, **fields: Any) -> Json:
     return {"name": name, "input": {"n": name}, "expect": {"n": name}, **fields}
 
 
+def invoked(grid: PlayedRuns) -> list[Json]:
+    """Return the bodies of the invocations."""
+    return [orjson.loads(r.content) for r in grid.requests if r.url.path.endswith("/invoke")]
+
+
 async def only(tests: RunTests, deployed: Deployed, bob: Caller, echo: Json, case: Json) -> Json:
     """Run one fixture and return its result."""
     flow = await deployed({**echo, "tests": [case]})
@@ -84,7 +108,7 @@ async def only(tests: RunTests, deployed: Deployed, bob: Caller, echo: Json, cas
 
 
 async def test_results_come_in_the_order_of_the_flow(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
 ) -> None:
     names = [f"case {n}" for n in range(6)]
 
@@ -101,15 +125,18 @@ async def test_results_come_in_the_order_of_the_flow(
 
 
 async def test_a_fixture_that_matches_passes(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
 ) -> None:
     grid.on_invoke = lambda body: {"output": {"intent": "complaint", "urgency": "medium"}}
     case = fixture(
         "Refund request", input={"message": "give back"}, expect={"intent": {"$in": ["complaint"]}}
     )
     result = await only(tests, deployed, bob, echo, case)
-    assert orjson.loads(grid.requests[0].content) == {"input": {"message": "give back"}}
+    (sent,) = invoked(grid)
+    assert sent.pop("instance_key").startswith("test-")
+    assert sent == {"input": {"message": "give back"}}
     assert result.pop("duration_ms") >= 0
+    assert result.pop("coverage") is not None
     assert result == {
         "name": "Refund request",
         "ok": True,
@@ -121,7 +148,7 @@ async def test_a_fixture_that_matches_passes(
 
 
 async def test_a_fixture_that_differs_says_where(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
 ) -> None:
     grid.on_invoke = lambda body: {"output": {"n": 2}}
     result = await only(tests, deployed, bob, echo, fixture("a", expect={"n": 1}))
@@ -141,22 +168,13 @@ async def test_a_fixture_that_differs_says_where(
         ({"status": "FAILED", "error": "plain text"}, {}, "plain text"),
         ({"status": "FAILED"}, {}, "the run failed without saying why"),
         ({"status": "FAILED", "error": {"message": 7}}, {}, "the run failed without saying why"),
-        ({"status": "RUNNING"}, {}, "the run 'exec_1' has not ended: it is RUNNING"),
-        (
-            {"status": "SUSPENDED", "checkpoint_id": "chk_1"},
-            {},
-            "checkpoint 'chk_1' has no resolution in this fixture",
-        ),
-        (
-            {"status": "SUSPENDED", "checkpoint_id": "chk_1"},
-            {"resolutions": {"node_review": "approve"}},
-            "checkpoint 'chk_1': resolving checkpoints in a test run is not available yet",
-        ),
+        ({"status": "PAUSED"}, {}, "the run 'exec_1' has not ended: it is PAUSED"),
+        ({"status": "RUNNING"}, {}, "the run 'exec_1' did not end within 0.2 s"),
     ],
 )
 async def test_a_run_that_does_not_complete_fails_its_fixture(
     tests: RunTests,
-    grid: PlayedGrid,
+    grid: PlayedRuns,
     deployed: Deployed,
     bob: Caller,
     echo: Json,
@@ -170,7 +188,7 @@ async def test_a_run_that_does_not_complete_fails_its_fixture(
 
 
 async def test_a_slow_run_fails_its_fixture_alone(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
 ) -> None:
     async def dawdle(body: Json) -> Json:
         await asyncio.sleep(5 if body["input"]["n"] == "slow" else 0)
@@ -187,7 +205,7 @@ async def test_a_slow_run_fails_its_fixture_alone(
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_a_refused_input_fails_its_fixture_alone(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json, status: int
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json, status: int
 ) -> None:
     grid.faults["invoke"] = [refusal(status, "VALIDATION_ERROR", "input is no good")]
     result = await only(tests, deployed, bob, echo, fixture("a"))
@@ -209,7 +227,7 @@ async def test_a_refused_input_fails_its_fixture_alone(
 )
 async def test_what_would_fail_all_ends_the_run(
     tests: RunTests,
-    grid: PlayedGrid,
+    grid: PlayedRuns,
     deployed: Deployed,
     bob: Caller,
     echo: Json,
@@ -221,11 +239,11 @@ async def test_what_would_fail_all_ends_the_run(
     with pytest.raises(UpstreamError) as caught:
         await tests.run(bob, flow.id, AGAINST)
     assert as_app_error(caught.value).error == error
-    assert len(grid.steps) <= 4  # the others were not begun
+    assert grid.steps.count("invoke") <= 2  # the others were not begun
 
 
 async def test_no_more_than_allowed_run_at_a_time(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
 ) -> None:
     running, most = 0, 0
 
@@ -259,7 +277,7 @@ async def test_a_filter_chooses_by_part_of_the_name(
 
 @pytest.mark.parametrize("content", [{"tests": []}, {}])
 async def test_a_flow_without_fixtures_says_so(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json, content: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json, content: Json
 ) -> None:
     without = {key: value for key, value in echo.items() if key != "tests"}
     flow = await deployed({**without, **content})
@@ -274,15 +292,13 @@ async def test_a_flow_without_fixtures_says_so(
 
 
 async def test_a_fixture_can_name_the_entry_that_it_tests(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
 ) -> None:
     named = fixture("named", entry="node_entry")
     lost = fixture("lost", entry="node_gone")
     flow = await deployed({**echo, "tests": [named, lost, fixture("plain")]})
     report = await tests.run(bob, flow.id, AGAINST)
-    sent = {
-        body["input"]["n"]: body.get("flow_name") for body in (orjson.loads(r.content) for r in grid.requests)
-    }
+    sent = {body["input"]["n"]: body.get("flow_name") for body in invoked(grid)}
     assert sent == {"named": "echo-agent", "plain": None}
     assert [result.error for result in report.results] == [
         None,
@@ -291,8 +307,33 @@ async def test_a_fixture_can_name_the_entry_that_it_tests(
     ]
 
 
+async def test_a_second_entry_of_a_shared_flow_cannot_be_tested_and_says_so(
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
+) -> None:
+    """An invocation enters a flow at its first trigger; running it there instead would test something else."""
+    (entry,) = (node for node in echo["nodes"] if node["type"] == "entry_api")
+    (edge,) = echo["edges"]
+    more = {
+        "nodes": [*echo["nodes"], {**entry, "id": "node_second", "label": "Second"}],
+        "edges": [edge, {**edge, "id": "edge_second", "source": {**edge["source"], "node": "node_second"}}],
+        "tests": [fixture("first", entry=entry["id"]), fixture("second", entry="node_second")],
+    }
+    flow = await deployed({**echo, **more})
+    report = await tests.run(bob, flow.id, AGAINST)
+    assert [result.error for result in report.results] == [
+        None,
+        (
+            "entry 'node_second' cannot be tested: it shares the flow 'echo-agent' with 'node_entry', "
+            "and ScaiGrid invokes a flow at its first entry only"
+        ),
+    ]
+    assert grid.steps.count("invoke") == 1
+    assert report.coverage is not None
+    assert "node_second" not in report.coverage.nodes
+
+
 async def test_the_core_must_be_one_of_this_flow(
-    tests: RunTests, grid: PlayedGrid, deployed: Deployed, bob: Caller, echo: Json
+    tests: RunTests, grid: PlayedRuns, deployed: Deployed, bob: Caller, echo: Json
 ) -> None:
     first, second = await deployed(echo), await deployed(echo)
     for flow_id, core_id in ((first.id, "core_2"), (second.id, "core_1"), (first.id, "core_9")):
@@ -305,7 +346,7 @@ async def test_without_credentials_nothing_is_run(
     db: Database,
     flows: FlowService,
     paying: Callable[..., Credentials],
-    grid: PlayedGrid,
+    grid: PlayedRuns,
     deployed: Deployed,
     bob: Caller,
     echo: Json,
@@ -316,7 +357,7 @@ async def test_without_credentials_nothing_is_run(
         flows=flows,
         deployments=Deployments(db),
         credentials=paying(deploy_auth=DeployAuth.API_KEY),
-        limits=TestLimits(graph=DEFAULT_LIMITS, concurrency=2, timeout_s=1),
+        limits=LIMITS,
     )
     flow = await deployed(echo)
     with pytest.raises(MissingScaiGridCredentials):

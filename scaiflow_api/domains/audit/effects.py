@@ -1,5 +1,6 @@
 """Telling the audit log of what happens beyond the database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -27,7 +28,7 @@ async def told(db: Database, clock: Clock, caller: Caller, entry: Entry) -> Asyn
     details = dict(entry.details)
     try:
         yield details
-    except Exception as failure:
+    except (Exception, asyncio.CancelledError) as failure:
         details["error"] = _code(failure)
         await _end(db, clock, caller, replace(entry, outcome="failed", details=details))
         raise
@@ -41,7 +42,9 @@ async def _end(db: Database, clock: Clock, caller: Caller, entry: Entry) -> None
         log.exception("audit row not written", action=entry.action, outcome=entry.outcome)
 
 
-def _code(failure: Exception) -> str:
+def _code(failure: BaseException) -> str:
+    if isinstance(failure, asyncio.CancelledError):
+        return "cancelled"
     if isinstance(failure, UpstreamError):
         failure = as_app_error(failure)
     return failure.error if isinstance(failure, AppError) else type(failure).__name__

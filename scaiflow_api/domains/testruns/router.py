@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
 from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, InsufficientAcl
 from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.testruns.runner import TestLimits
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
-from scaiflow_api.domains.testruns.service import RunTests, TestLimits
+from scaiflow_api.domains.testruns.service import RunTests
 from scaiflow_api.kit.metrics import FIXTURES, TEST_RUNS, timed
 from scaiflow_api.upstreams.errors import (
     ScaiGridApi,
@@ -20,6 +21,7 @@ from scaiflow_api.upstreams.errors import (
 )
 from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.gone import unless_gone
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute)
@@ -37,6 +39,8 @@ async def run_tests_service(resources: ResourcesDep, credentials: CredentialsDep
             graph=resources.limits,
             concurrency=settings.scaigrid.test_concurrency,
             timeout_s=settings.scaigrid.test_timeout_s,
+            events_wait_s=settings.scaigrid.test_events_wait_s,
+            clear_s=settings.scaigrid.timeout_s,
         ),
     )
 
@@ -61,12 +65,17 @@ async def run_tests_service(resources: ResourcesDep, credentials: CredentialsDep
 async def run_tests(
     flow_id: str,
     body: RunTestsRequest,
+    request: Request,
     caller: Manager,
     tests: Annotated[RunTests, Depends(run_tests_service)],
 ) -> TestReport:
-    """Run the flow's fixtures against its deployed Core. The flow's effects are real."""
+    """Run the flow's fixtures against its deployed Core. The flow's effects are real.
+
+    When the client goes away, the fixtures that are under way are cancelled and no other begins, unless the request
+    bears an `Idempotency-Key`.
+    """
     with timed(TEST_RUNS):
-        report = await tests.run(caller, flow_id, body)
+        report = await unless_gone(request, tests.run(caller, flow_id, body))
     FIXTURES.labels("passed").inc(report.passed)
     FIXTURES.labels("failed").inc(report.failed)
     return report

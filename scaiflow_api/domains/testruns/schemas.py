@@ -25,6 +25,17 @@ class MismatchItem(AnswerModel):
     reason: str
 
 
+class Coverage(AnswerModel):
+    """What of the flow was run through."""
+
+    nodes: list[str]
+    """Nodes that ran, in the order of the flow."""
+    edges_taken: list[str]
+    """Of the edges between which runs choose (conditional ones, and the sequential ones beside them) those taken."""
+    node_pct: float
+    """Nodes that ran, in percent of all nodes of the flow, to one decimal."""
+
+
 class FixtureResult(AnswerModel):
     """What became of one fixture."""
 
@@ -36,6 +47,8 @@ class FixtureResult(AnswerModel):
     """Why there is no output to compare; null when there is."""
     duration_ms: int
     mismatches: list[MismatchItem]
+    coverage: Coverage | None = None
+    """Null where no run is known."""
 
 
 class TestReport(AnswerModel):
@@ -47,4 +60,6 @@ class TestReport(AnswerModel):
     passed: int
     failed: int
     message: str | None = None
-    """Says why there are no results, when there are none."""
+    """Says why there are no results, when there are none, or that the coverage is not all."""
+    coverage: Coverage | None = None
+    """Of all fixtures together; null when there are no results."""
