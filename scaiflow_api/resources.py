@@ -23,6 +23,7 @@ from scaiflow_api.settings import Live, Settings, Store
 from scaiflow_api.storage import BlobStore, FlowVersions, WatchedBlobs, open_blobs
 from scaiflow_api.upstreams.addresses import PublicOnly
 from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.collector import traces
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaikey import ScaiKey
@@ -51,6 +52,8 @@ class Resources:
     limits: Limits
     clock: Clock
     saves: Turns
+    breakers: Breakers
+    """Which upstreams are left alone at the moment."""
     lookups: RecentAnswers[bytes]
     """Lists of scopes, queues, bunkers and models, as they were answered."""
     sync_wanted: asyncio.Event
@@ -76,12 +79,14 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
         stack.push_async_callback(presence.close)
         announcements = open_announcements(_redis_url(settings.live))
         stack.push_async_callback(announcements.close)
-        to_scaikey = await stack.enter_async_context(open_client(settings.scaigrid))
-        scaikey = ScaiKey(to_scaikey, settings.scaikey, clock)
-        stack.push_async_callback(scaikey.close)
-        scaigrid = ScaiGrid(
-            await stack.enter_async_context(open_client(settings.scaigrid)), settings.scaigrid
+        breakers = Breakers(
+            failures=settings.scaigrid.breaker_failures, cooldown_s=settings.scaigrid.breaker_cooldown_s
         )
+        to_scaikey = await stack.enter_async_context(open_client(settings.scaigrid))
+        scaikey = ScaiKey(to_scaikey, settings.scaikey, clock, breakers=breakers)
+        stack.push_async_callback(scaikey.close)
+        to_scaigrid = await stack.enter_async_context(open_client(settings.scaigrid))
+        scaigrid = ScaiGrid(to_scaigrid, settings.scaigrid, breakers=breakers)
         principals = Principals(db)
         for tenant_id, user_id, role in settings.bootstrap.grants:
             await principals.grant(tenant_id, user_id, AdminRole(role), source="bootstrap", now=clock.now())
@@ -94,11 +99,14 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             announcements=announcements,
             principals=principals,
             scaikey=scaikey,
-            directory=ScaiKeyDirectory(to_scaikey, settings.scaikey, scaikey),
+            directory=ScaiKeyDirectory(to_scaikey, settings.scaikey, scaikey, breakers=breakers),
             scaigrid=scaigrid,
-            tenant_keys=TenantKeys(await _open_secrets(stack, settings, db, scaikey)),
+            tenant_keys=TenantKeys(await _open_secrets(stack, settings, db, scaikey, breakers)),
             tenant_grids=TenantGrids(
-                await _open_abroad(stack, settings), settings.scaigrid, public_only=settings.is_production
+                await _open_abroad(stack, settings),
+                settings.scaigrid,
+                public_only=settings.is_production,
+                breakers=breakers,
             ),
             tokens=TokenVerifier(
                 base_url=settings.scaikey.base_url or "",
@@ -109,6 +117,7 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             limits=Limits(**settings.limits.model_dump()),
             clock=clock,
             saves=Turns(),
+            breakers=breakers,
             lookups=RecentAnswers(
                 seconds=settings.scaigrid.lookup_cache_s, max_bytes=settings.scaigrid.lookup_cache_bytes
             ),
@@ -117,12 +126,12 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
 
 
 async def _open_secrets(
-    stack: AsyncExitStack, settings: Settings, db: Database, scaikey: ScaiKey
+    stack: AsyncExitStack, settings: Settings, db: Database, scaikey: ScaiKey, breakers: Breakers
 ) -> TenantSecrets | None:
     """Return what keeps secrets of tenants: ScaiVault, else our database, else nothing does."""
     if settings.secrets.vault_url:
         http = await stack.enter_async_context(open_client(settings.scaigrid))
-        return ScaiVault(http, settings.secrets.vault_url, scaikey)
+        return ScaiVault(http, settings.secrets.vault_url, scaikey, breakers=breakers)
     if keys := settings.secrets.keys:
         return StoredSecrets(db, Sealer(keys))
     return None

@@ -372,6 +372,21 @@ class ScaiGrid(Section):
         "rows of all pages of a list of ScaiGrid, ScaiQueue or ScaiBunker; a longer one is 502",
         ge=100,
     )
+    breaker_failures: int = _env(
+        "SCAIFLOW_BREAKER_FAILURES",
+        5,
+        "calls that fail in a row until an upstream is left alone, counted per system, address and tenant; 0: never",
+        ge=0,
+        le=1000,
+    )
+    breaker_cooldown_s: float = _env(
+        "SCAIFLOW_BREAKER_COOLDOWN_S",
+        15.0,
+        "seconds for which it is left alone; then one call tries it",
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+    )
     lookup_cache_s: float = _env(
         "SCAIFLOW_LOOKUP_CACHE_S",
         5.0,

@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     PlatformCollector,
     ProcessCollector,
@@ -41,6 +42,18 @@ UPSTREAM_CALLS: Final = Histogram(
     "Calls of other systems with all their repetitions, by `outcome`: ok or the kind of failure.",
     ("system", "outcome"),
     buckets=_SHORT,
+    registry=REGISTRY,
+)
+UPSTREAM_OPENED: Final = Counter(
+    "scaiflow_upstream_opened",
+    "How often a system failed so many times in a row that it was left alone for a tenant.",
+    ("system",),
+    registry=REGISTRY,
+)
+UPSTREAM_LEFT_ALONE: Final = Gauge(
+    "scaiflow_upstream_left_alone",
+    "For how many tenants a system is left alone at the moment.",
+    ("system",),
     registry=REGISTRY,
 )
 STORE_CALLS: Final = Histogram(

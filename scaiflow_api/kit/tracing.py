@@ -7,7 +7,7 @@ No span carries what somebody wrote, or the text of an error: both may hold what
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -28,18 +28,25 @@ def current_trace_id() -> str | None:
 
 
 @contextmanager
-def within(trace_id: str) -> Iterator[None]:
-    """Be in this trace for the length of the block, also where it is not recorded."""
+def within(trace_id: str, sent: Mapping[str, str]) -> Iterator[None]:
+    """Be in this trace for the length of the block, also where it is not recorded.
+
+    Where the headers of a request, `sent`, name the trace, they travel on as they came: whether it is recorded, and
+    what others keep in `tracestate`, is not ours to change.
+    """
     if current_trace_id() == trace_id:
         yield
         return
-    context = SpanContext(
-        trace_id=int(trace_id, 16),
-        span_id=random.getrandbits(64) or 1,
-        is_remote=False,
-        trace_flags=TraceFlags(TraceFlags.DEFAULT),
-    )
-    token = attach(trace.set_span_in_context(NonRecordingSpan(context)))
+    context = _propagator.extract(sent)
+    if trace.get_current_span(context).get_span_context().trace_id != int(trace_id, 16):
+        made = SpanContext(
+            trace_id=int(trace_id, 16),
+            span_id=random.getrandbits(64) or 1,
+            is_remote=False,
+            trace_flags=TraceFlags(TraceFlags.DEFAULT),
+        )
+        context = trace.set_span_in_context(NonRecordingSpan(made))
+    token = attach(context)
     try:
         yield
     finally:

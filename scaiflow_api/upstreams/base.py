@@ -5,9 +5,10 @@ import random
 import ssl
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 import httpx
@@ -20,14 +21,17 @@ from scaiflow_api.kit.logging import scrub
 from scaiflow_api.kit.metrics import UPSTREAM_CALLS, timed
 from scaiflow_api.kit.tracing import SpanKind, outgoing, span
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.breaker import Breakers, Passage, Road
 from scaiflow_api.upstreams.errors import (
     System,
     UpstreamBusy,
+    UpstreamCrowded,
     UpstreamError,
     UpstreamNonsense,
     UpstreamRejected,
     UpstreamTimedOut,
     UpstreamUnavailable,
+    UpstreamUnreachable,
 )
 
 log = structlog.get_logger(__name__)
@@ -35,7 +39,8 @@ log = structlog.get_logger(__name__)
 CONNECT_TIMEOUT_S = 2.0
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
+_NEVER_SENT = (*_UNREACHABLE, httpx.PoolTimeout)
 _LONGEST_MESSAGE = 500
 _HANDED_ON = (
     "Retry-After",
@@ -119,6 +124,8 @@ class Call:
     """Instead of the policy's."""
     needs: str | None = None
     """The permission it needs over there, to be named when it is refused."""
+    runs_a_flow: bool = False
+    """Then a 5xx, or that it takes too long, says something of the flow and nothing of the upstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +149,31 @@ class Upstream:
 
     system: ClassVar[System]
 
-    def __init__(self, http: httpx.AsyncClient, base_url: str, policy: Policy) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        base_url: str,
+        policy: Policy,
+        *,
+        breakers: Breakers | None = None,
+        party: str | None = None,
+    ) -> None:
+        """Make a client. `party` is whose calls it makes: a tenant's, or None for this service's own."""
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._policy = policy
+        self._breakers = breakers or Breakers()
+        self._party = party
+        self._road = Road(self.system, origin_of(base_url), party)
+
+    def on_behalf_of(self, party: str) -> Self:
+        """Return a client that makes a tenant's calls: their failures are counted apart from everybody else's."""
+        theirs = copy(self)
+        theirs._party, theirs._road = party, replace(self._road, party=party)
+        return theirs
 
     async def send(self, call: Call) -> Answer:
-        """Return a successful answer. Raises UpstreamError for anything else.
+        """Return a successful answer. Raises UpstreamError for anything else, at once while it is left alone.
 
         A call is repeated only when that cannot do its work twice: the method is repeatable, or nothing was sent.
         """
@@ -161,13 +186,18 @@ class Upstream:
     async def _answer(self, call: Call) -> Answer:
         deadline = call.deadline_s or self._policy.deadline_s
         started = time.monotonic()
+        passage = self._breakers.enter(self._road)
         try:
-            async with asyncio.timeout(deadline):
-                return await self._attempt(call, deadline)
-        except TimeoutError:
-            failure: UpstreamError = UpstreamTimedOut(self.system, after_s=deadline)
+            try:
+                answer = await self._in_time(call, deadline)
+            except BaseException as caught:
+                self._report(passage, call, caught)
+                raise
+            self._breakers.succeeded(passage)
         except UpstreamError as caught:
             failure = caught
+        else:
+            return answer
         log.warning(
             "upstream call failed",
             system=self.system,
@@ -180,6 +210,27 @@ class Upstream:
         )
         raise failure
 
+    def _report(self, passage: Passage, call: Call, ended: BaseException) -> None:
+        """Tell the breakers what the end of a call says of the upstream."""
+        match ended:
+            case UpstreamRejected() | UpstreamBusy():
+                self._breakers.succeeded(passage)
+            case UpstreamUnreachable():
+                self._breakers.failed(passage)
+            case UpstreamTimedOut() | UpstreamUnavailable() if not (
+                call.runs_a_flow or isinstance(ended, UpstreamCrowded)
+            ):
+                self._breakers.failed(passage)
+            case _:  # cancelled, our own congestion, or nonsense, which comes quickly
+                self._breakers.left(passage)
+
+    async def _in_time(self, call: Call, deadline: float) -> Answer:
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._attempt(call, deadline)
+        except TimeoutError:
+            raise UpstreamTimedOut(self.system, after_s=deadline) from None
+
     async def _attempt(self, call: Call, deadline: float) -> Answer:
         policy, repeatable = self._policy, call.method in _REPEATABLE
         for attempt in range(1, policy.attempts + 1):
@@ -191,7 +242,7 @@ class Upstream:
                     raise UpstreamTimedOut(self.system, after_s=deadline) from None
             except httpx.TransportError as fault:
                 if last or not (repeatable or isinstance(fault, _NEVER_SENT)):
-                    raise UpstreamUnavailable(self.system) from None
+                    raise self._unavailable(fault) from None
             else:
                 if last or not repeatable or status not in _PASSING:
                     return self._judge(call, status, headers, content)
@@ -199,21 +250,30 @@ class Upstream:
             await asyncio.sleep(random.uniform(0, delay))  # noqa: S311 - spreads retries, protects nothing
         raise AssertionError("the last attempt returns or raises")
 
+    def _unavailable(self, fault: httpx.TransportError) -> UpstreamUnavailable:
+        if isinstance(fault, _UNREACHABLE):
+            return UpstreamUnreachable(self.system)
+        if isinstance(fault, httpx.PoolTimeout):
+            return UpstreamCrowded(self.system)
+        return UpstreamUnavailable(self.system)
+
     async def _once(self, call: Call, deadline: float) -> tuple[int, httpx.Headers, bytes]:
         content = bytearray()
+        headers = outgoing()
+        if call.content is not None:
+            headers["Content-Type"] = call.content_type
         async with self._http.stream(
             call.method,
             call.url,
             params=dict(call.params) or None,
             content=call.content,
-            headers={
-                **outgoing(),
-                **({"Content-Type": call.content_type} if call.content is not None else {}),
-            },
+            headers=headers,
             auth=Bearer(call.bearer) if call.bearer is not None else None,
             timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
         ) as response:
             try:
+                if _announced(response) > self._policy.max_bytes:
+                    raise UpstreamNonsense(self.system, status=response.status_code)
                 async for chunk in response.aiter_bytes():
                     content += chunk
                     if len(content) > self._policy.max_bytes:
@@ -235,6 +295,17 @@ class Upstream:
         if status < 500:
             raise UpstreamRejected(self.system, status=status, code=code, message=message, needs=call.needs)
         raise UpstreamUnavailable(self.system, status=status, code=code, message=message)
+
+
+def origin_of(base_url: str) -> str:
+    """Return the `https://host:port` of an address."""
+    return "/".join(base_url.split("/")[:3]).lower()
+
+
+def _announced(response: httpx.Response) -> int:
+    """Return how long the body says it is; 0 where it does not."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 def _described(call: Call) -> dict[str, str]:

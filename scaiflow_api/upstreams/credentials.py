@@ -60,14 +60,15 @@ class Credentials:
 
         Raises UpstreamError, or SecretUnreadable, where the tenant's key is asked for and cannot be had.
         """
+        operators = self._scaigrid.on_behalf_of(caller.tenant_id)
         if self._mode is not DeployAuth.API_KEY and caller.token.get_secret_value():
-            return Access(self._scaigrid, caller.token)
+            return Access(operators, caller.token)
         if self._mode is DeployAuth.USER_JWT:
             return None
         key = await self._keys.of(caller.tenant_id)
         if key is not None:
-            grid = self._grids.at(key.base_url) if key.base_url else self._scaigrid
-            return Access(grid, key.api_key)
+            own = self._grids.at(key.base_url).on_behalf_of(caller.tenant_id) if key.base_url else None
+            return Access(own or operators, key.api_key)
         if self._environment_key is not None and self._environment_key.get_secret_value():
-            return Access(self._scaigrid, self._environment_key)
+            return Access(operators, self._environment_key)
         return None

@@ -4,6 +4,7 @@ The clients raise `UpstreamError`s, which know nothing of our API. A domain may 
 to a deploy); what escapes a domain becomes an `AppError` through `as_app_error`, the only such table.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +80,22 @@ class UpstreamBusy(UpstreamError):
 
 class UpstreamUnavailable(UpstreamError):
     """It answered 5xx, or could not be reached at all (then `status` is None)."""
+
+
+class UpstreamUnreachable(UpstreamUnavailable):
+    """No connection to it came about, so it was asked nothing."""
+
+
+class UpstreamCrowded(UpstreamUnavailable):
+    """It was asked nothing: all connections that this process may have to it were in use."""
+
+
+class UpstreamLeftAlone(UpstreamUnavailable):
+    """It was asked nothing: it failed so often that it is left alone for a while."""
+
+    def __init__(self, system: System, *, retry_after_s: float) -> None:
+        super().__init__(system)
+        self.retry_after_s = retry_after_s
 
 
 class AddressRefused(UpstreamError):
@@ -278,9 +295,23 @@ def as_app_error(failure: UpstreamError) -> AppError:
     if isinstance(failure, UpstreamBusy):
         message = failure.message or f"{title} limits the rate of requests."
         return names.busy(message=message, beside=failure.body, headers=dict(failure.headers))
+    if isinstance(failure, UpstreamLeftAlone):
+        return _left_alone(names.api, title, failure)
     message = failure.message or _stand_in(failure, title)
     kind = names.auth if isinstance(failure, UpstreamRejected) and failure.no_access else names.api
     return kind(message=message, status=failure.status, code=failure.code, **fix_of(failure))
+
+
+def _left_alone(kind: type[_Told], title: str, failure: UpstreamLeftAlone) -> AppError:
+    seconds = math.ceil(failure.retry_after_s)
+    return kind(
+        headers={"Retry-After": str(seconds)},
+        message=f"{title} failed several times in a row; it is asked again in {seconds} s.",
+        status=None,
+        code=None,
+        retry_after=seconds,
+        fix="Try again after 'retry_after' seconds.",
+    )
 
 
 def fix_of(failure: UpstreamError) -> dict[str, Any]:
@@ -297,6 +328,8 @@ def fix_of(failure: UpstreamError) -> dict[str, Any]:
 
 
 def _stand_in(failure: UpstreamError, title: str) -> str:
+    if isinstance(failure, UpstreamCrowded):
+        return f"All connections to {title} are in use."
     if failure.status is None:
         return f"{title} cannot be reached."
     if isinstance(failure, UpstreamNonsense):

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.base import Answer, Call, Policy, Upstream
+from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.errors import TITLES, ScaiGridNotConfigured, UpstreamNonsense, UpstreamTimedOut
 from scaiflow_api.upstreams.grid_envelopes import read_list
 
@@ -24,16 +25,24 @@ class GridClient(Upstream):
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, settings: ScaiGridSettings, *, policy: Policy | None = None
+        self,
+        http: httpx.AsyncClient,
+        settings: ScaiGridSettings,
+        *,
+        policy: Policy | None = None,
+        breakers: Breakers | None = None,
+        party: str | None = None,
     ) -> None:
-        default = Policy(deadline_s=settings.timeout_s, max_bytes=settings.max_answer_bytes)
-        super().__init__(http, settings.base_url or "", policy or default)
+        policy = policy or Policy(deadline_s=settings.timeout_s, max_bytes=settings.max_answer_bytes)
+        super().__init__(http, settings.base_url or "", policy, breakers=breakers, party=party)
         self._settings = settings
 
     @classmethod
     def beside(cls, other: "GridClient") -> Self:
-        """Return a client at the same ScaiGrid, over the same connections and with the same patience."""
-        return cls(other._http, other._settings, policy=other._policy)
+        """Return a client at the same ScaiGrid, over the same connections, for the same party."""
+        return cls(
+            other._http, other._settings, policy=other._policy, breakers=other._breakers, party=other._party
+        )
 
     @property
     def base_url(self) -> str:

@@ -12,6 +12,7 @@ from scaiflow_api.auth.tokens import SigningKey
 from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Call, Policy, Upstream
+from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.discovery import Discovery, read_discovery
 from scaiflow_api.upstreams.errors import (
     ScaiKeyNotConfigured,
@@ -53,8 +54,9 @@ class ScaiKey(Upstream):
         clock: Clock | None = None,
         *,
         policy: Policy = _POLICY,
+        breakers: Breakers | None = None,
     ) -> None:
-        super().__init__(http, settings.base_url or "", policy)
+        super().__init__(http, settings.base_url or "", policy, breakers=breakers)
         self._settings = settings
         self._clock = clock or SystemClock()
         self._keys = KeyCache(self._fetch_keys, self._clock)

@@ -8,6 +8,7 @@ import httpx
 
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Call, Policy, Upstream, segment
+from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.errors import UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaikey_pages import Row, pages
@@ -38,8 +39,10 @@ class ScaiKeyDirectory(Upstream):
         scaikey: ScaiKey,
         *,
         policy: Policy = _POLICY,
+        breakers: Breakers | None = None,
     ) -> None:
-        super().__init__(http, settings.base_url or "", policy)
+        # A party of its own: when the admin API fails, people may still sign in.
+        super().__init__(http, settings.base_url or "", policy, breakers=breakers, party="directory sync")
         self._scaikey = scaikey
         self._application = settings.application_id
 

@@ -10,6 +10,7 @@ import orjson
 
 from scaiflow_api.kit.secrets import Secret
 from scaiflow_api.upstreams.base import Answer, Call, Policy, Upstream
+from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.errors import UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 
@@ -24,9 +25,15 @@ class ScaiVault(Upstream):
     system = "scaivault"
 
     def __init__(
-        self, http: httpx.AsyncClient, base_url: str, scaikey: ScaiKey, *, policy: Policy = _POLICY
+        self,
+        http: httpx.AsyncClient,
+        base_url: str,
+        scaikey: ScaiKey,
+        *,
+        policy: Policy = _POLICY,
+        breakers: Breakers | None = None,
     ) -> None:
-        super().__init__(http, base_url, policy)
+        super().__init__(http, base_url, policy, breakers=breakers)
         self._scaikey = scaikey
 
     async def read(self, tenant_id: str, name: str) -> Secret | None:
@@ -47,14 +54,15 @@ class ScaiVault(Upstream):
     async def _send(self, method: str, tenant_id: str, name: str, **options: Any) -> Answer:
         url = f"{self._base_url}/v1/secrets/tenants/{path_part(tenant_id)}/{name}"
         call = partial(Call, method=method, url=url, **options)
+        theirs = self.on_behalf_of(tenant_id)
         try:
-            return await self.send(call(bearer=await self._scaikey.service_token()))
+            return await theirs.send(call(bearer=await self._scaikey.service_token()))
         except UpstreamRejected as refusal:
             if refusal.status != 401:
                 raise
             # The keys may have been rotated, or the client changed: a new token may do.
             self._scaikey.forget_service_token()
-            return await self.send(call(bearer=await self._scaikey.service_token()))
+            return await theirs.send(call(bearer=await self._scaikey.service_token()))
 
 
 def path_part(id_: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from scaiflow_api.kit.secrets import VALUE, TenantSecrets
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of, public_addresses
+from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.errors import AddressRefused
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
@@ -87,8 +88,16 @@ class TenantGrids:
     With `public_only` the HTTP client must be one that holds to it; here it is only told earlier.
     """
 
-    def __init__(self, http: httpx.AsyncClient, settings: ScaiGridSettings, *, public_only: bool) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        settings: ScaiGridSettings,
+        *,
+        public_only: bool,
+        breakers: Breakers | None = None,
+    ) -> None:
         self._http = http
+        self._breakers = breakers or Breakers()
         self._settings = settings
         self._public_only = public_only
 
@@ -98,7 +107,8 @@ class TenantGrids:
             base_url = base_url_of(base_url, allow_http=self._settings.allow_http)
         except UnusableAddress as reason:
             raise AddressRefused("scaigrid", str(reason)) from None
-        return ScaiGrid(self._http, self._settings.model_copy(update={"base_url": base_url}))
+        settings = self._settings.model_copy(update={"base_url": base_url})
+        return ScaiGrid(self._http, settings, breakers=self._breakers)
 
     async def admitted(self, base_url: str) -> ScaiGrid:
         """Return the client as `at`, having looked where the name leads at the moment, if it is known."""

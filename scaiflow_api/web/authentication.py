@@ -74,7 +74,8 @@ class Authenticator:
         digest = hashlib.sha256(caller.token.get_secret_value().encode()).digest()
         granted = self._granted.get(digest)
         if granted is None:
-            granted = (await self._scaigrid.me(caller.token)).permissions
+            theirs = self._scaigrid.on_behalf_of(caller.tenant_id)
+            granted = (await theirs.me(caller.token)).permissions
             self._granted[digest] = granted
         return caller.token_permissions | granted
 

@@ -49,7 +49,7 @@ class RequestContext:
 
         with (
             structlog.contextvars.bound_contextvars(request_id=ids.request_id, trace_id=ids.trace_id),
-            within(ids.trace_id),
+            within(ids.trace_id, Headers(scope=scope)),
         ):
             try:
                 await self._app(scope, receive, send_marked)

@@ -7,7 +7,11 @@ from typing import Literal
 from fastapi import APIRouter, Response
 
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.kit.metrics import CONTENT_TYPE_LATEST, exposed
+from scaiflow_api.kit.metrics import CONTENT_TYPE_LATEST, UPSTREAM_LEFT_ALONE, exposed
+from scaiflow_api.resources import Resources
+from scaiflow_api.upstreams.base import origin_of
+from scaiflow_api.upstreams.breaker import State
+from scaiflow_api.upstreams.errors import TITLES, System
 from scaiflow_api.web.deps import ResourcesDep
 from scaiflow_api.web.schemas import AnswerModel
 
@@ -23,13 +27,16 @@ class Health(AnswerModel):
 class Readiness(AnswerModel):
     """`checks` must hold for the process to serve.
 
-    Without what is `optional` all but one feature works; `upstreams` only say what is configured.
+    Without what is `optional` all but one feature works. `upstreams` are `configured`, `not configured`, or
+    `failing`: left alone for some tenants, or all, because they failed several times in a row.
     """
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, str]
     optional: dict[str, str]
     upstreams: dict[str, str]
+    left_alone: dict[str, int]
+    """For how many tenants a system is left alone, at whatever address; those that are not are not named."""
 
 
 @router.get("/healthz", response_model=Health)
@@ -46,23 +53,43 @@ async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
     )
     ready = database == store == "ok"
     response.status_code = 200 if ready else 503
-    settings = resources.settings
     return Readiness(
         status="ready" if ready else "not_ready",
         checks={"database": database, "store": store},
         optional={"presence": presence},
-        upstreams={
-            "scaikey": "configured" if settings.scaikey.base_url else "not configured",
-            "scaigrid": "configured" if settings.scaigrid.base_url else "not configured",
-            "scaivault": "configured" if settings.secrets.vault_url else "not configured",
-        },
+        upstreams=_upstreams(resources),
+        left_alone=resources.breakers.left_alone(),
     )
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics() -> Response:
+async def metrics(resources: ResourcesDep) -> Response:
     """Return what this process counts and times, for Prometheus. Nothing in it names a tenant or a person."""
+    left_alone = resources.breakers.left_alone()
+    for system in TITLES:
+        UPSTREAM_LEFT_ALONE.labels(system).set(left_alone[system])
     return Response(exposed(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _upstreams(resources: Resources) -> dict[str, str]:
+    settings = resources.settings
+    addresses: dict[System, str | None] = {
+        **dict.fromkeys(("scaigrid", "scaiqueue", "scaibunker"), settings.scaigrid.base_url),
+        "scaikey": settings.scaikey.base_url,
+        "scaivault": settings.secrets.vault_url,
+    }
+    failing = {
+        (found.road.system, found.road.origin)
+        for found in resources.breakers.circuits()
+        if found.state is not State.CLOSED
+    }
+
+    def standing(system: System, address: str | None) -> str:
+        if not address:
+            return "not configured"
+        return "failing" if (system, origin_of(address)) in failing else "configured"
+
+    return {system: standing(system, address) for system, address in addresses.items()}
 
 
 async def _ask(check: Awaitable[None]) -> str:

@@ -58,7 +58,7 @@ class TenantCredentials:
         try:
             grid = await self._grids.admitted(key.base_url) if key.base_url else self._scaigrid
             if verify:
-                await _verify(grid, key)
+                await _verify(grid.on_behalf_of(caller.tenant_id), key)
         except AddressRefused as refusal:
             raise BaseUrlNotAllowed(reason=refusal.reason) from None
         entry = Entry(
