@@ -1,0 +1,1 @@
+"""Editing a flow together: sockets, rooms, and the log that everything seen by anybody is in."""

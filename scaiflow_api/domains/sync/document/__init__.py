@@ -1,0 +1,23 @@
+"""The shared document of a draft: made of a version, read as a flow, and told what other versions changed.
+
+Pure: bytes and values in, bytes and values out. All of it can take a second for a large flow: call it off the loop.
+"""
+
+from scaiflow_api.domains.sync.document.epochs import epoch_client_id, epochs_in, is_of_another_epoch
+from scaiflow_api.domains.sync.document.merging import NO_CHANGE, merge
+from scaiflow_api.domains.sync.document.reading import SharedFlow, read_flow, to_flow
+from scaiflow_api.domains.sync.document.shape import SERVER_KEYS
+from scaiflow_api.domains.sync.document.writing import seed
+
+__all__ = [
+    "NO_CHANGE",
+    "SERVER_KEYS",
+    "SharedFlow",
+    "epoch_client_id",
+    "epochs_in",
+    "is_of_another_epoch",
+    "merge",
+    "read_flow",
+    "seed",
+    "to_flow",
+]

@@ -1,0 +1,126 @@
+"""A flow as a shared document: nothing is lost on the way there and back, and the same flow gives the same bytes."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from compiler import compiler_random_flows
+from hypothesis import given, settings
+from pycrdt import Doc, Map
+from sync_flows import flows
+
+from scaiflow_api.domains.sync.document import (
+    SERVER_KEYS,
+    epoch_client_id,
+    epochs_in,
+    is_of_another_epoch,
+    seed,
+    to_flow,
+)
+from scaiflow_api.flowgraph import FlowDocument, parse_document
+from scaiflow_api.kit.canonical_json import canonical_json
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
+
+
+def opened(*updates: bytes) -> Doc[Any]:
+    doc: Doc[Any] = Doc()
+    for update in updates:
+        doc.apply_update(update)
+    return doc
+
+
+def back_again(flow: dict[str, Any]) -> dict[str, Any]:
+    return {key: flow[key] for key in SERVER_KEYS if key in flow} | to_flow(opened(seed(flow, "epoch_1")))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_comes_back_as_it_was(path: Path) -> None:
+    flow = orjson.loads(path.read_bytes())
+
+    assert canonical_json(back_again(flow)) == canonical_json(flow)
+
+
+@settings(max_examples=60, deadline=None)
+@given(flows())
+def test_any_flow_comes_back_as_it_was(flow: dict[str, Any]) -> None:
+    assert isinstance(parse_document(flow), FlowDocument), "the strategy draws flows"
+
+    assert canonical_json(back_again(flow)) == canonical_json(flow)
+
+
+@settings(max_examples=20, deadline=None)
+@given(compiler_random_flows.flows())
+def test_a_sound_flow_comes_back_as_it_was(flow: dict[str, Any]) -> None:
+    assert canonical_json(back_again(flow)) == canonical_json(flow)
+
+
+def reversed_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: reversed_keys(value[key]) for key in reversed([*value])}
+    return [reversed_keys(item) for item in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=20, deadline=None)
+@given(flows())
+def test_equal_flows_have_equal_seeds(flow: dict[str, Any]) -> None:
+    assert (
+        seed(reversed_keys(flow), "epoch_1") == seed(flow, "epoch_1") == seed({**flow, "id": "x"}, "epoch_1")
+    )
+    assert seed(flow, "epoch_2") != seed(flow, "epoch_1")
+
+
+def test_a_seed_has_the_same_bytes_in_every_process_and_version() -> None:
+    flow = {
+        "nodes": [{"id": "b", "position": {"x": 1.5, "y": 2}}, {"id": "a", "config": {"$list": [{}, 1]}}],
+        "metadata": {"created": None},
+    }
+
+    digest = hashlib.sha256(seed(flow, "epoch_1")).hexdigest()
+
+    assert digest == "db9b621fa96a33d3f2a2a83937b58b64c9bca0a11bafbc6b79d11e65a2c98b7a", (
+        "whoever changes how seeds are made begins new epochs for the drafts that are stored"
+    )
+
+
+def test_maps_are_in_maps_as_the_page_for_clients_says() -> None:
+    flow = orjson.loads((EXAMPLES[0].parent / "customer-support.flow.json").read_bytes())
+
+    root = opened(seed(flow, "epoch_1")).get("flow", type=Map)
+
+    assert "id" not in root
+    assert "version" not in root
+    node = root["nodes"][flow["nodes"][1]["id"]]
+    assert (node["$index"], node["type"], "id" in node) == ("a1", flow["nodes"][1]["type"], False)
+    assert isinstance(node["config"], Map)
+    assert isinstance(root["config"]["core_identity"]["models"]["primary"], Map)
+
+
+def test_what_may_be_made_by_two_at_once_is_there_from_the_start() -> None:
+    flow = {"id": "f", "name": "F", "version": "1.0.0"}
+    one, other = opened(seed(flow, "e")), opened(seed(flow, "e"))
+    one.get("flow", type=Map)["nodes"]["a"] = Map({"label": "a"})
+    other.get("flow", type=Map)["nodes"]["b"] = Map({"label": "b"})
+
+    assert to_flow(opened(seed(flow, "e"))) == {}
+    both = to_flow(opened(one.get_update(), other.get_update()))
+    assert sorted(item["id"] for item in both["nodes"]) == ["a", "b"]
+
+
+def test_the_epoch_is_told_by_the_client_id() -> None:
+    doc = opened(seed({"name": "A", "nodes": []}, "epoch_1"))
+    own = epoch_client_id("epoch_1")
+
+    assert 2**32 <= own < 2**53
+    assert epochs_in(doc.get_state()) == {own}
+    assert not is_of_another_epoch(doc.get_state(), "epoch_1")
+    assert is_of_another_epoch(doc.get_state(), "epoch_2")
+    assert not is_of_another_epoch(b"\x00", "epoch_2")
+
+
+@pytest.mark.parametrize("vector", [b"", b"\x01", b"\x01\x05", b"\xff" * 30, b"\x00\x00", b"\x01\x01\x80"])
+def test_no_state_vector_is_an_error_with_a_name(vector: bytes) -> None:
+    with pytest.raises(ValueError, match=r"number|behind"):
+        epochs_in(vector)
