@@ -6,7 +6,6 @@ may follow. Clients write what they like: whatever cannot be continued gets None
 """
 
 import re
-from itertools import pairwise
 from typing import Final
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -122,8 +121,3 @@ def _step(whole: str, step: int) -> str | None:
         return None
     head = heads[_VALUE[head] - 10 + step]
     return head + restart * (_length(head) - 1)
-
-
-def ascends(places: list[str]) -> bool:
-    """Return whether each place comes after the one before it."""
-    return all(before < after for before, after in pairwise(places))

@@ -37,7 +37,7 @@ def unmoved(old: Sequence[str], new: Sequence[str]) -> frozenset[str]:
 def groups_after(
     wanted: Sequence[str], standing: Mapping[str, object], to_place: frozenset[str]
 ) -> dict[str | None, list[str]]:
-    """Return what is placed behind which of the `standing` (None: at the beginning), so that all comes as `wanted`."""
+    """Return what is placed behind which of the `standing` (None: first), so that all comes as `wanted`."""
     groups: dict[str | None, list[str]] = {}
     anchor: str | None = None
     for name in wanted:
