@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from scaiflow_api import __version__
 from scaiflow_api.auth.errors import AccountNotActive, InvalidToken, NotAuthenticated, PermissionDenied
@@ -102,6 +103,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         max_age=600,
     )
     app.add_middleware(RequestContext)
+    if settings.api.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.api.trusted_proxies))
 
     # The busiest come first: the application looks through its routes in this order. Fixed paths come before
     # those with parameters.

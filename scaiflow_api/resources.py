@@ -18,7 +18,7 @@ from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.kit.recent_answers import RecentAnswers
 from scaiflow_api.kit.secrets import TenantSecrets
 from scaiflow_api.kit.turns import Turns
-from scaiflow_api.live import Announcements, Presence, open_announcements, open_presence
+from scaiflow_api.live import Announcements, Presence, Rate, open_announcements, open_presence, open_rate
 from scaiflow_api.settings import Live, Settings, Store
 from scaiflow_api.storage import BlobStore, FlowVersions, WatchedBlobs, open_blobs
 from scaiflow_api.upstreams.addresses import PublicOnly
@@ -42,6 +42,8 @@ class Resources:
     versions: FlowVersions
     presence: Presence
     announcements: Announcements
+    sign_in_rate: Rate | None
+    """How often one address may sign in; None: as often as it likes."""
     principals: Principals
     scaikey: ScaiKey
     directory: ScaiKeyDirectory
@@ -97,6 +99,7 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             versions=FlowVersions(blobs, cache_bytes=settings.store.cache_bytes),
             presence=presence,
             announcements=announcements,
+            sign_in_rate=_open_sign_in_rate(stack, settings),
             principals=principals,
             scaikey=scaikey,
             directory=ScaiKeyDirectory(to_scaikey, settings.scaikey, scaikey, breakers=breakers),
@@ -135,6 +138,14 @@ async def _open_secrets(
     if keys := settings.secrets.keys:
         return StoredSecrets(db, Sealer(keys))
     return None
+
+
+def _open_sign_in_rate(stack: AsyncExitStack, settings: Settings) -> Rate | None:
+    if not settings.api.sign_ins_per_minute:
+        return None
+    rate = open_rate(_redis_url(settings.live), "sign-in", settings.api.sign_ins_per_minute)
+    stack.push_async_callback(rate.close)
+    return rate
 
 
 async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:

@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated, Any, Self
 from urllib.parse import unquote
 
@@ -115,9 +116,35 @@ class Api(Section):
         "rows that the refusals of one caller may add to the audit log, per process; 0: none",
         ge=0,
     )
+    sign_ins_per_minute: int = _env(
+        "SCAIFLOW_SIGN_INS_PER_MINUTE",
+        0,
+        "requests per minute that one address may make to `POST /v1/auth/exchange` and `/refresh`; 429 "
+        "`too_many_requests` above it; 0: any number. Counted in Redis with `SCAIFLOW_REDIS_URL`, else per process",
+        ge=0,
+        le=1_000_000,
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = _env(
+        "SCAIFLOW_TRUSTED_PROXIES",
+        (),
+        "addresses or networks of proxies, separated by commas, whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
+        "believed; unset: nobody's are",
+    )
     log_level: str = _env("SCAIFLOW_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
 
-    _origins = field_validator("cors_origins", mode="before")(_split)
+    _lists = field_validator("cors_origins", "trusted_proxies", mode="before")(_split)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(
+                    f"SCAIFLOW_TRUSTED_PROXIES: '{proxy}' is no address and no network"
+                ) from None
+        return proxies
 
 
 class Database(Section):

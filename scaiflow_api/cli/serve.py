@@ -52,6 +52,7 @@ def serve_api() -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # the application believes the proxies of the settings, and nobody else
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
@@ -75,6 +76,7 @@ def serve_grid() -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )

@@ -9,6 +9,7 @@ from scaiflow_api.live.announcements import Announcements, ProcessAnnouncements
 from scaiflow_api.live.errors import LiveNotUsable
 from scaiflow_api.live.in_process import ProcessPresence
 from scaiflow_api.live.presence import Presence
+from scaiflow_api.live.rate import ProcessRate, Rate
 
 _ADDRESS: Final = re.compile(r"rediss?://[^/?#]+(/[0-9]*)?(\?.*)?")
 
@@ -37,6 +38,19 @@ def open_announcements(redis_url: str | None) -> Announcements:
         from scaiflow_api.live.announcements_in_redis import RedisAnnouncements  # noqa: PLC0415 - the same
 
         return RedisAnnouncements(redis_url)
+
+
+def open_rate(redis_url: str | None, name: str, per_minute: int) -> Rate:
+    """Count turns in the Redis of an address, else in this process. The caller closes it.
+
+    Raises `LiveNotUsable` as `open_presence` does.
+    """
+    if redis_url is None:
+        return ProcessRate(per_minute)
+    with _usable(redis_url):
+        from scaiflow_api.live.rate_in_redis import RedisRate  # noqa: PLC0415 - the same
+
+        return RedisRate(redis_url, name, per_minute)
 
 
 @contextmanager

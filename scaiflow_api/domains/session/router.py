@@ -2,19 +2,21 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from scaiflow_api.domains.session.schemas import AuthConfig, ExchangeRequest, Me, RefreshRequest, TokenAnswer
 from scaiflow_api.upstreams.errors import ScaiKeyApi, ScaiKeyNotConfigured, ScaiKeyRefused, ScaiKeyTimeout
 from scaiflow_api.web.deps import AuthenticatorDep, CallerDep, ResourcesDep
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.rate_limit import TooManyRequests, sign_in_turn
 
 public = APIRouter(prefix="/auth", tags=["auth"])
 router = APIRouter(tags=["auth"])
 
 _REFUSALS: dict[int | str, dict[str, Any]] = documented(
-    ScaiKeyRefused, ScaiKeyApi, ScaiKeyNotConfigured, ScaiKeyTimeout
+    ScaiKeyRefused, ScaiKeyApi, ScaiKeyNotConfigured, ScaiKeyTimeout, TooManyRequests
 )
+_IN_TURN = Depends(sign_in_turn)
 
 
 @public.get("/config", response_model=AuthConfig)
@@ -30,7 +32,7 @@ async def auth_config(resources: ResourcesDep) -> AuthConfig:
     )
 
 
-@public.post("/exchange", response_model=TokenAnswer, responses=_REFUSALS)
+@public.post("/exchange", response_model=TokenAnswer, responses=_REFUSALS, dependencies=[_IN_TURN])
 async def exchange_code(body: ExchangeRequest, resources: ResourcesDep, response: Response) -> TokenAnswer:
     """Trade an authorization code for tokens; the client secret never leaves the server."""
     response.headers["Cache-Control"] = "no-store"
@@ -38,7 +40,7 @@ async def exchange_code(body: ExchangeRequest, resources: ResourcesDep, response
     return TokenAnswer.model_validate(tokens)
 
 
-@public.post("/refresh", response_model=TokenAnswer, responses=_REFUSALS)
+@public.post("/refresh", response_model=TokenAnswer, responses=_REFUSALS, dependencies=[_IN_TURN])
 async def refresh_tokens(body: RefreshRequest, resources: ResourcesDep, response: Response) -> TokenAnswer:
     """Trade a refresh token for new tokens; the old one is spent."""
     response.headers["Cache-Control"] = "no-store"
