@@ -12,6 +12,7 @@ from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.localgrid import applications
 from scaiflow_api.localgrid.asgi import BodyLimit, HostGuard, RequestId
 from scaiflow_api.localgrid.config import GridConfig
+from scaiflow_api.localgrid.desk import Desk
 from scaiflow_api.localgrid.directory import Directory
 from scaiflow_api.localgrid.faults import FaultMiddleware, Faults, switch
 from scaiflow_api.localgrid.grid import Grid
@@ -46,7 +47,7 @@ def create_grid(
     store = Store(config.database, scaiqueue.TABLES, applications.TABLES)
     hooks = hooks or _plain_client()
     client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
-    provider = models or _provider(config, client)
+    runs = Runs(store, clock, config, models or _provider(config, client), is_served)
     grid = Grid(
         config=config,
         clock=clock,
@@ -55,7 +56,8 @@ def create_grid(
         directory=Directory(store, clock),
         deliveries=Deliveries(store, clock, hooks),
         keys=SigningKeys(store, clock),
-        runs=Runs(store, clock, config, provider, is_served),
+        runs=runs,
+        desk=Desk(store, clock, runs),
         post=Post(store, clock),
     )
 
@@ -74,8 +76,8 @@ def create_grid(
             await grid.runs.recover()
             stack.push_async_callback(grid.runs.close)
             stack.push_async_callback(hooks.aclose)
-            delivering = asyncio.create_task(grid.deliveries.run())
-            stack.push_async_callback(_end, delivering)
+            for work in (grid.deliveries.run(), grid.desk.run()):
+                stack.push_async_callback(_end, asyncio.create_task(work))
             yield
 
     app = FastAPI(title="ScaiFlow local grid", openapi_url=None, lifespan=lifespan)

@@ -6,56 +6,77 @@ does not end when it ends itself. Only the budget of blocks is shared by all run
 
 import asyncio
 import re
-from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol
 
 from scaiflow_api.compiler import ManifestError
 from scaiflow_api.expressions import Value
 from scaiflow_api.localgrid.core_table import Core, Cores
+from scaiflow_api.localgrid.execution_table import Ancestry, Executions
 from scaiflow_api.localgrid.invocation import Execution, Invocation
+from scaiflow_api.localgrid.live_run import LiveRun
 from scaiflow_api.localgrid.manifests import find_flow, flow_names, read_verified
 from scaiflow_api.localgrid.people import TENANTS
-from scaiflow_api.localgrid.runtime.budget import BlockBudget
 from scaiflow_api.localgrid.runtime.core_call import CoreRequest
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
+from scaiflow_api.localgrid.store import Store
 
 MAX_CALL_DEPTH = 8
 """Calls inside one another."""
 
 _TARGET = re.compile(r"core://([^/\s]+)/([^/\s]+)")
 
-StartRun: TypeAlias = Callable[[Invocation, BlockBudget, float], asyncio.Task[Execution]]
-"""Starts a run that may take so many seconds."""
+
+class Starter(Protocol):
+    """Starts runs, and knows those that there are."""
+
+    def start(
+        self, invocation: Invocation, ancestry: Ancestry | None = None, limit_s: float | None = None
+    ) -> LiveRun:
+        """Start a run that may take so many seconds, and no longer than any."""
+        ...
+
+    def live(self, execution_id: str) -> LiveRun | None:
+        """Return a run that has not ended."""
+        ...
 
 
 class CoreCalls:
     """What one run can call. Implements the runtime's `Cores`."""
 
-    def __init__(
-        self, cores: Cores, start: StartRun, caller: Invocation, budget: BlockBudget, run_timeout_s: float
-    ) -> None:
-        self._cores = cores
-        self._start = start
+    def __init__(self, store: Store, runs: Starter, caller: LiveRun) -> None:
+        self._cores = Cores(store)
+        self._executions = Executions(store)
+        self._runs = runs
         self._caller = caller
-        self._budget = budget
-        self._run_timeout_s = run_timeout_s
 
-    async def call(self, request: CoreRequest) -> Value:
-        """Run a flow to its end and return its output. Raises BlockFailed."""
-        invocation = await self._invocation(request)
-        task = self._start(invocation, self._budget, min(request.timeout_s, self._run_timeout_s))
-        execution = await asyncio.shield(task)
+    async def call(self, request: CoreRequest, place: str) -> Value:
+        """Run a flow to its end and return its output; once for each place. Raises BlockFailed."""
+        execution = await self._outcome(request, place)
         if execution.error is None:
             return execution.output
         code, message = execution.error["code"], execution.error["message"]
         raise BlockFailed("CORE_CALL_FAILED", f"{request.target} failed with {code}: {message}")
 
-    async def start(self, request: CoreRequest) -> None:
-        """Start a run that nobody waits for. Raises BlockFailed."""
-        self._start(await self._invocation(request), self._budget, self._run_timeout_s)
+    async def start(self, request: CoreRequest, place: str) -> None:
+        """Start a run that nobody waits for; once for each place. Raises BlockFailed."""
+        if self._caller.journal.child_at(place) is None:
+            await self._start(request, place)
+
+    async def _outcome(self, request: CoreRequest, place: str) -> Execution:
+        called_id = self._caller.journal.child_at(place)
+        if called_id is None:
+            return await self._caller.outcome_of(await self._start(request, place, request.timeout_s))
+        live = self._runs.live(called_id)
+        return await (self._executions.get(called_id) if live is None else self._caller.outcome_of(live))
+
+    async def _start(self, request: CoreRequest, place: str, limit_s: float | None = None) -> LiveRun:
+        invocation = await self._invocation(request)
+        self._caller.journal.check_open()
+        ancestry = Ancestry(root_id=self._caller.root_id, parent_id=self._caller.id, place=place)
+        return self._runs.start(invocation, ancestry, limit_s)
 
     async def _invocation(self, request: CoreRequest) -> Invocation:
-        depth = self._caller.depth + 1
+        depth = self._caller.invocation.depth + 1
         if depth > MAX_CALL_DEPTH:
             raise BlockFailed(
                 "CALL_DEPTH_EXCEEDED", f"Cores call one another more than {MAX_CALL_DEPTH} levels deep"
@@ -94,7 +115,7 @@ class CoreCalls:
             )
         tenant = TENANTS.get(found[1])
         core = None
-        if tenant is not None and tenant.id == self._caller.core.tenant_id:
+        if tenant is not None and tenant.id == self._caller.invocation.core.tenant_id:
             core = await self._cores.find_slug(tenant.id, found[2])
         if core is None:
             raise BlockFailed("CORE_NOT_FOUND", f"there is no Core {target} in this tenant")

@@ -79,7 +79,7 @@ class Cores:
                 "SELECT * FROM cores WHERE tenant_id = ? AND id = ?", (tenant_id, core_id)
             ).fetchone()
         )
-        return _core(row) if row else None
+        return core_of(row) if row else None
 
     async def find_slug(self, tenant_id: str, slug: str) -> Core | None:
         row = await self._store.read(
@@ -87,7 +87,7 @@ class Cores:
                 "SELECT * FROM cores WHERE tenant_id = ? AND slug = ?", (tenant_id, slug)
             ).fetchone()
         )
-        return _core(row) if row else None
+        return core_of(row) if row else None
 
     async def page(self, tenant_id: str, *, after: int, limit: int) -> list[Core]:
         """Return up to `limit` Cores in order of creation."""
@@ -97,7 +97,7 @@ class Cores:
                 (tenant_id, after, limit),
             ).fetchall()
         )
-        return [_core(row) for row in rows]
+        return [core_of(row) for row in rows]
 
     async def published(self, tenant_id: str) -> list[Core]:
         """Return the tenant's Cores that are published as models."""
@@ -107,7 +107,7 @@ class Cores:
                 (tenant_id,),
             ).fetchall()
         )
-        return [_core(row) for row in rows]
+        return [core_of(row) for row in rows]
 
     async def change(self, tenant_id: str, core_id: str, change: Callable[[Core], Core]) -> Core | None:
         """Apply `change` to a Core in one transaction and return the result; None: there is no such Core.
@@ -121,7 +121,7 @@ class Cores:
             ).fetchone()
             if row is None:
                 return None
-            core = change(_core(row))
+            core = change(core_of(row))
             connection.execute(
                 "UPDATE cores SET name = ?, status = ?, manifest = ?, metadata = ?, updated_at = ? WHERE id = ?",
                 (
@@ -146,13 +146,13 @@ class Cores:
             ).fetchone()
             if row is None:
                 return False
-            check(_core(row))
+            check(core_of(row))
             connection.execute("DELETE FROM cores WHERE id = ?", (core_id,))
             return True
 
         return await self._store.write(apply)
 
 
-def _core(row: sqlite3.Row) -> Core:
+def core_of(row: sqlite3.Row) -> Core:
     values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a sqlite3.Row iterates over values
     return Core(**{**values, "metadata": json.loads(values["metadata"])})

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.localgrid.config import GridConfig
+from scaiflow_api.localgrid.desk import Desk
 from scaiflow_api.localgrid.directory import Directory
 from scaiflow_api.localgrid.keys import SigningKeys
 from scaiflow_api.localgrid.people import Client
@@ -33,6 +34,7 @@ class Grid:
     keys: SigningKeys
     runs: Runs
     post: Post
+    desk: Desk
 
     def now(self) -> float:
         """Return the present in seconds since 1970."""

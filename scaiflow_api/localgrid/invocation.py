@@ -15,14 +15,20 @@ class Execution:
 
     id: str
     status: str
-    """`RUNNING`, `COMPLETED` or `FAILED`."""
+    """`RUNNING`, `SUSPENDED`, `COMPLETED` or `FAILED`."""
     output: Value = None
     error: Mapping[str, Any] | None = None
+    checkpoint_id: str | None = None
+    """Of a suspended one: the first checkpoint that it waits for."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the execution as it goes on the wire."""
-        error = {} if self.error is None else {"error": dict(self.error)}
-        return {"execution_id": self.id, "status": self.status, "output": self.output, **error}
+        answer: dict[str, Any] = {"execution_id": self.id, "status": self.status, "output": self.output}
+        if self.checkpoint_id is not None:
+            answer["checkpoint_id"] = self.checkpoint_id
+        if self.error is not None:
+            answer["error"] = dict(self.error)
+        return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,20 @@
-"""The events of one run, on their way into the store."""
+"""What one run tells and does, on its way into the store. A run that is taken up again reads it back."""
 
 import asyncio
 import sqlite3
 import time
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import orjson
+
 from scaiflow_api.expressions import Value
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.event_log import NewEvent, append
+from scaiflow_api.localgrid import checkpoint_table, execution_table
+from scaiflow_api.localgrid.event_log import NewEvent, append, wire_time
+from scaiflow_api.localgrid.execution_table import Ancestry, Past
 from scaiflow_api.localgrid.invocation import Execution, Invocation
 from scaiflow_api.localgrid.runtime.events import (
     INVOCATION_COMPLETED,
@@ -18,86 +22,175 @@ from scaiflow_api.localgrid.runtime.events import (
     INVOCATION_STARTED,
     RuntimeEvent,
 )
-from scaiflow_api.localgrid.runtime.failures import RunFailed
+from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
+from scaiflow_api.localgrid.runtime.lane import CutOff, Work
 from scaiflow_api.localgrid.store import Store
 
 _MOST_WAITING = 512
 
 
-def wire_time(moment: datetime) -> str:
-    """Return a time as ScaiGrid writes it: UTC, milliseconds."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+@dataclass(slots=True)
+class _Batch:
+    """What is written in one transaction."""
+
+    events: list[NewEvent] = field(default_factory=list)
+    told: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, str | None] = field(default_factory=dict)
+    work: list[Callable[[sqlite3.Connection], None]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.steps or self.work)
 
 
 class Journal:
-    """Writes the events of one run into the store, in batches, as fast as the store takes them. A `Sink`."""
+    """Writes what a run tells and does, in batches, as fast as the store takes them. Implements `Record`."""
 
-    def __init__(self, store: Store, clock: Clock, invocation: Invocation) -> None:
-        self.execution_id = new_id("exec")
+    def __init__(
+        self, store: Store, clock: Clock, invocation: Invocation, execution_id: str, past: Past | None = None
+    ) -> None:
+        self.execution_id = execution_id
+        self._past = past or Past()
         self._store = store
         self._clock = clock
         self._invocation = invocation
-        self._waiting: list[NewEvent] = []
+        self._waiting = _Batch()
         self._writer: asyncio.Task[None] | None = None
         self._started = time.monotonic()
+        self._is_closed = False
 
-    async def begin(self) -> None:
+    async def begin(self, ancestry: Ancestry | None, limit_s: float) -> None:
         """Note that it runs, and keep the first event."""
-        core, invocation = self._invocation.core, self._invocation
+        invocation = self._invocation
         started = self._event(
             RuntimeEvent(INVOCATION_STARTED, {"input": dict(invocation.input), "node_id": None})
         )
 
         def keep(connection: sqlite3.Connection) -> None:
-            row = (self.execution_id, core.id, core.tenant_id, invocation.flow.name)
-            connection.execute("INSERT INTO running VALUES (?, ?, ?, ?)", row)
+            execution_table.insert(connection, self.execution_id, invocation, ancestry, limit_s)
             append(connection, [started])
 
         await self._store.write(keep)
 
-    def emit(self, event: RuntimeEvent) -> None:
-        """Take an event. It is written with all others that wait when the store is free."""
-        self._waiting.append(self._event(event))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_waiting())
+    def close(self) -> None:
+        """Keep nothing from now on: the run ends with the process, and what it does then says nothing about it."""
+        self._is_closed = True
+
+    def check_open(self) -> None:
+        """Begin nothing that could not be kept. Raises CancelledError."""
+        if self._is_closed:
+            raise asyncio.CancelledError
+
+    # Events
+
+    def emit(self, lane: str, number: int, event: RuntimeEvent) -> None:
+        """Take an event. It is written with all that waits when the store is free."""
+        if number < self._past.events.get(lane, 0):
+            return
+        self._waiting.events.append(self._event(event))
+        self._waiting.told[lane] = number + 1
+        self._write_soon()
 
     async def pace(self) -> None:
-        """Let others have their turn, and wait while too many events wait to be written."""
+        """Let others have their turn, and wait while too much waits to be written."""
         await asyncio.sleep(0)
-        if len(self._waiting) > _MOST_WAITING:
+        if len(self._waiting.events) > _MOST_WAITING:
             await self.settle()
 
     async def settle(self) -> None:
-        """Wait until every event taken so far is written."""
+        """Wait until everything taken so far is written."""
         if self._writer is not None:
             # A branch that waits here may be cancelled; the events of the others are still to be written.
             await asyncio.shield(self._writer)
 
+    # Steps
+
+    async def once(self, place: str, work: Work) -> Value:
+        """Do work that must not be done twice, or return what came of it. Raises BlockFailed."""
+        if place in self._past.steps:
+            return _came_of(self._past.steps[place])
+        self._keep(place, None)
+        try:
+            await self.settle()
+            self.check_open()
+            value = await work()
+            outcome = _written({"value": value})
+        except BlockFailed as failure:
+            self._keep(place, _failed(failure))
+            raise
+        except asyncio.CancelledError:
+            self._keep(place, _written({"cut": True}))
+            raise
+        self._keep(place, outcome)
+        return value
+
+    def failure_at(self, place: str) -> BlockFailed | None:
+        """Return the failure that was kept."""
+        kept = self._past.steps.get(place)
+        return None if kept is None else _failure(orjson.loads(kept)["failed"])
+
+    def keep_failure(self, place: str, failure: BlockFailed) -> None:
+        """Keep a failure that going through the flow again might not meet again."""
+        self._keep(place, _failed(failure))
+
+    def child_at(self, place: str) -> str | None:
+        """Return the run that was called there."""
+        return self._past.children.get(place)
+
+    def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Have something written, behind all events taken so far."""
+        self._waiting.work.append(work)
+        self._write_soon()
+
+    # The end
+
     async def complete(self, output: Value) -> Execution:
-        await self._finish(INVOCATION_COMPLETED, {"output": output, "node_id": None})
-        return Execution(id=self.execution_id, status="COMPLETED", output=output)
+        execution = Execution(id=self.execution_id, status="COMPLETED", output=output)
+        await self._finish(execution, INVOCATION_COMPLETED, {"output": output, "node_id": None})
+        return execution
 
     async def fail(self, failed: RunFailed) -> Execution:
         error = failed.as_dict()
-        await self._finish(INVOCATION_FAILED, {"error": error, "node_id": failed.node_id})
-        return Execution(id=self.execution_id, status="FAILED", error=error)
+        execution = Execution(id=self.execution_id, status="FAILED", error=error)
+        await self._finish(execution, INVOCATION_FAILED, {"error": error, "node_id": failed.node_id})
+        return execution
 
-    async def _finish(self, event_type: str, payload: dict[str, Any]) -> None:
-        """Write the last event and forget that it runs, in one transaction."""
+    async def _finish(self, execution: Execution, event_type: str, payload: dict[str, Any]) -> None:
+        """Write the last event, end what still asks, and forget what only going on needs, in one transaction."""
         await self.settle()
         duration_ms = int((time.monotonic() - self._started) * 1000)
         last = self._event(RuntimeEvent(event_type, {**payload, "duration_ms": duration_ms}))
+        now = self._clock.now()
 
         def keep(connection: sqlite3.Connection) -> None:
+            checkpoint_table.cancel_pending(connection, self.execution_id, now)
             append(connection, [last])
-            connection.execute("DELETE FROM running WHERE execution_id = ?", (self.execution_id,))
+            execution_table.end(connection, execution)
 
         await self._store.write(keep)
 
+    # Writing
+
+    def _keep(self, place: str, outcome: str | None) -> None:
+        self._waiting.steps[place] = outcome
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        if self._is_closed:
+            self._waiting = _Batch()
+        elif self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_waiting())
+
     async def _write_waiting(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
-            await self._store.write(partial(append, events=batch))
+            batch, self._waiting = self._waiting, _Batch()
+            await self._store.write(partial(self._write_batch, batch=batch))
+
+    def _write_batch(self, connection: sqlite3.Connection, batch: _Batch) -> None:
+        append(connection, batch.events)
+        execution_table.keep_lanes(connection, self.execution_id, batch.told)
+        execution_table.keep_steps(connection, self.execution_id, batch.steps)
+        for work in batch.work:
+            work(connection)
 
     def _event(self, event: RuntimeEvent) -> NewEvent:
         core, invocation = self._invocation.core, self._invocation
@@ -105,3 +198,35 @@ class Journal:
         if invocation.instance_key is not None and event.type.startswith("scaicore.runtime.invocation."):
             payload["instance_key"] = invocation.instance_key
         return NewEvent(core.tenant_id, core.id, event.type, wire_time(self._clock.now()), payload)
+
+
+def _written(outcome: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(outcome).decode()
+    except orjson.JSONEncodeError as error:
+        raise BlockFailed("OUTPUT_INVALID", f"the answer cannot be written as JSON: {error}") from None
+
+
+def _failed(failure: BlockFailed) -> str:
+    return _written({"failed": [failure.code, failure.message, failure.node_id]})
+
+
+def _failure(kept: list[str]) -> BlockFailed:
+    code, message, node_id = kept
+    return BlockFailed(code, message).at(node_id)
+
+
+def _came_of(outcome: str | None) -> Value:
+    """Return the value of a step, or raise its failure."""
+    if outcome is None:
+        raise BlockFailed(
+            "INTERRUPTED",
+            "the grid was stopped while this was done; it is not done again, lest it happen twice",
+        )
+    kept: dict[str, Any] = orjson.loads(outcome)
+    if "cut" in kept:
+        raise CutOff
+    if "failed" in kept:
+        raise _failure(kept["failed"])
+    value: Value = kept["value"]
+    return value

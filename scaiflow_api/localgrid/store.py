@@ -63,9 +63,29 @@ CREATE TABLE IF NOT EXISTS cores (
   name TEXT NOT NULL, status TEXT NOT NULL, manifest TEXT NOT NULL, metadata TEXT NOT NULL,
   created_at TEXT NOT NULL, updated_at TEXT NOT NULL, UNIQUE (tenant_id, slug)
 );
-CREATE TABLE IF NOT EXISTS running (
-  execution_id TEXT PRIMARY KEY, core_id TEXT NOT NULL, tenant_id TEXT NOT NULL, flow_name TEXT NOT NULL
+DROP TABLE IF EXISTS running; -- of an earlier grid
+CREATE TABLE IF NOT EXISTS executions (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant_id TEXT NOT NULL, core_id TEXT NOT NULL,
+  flow_name TEXT NOT NULL, manifest TEXT, input TEXT NOT NULL, instance_key TEXT, depth INTEGER NOT NULL,
+  limit_s REAL NOT NULL, root_id TEXT NOT NULL, parent_id TEXT, place TEXT,
+  status TEXT, output TEXT, error TEXT
 );
+CREATE INDEX IF NOT EXISTS executions_unfinished ON executions (seq) WHERE status IS NULL;
+CREATE INDEX IF NOT EXISTS executions_parent ON executions (parent_id) WHERE parent_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS run_manifests (digest TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS run_steps (
+  execution_id TEXT NOT NULL, place TEXT NOT NULL, outcome TEXT, PRIMARY KEY (execution_id, place)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS run_lanes (
+  execution_id TEXT NOT NULL, lane TEXT NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (execution_id, lane)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoints (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant_id TEXT NOT NULL, core_id TEXT NOT NULL,
+  execution_id TEXT NOT NULL, place TEXT NOT NULL, status TEXT NOT NULL, expires_at REAL, details TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS checkpoints_tenant ON checkpoints (tenant_id, seq);
+CREATE INDEX IF NOT EXISTS checkpoints_execution ON checkpoints (execution_id);
+CREATE INDEX IF NOT EXISTS checkpoints_due ON checkpoints (expires_at) WHERE status = 'pending';
 CREATE TABLE IF NOT EXISTS events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant_id TEXT NOT NULL, core_id TEXT NOT NULL,
   type TEXT NOT NULL, timestamp TEXT NOT NULL, payload TEXT NOT NULL

@@ -160,13 +160,13 @@ class OneCore:
 
     document: JSON
 
-    async def call(self, request: CoreRequest) -> Any:
+    async def call(self, request: CoreRequest, place: str) -> Any:
         if request.target != "core://acme/greeting":
             raise BlockFailed("CORE_NOT_FOUND", f"there is no running Core {request.target}")
         outcome = await run_example(self.document, dict(request.input))
         return outcome.output
 
-    async def start(self, request: CoreRequest) -> None:
+    async def start(self, request: CoreRequest, place: str) -> None:
         await self.call(request)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.localgrid.runtime.budget import BlockBudget
+from scaiflow_api.localgrid.runtime.checkpoint import Answer, Question
 from scaiflow_api.localgrid.runtime.core_call import CoreRequest
 from scaiflow_api.localgrid.runtime.events import RuntimeEvent
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
 from scaiflow_api.localgrid.runtime.interpreter import Run
+from scaiflow_api.localgrid.runtime.lane import Work
 from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelFailed, ModelRequest
 
 
@@ -98,14 +100,14 @@ class ScriptedCores:
     called: list[CoreRequest] = field(default_factory=list)
     started: list[CoreRequest] = field(default_factory=list)
 
-    async def call(self, request: CoreRequest) -> Any:
+    async def call(self, request: CoreRequest, place: str) -> Any:
         self.called.append(request)
         slug = request.target.rpartition("/")[2]
         if slug not in self.answers:
             raise BlockFailed("CORE_NOT_FOUND", "there is none")
         return self.answers[slug]
 
-    async def start(self, request: CoreRequest) -> None:
+    async def start(self, request: CoreRequest, place: str) -> None:
         self.started.append(request)
 
 
@@ -115,11 +117,30 @@ class Outcome:
     failed: RunFailed | None = None
     events: list[RuntimeEvent] = field(default_factory=list)
 
-    def emit(self, event: RuntimeEvent) -> None:
+    questions: list[Question] = field(default_factory=list)
+    answer: Answer = field(default_factory=lambda: Answer("resolved", {"decision": "approve"}))
+
+    # Implements Record, People and Traffic: keeps nothing, and answers everything at once.
+
+    def emit(self, lane: str, number: int, event: RuntimeEvent) -> None:
         self.events.append(event)
 
     async def pace(self) -> None:
         await asyncio.sleep(0)
+
+    async def once(self, place: str, work: Work) -> Any:
+        return await work()
+
+    def failure_at(self, place: str) -> BlockFailed | None:
+        return None
+
+    def keep_failure(self, place: str, failure: BlockFailed) -> None: ...
+
+    async def ask(self, place: str, question: Question) -> Answer:
+        self.questions.append(question)
+        return self.answer
+
+    def lanes(self, more: int) -> None: ...
 
     @property
     def trace(self) -> list[str]:
@@ -134,15 +155,18 @@ async def run(
     max_blocks: int = 1000,
     flow: ir.Flow | None = None,
     cores: Any = None,
+    answer: Answer | None = None,
 ) -> Outcome:
-    outcome = Outcome()
+    outcome = Outcome() if answer is None else Outcome(answer=answer)
     execution = Run(
         module,
         flow or module.flows[0],
         run_input or {},
         models=models or ScriptedModels(),
         cores=cores or ScriptedCores(),
-        sink=outcome,
+        record=outcome,
+        people=outcome,
+        traffic=outcome,
         budget=BlockBudget(max_blocks),
     )
     try:

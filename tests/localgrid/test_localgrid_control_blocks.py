@@ -591,18 +591,6 @@ async def test_expressions_of_a_loop_fail_the_loop(loop: ir.AnyBlock) -> None:
             "PLUGIN_UNAVAILABLE",
             "http.request",
         ),
-        (
-            ir.CheckpointBlock(node_id="node_n", checkpoint_type="approval"),
-            "CHECKPOINT_UNAVAILABLE",
-            "approval",
-        ),
-        (
-            ir.CheckpointBlock(
-                checkpoint_type="debug_breakpoint", source_location=ir.SourceLocation(node_id="node_n")
-            ),
-            "CHECKPOINT_UNAVAILABLE",
-            "debug_breakpoint",
-        ),
     ],
 )
 async def test_what_this_grid_does_not_have_fails_its_block(

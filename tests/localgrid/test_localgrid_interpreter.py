@@ -20,6 +20,7 @@ from localgrid_ir import (
 )
 
 from scaiflow_api.compiler import ir
+from scaiflow_api.localgrid.runtime.checkpoint import Answer
 from scaiflow_api.localgrid.runtime.model_calls import ModelFailed
 
 DOWN = ModelFailed("MODEL_UNAVAILABLE", "down", unavailable=True)
@@ -309,6 +310,7 @@ async def test_a_validation_judges_the_result(validate: str, code: str | None) -
     assert await code_of(block, models=ScriptedModels([{"n": 3}]), n=0) == code
 
 
+BY_A_PERSON = Answer("resolved", {"n": 42})
 POLICIES = [
     # policy, answers, calls, outcome
     (None, [0], 1, "VALIDATION_FAILED"),
@@ -318,8 +320,8 @@ POLICIES = [
     ("retry(max=1) | retry(max=1)", [0, 0, 5], 3, 5),
     ("continue", [0], 1, None),
     ("retry(max=1) | continue", [0, 0, 5], 2, None),
-    ("retry(max=1)|escalate", [0, 0], 2, "ESCALATION_UNAVAILABLE"),
-    ("escalate | continue", [0], 1, "ESCALATION_UNAVAILABLE"),
+    ("retry(max=1)|escalate", [0, 0], 2, 42),
+    ("escalate | continue", [0], 1, 42),
     ("give up", [5], 0, "INVALID_POLICY"),
     ("retry(max=-1)", [5], 0, "INVALID_POLICY"),
 ]
@@ -337,7 +339,7 @@ async def test_policies_of_guarded_blocks(
 ) -> None:
     models = ScriptedModels([{"n": n} for n in answers])
     block = guards("node_n", output_type={"n": "int"}, validate="result.n > 1", on_validation_failure=policy)
-    outcome = await run(a_module(block, outputs=[NODE]), models=models)
+    outcome = await run(a_module(block, outputs=[NODE]), models=models, answer=BY_A_PERSON)
 
     assert result_of(outcome) == expected
     assert len(models.requests) == calls
@@ -350,7 +352,7 @@ async def test_policies_of_flexible_blocks(
 ) -> None:
     models = ScriptedModels([{"n": n} if n else DOWN for n in answers])
     block = asks("node_n", output_type={"n": "int"}, on_failure=policy)
-    outcome = await run(a_module(block, outputs=[NODE]), models=models)
+    outcome = await run(a_module(block, outputs=[NODE]), models=models, answer=BY_A_PERSON)
 
     assert result_of(outcome) == ("MODEL_UNAVAILABLE" if expected == "VALIDATION_FAILED" else expected)
     assert len(models.requests) == calls
@@ -391,9 +393,40 @@ async def test_a_budget_bounds_retries_and_time() -> None:
     assert await code_of(asks("node_n", budget={"max_duration": "soon"})) == "INVALID_POLICY"
 
 
+async def test_an_escalation_shows_what_is_wanted() -> None:
+    block = asks("node_n", output_type={"n": "int", "why": "string?"}, on_failure="escalate")
+    outcome = await run(a_module(block), models=ScriptedModels([DOWN]), answer=BY_A_PERSON)
+
+    (question,) = outcome.questions
+    assert (question.checkpoint_type, question.node_id, question.priority) == ("escalation", "node_n", "high")
+    assert question.prompt == "MODEL_UNAVAILABLE: down"
+    assert [(s["field"], s["kind"]) for s in question.sections] == [("n", "int"), ("why", "string?")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "resolution", "expected"),
+    [
+        (None, {"decision": "a text"}, "a text"),
+        (None, {"text": "a text"}, "a text"),
+        ({"n": "int"}, {"decision": "a text"}, "OUTPUT_INVALID"),
+    ],
+)
+async def test_what_a_person_says_must_fit_as_well(fields: Any, resolution: Any, expected: Any) -> None:
+    block = asks("node_n", output_type=fields, on_failure="escalate")
+    outcome = await run(
+        a_module(block, outputs=[NODE]), models=ScriptedModels([DOWN]), answer=Answer("resolved", resolution)
+    )
+
+    assert (outcome.failed.code if outcome.failed else outcome.output) == expected
+
+
 async def test_on_error_covers_what_the_policy_does_not() -> None:
     block = tries(asks("node_n", on_failure="escalate"))
-    outcome = await run(a_module(block, sets(None, output="{{ n }}")), models=ScriptedModels([DOWN]))
+    outcome = await run(
+        a_module(block, sets(None, output="{{ n }}")),
+        models=ScriptedModels([DOWN]),
+        answer=Answer("cancelled"),
+    )
 
     assert outcome.failed is None
     assert outcome.output is None

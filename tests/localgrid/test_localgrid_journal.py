@@ -31,12 +31,12 @@ async def test_a_branch_that_is_cancelled_while_it_waits_loses_no_events(tmp_pat
     await store.open()
     module = a_module()
     journal = Journal(
-        store, FakeClock(), Invocation(core=CORE, module=module, flow=module.flows[0], input={})
+        store, FakeClock(), Invocation(core=CORE, module=module, flow=module.flows[0], input={}), "exec_x"
     )
     busy = threading.Event()
     occupied = asyncio.create_task(store.read(lambda _: busy.wait(5)))
     for number in range(1000):
-        journal.emit(RuntimeEvent(BLOCK_ENTERED, {"node_id": f"node_{number}"}))
+        journal.emit("", number, RuntimeEvent(BLOCK_ENTERED, {"node_id": f"node_{number}"}))
         if number == 10:
             await asyncio.sleep(0)
     branch = asyncio.create_task(journal.pace())

@@ -185,7 +185,7 @@ async def test_a_bug_in_the_runtime_fails_the_run_and_nothing_else(config: GridC
     assert "secret" not in str(answer)
 
 
-async def test_runs_that_a_stop_cut_off_are_failed_at_the_next_start(config: GridConfig) -> None:
+async def test_a_stop_cuts_off_what_is_not_done_twice(config: GridConfig) -> None:
     gate = Gate()
     async with running_grid(replace(config, invoke_wait_s=0.05), models=gate) as grid:
         bob = await grid.caller("usr_bob")
@@ -195,15 +195,19 @@ async def test_runs_that_a_stop_cut_off_are_failed_at_the_next_start(config: Gri
 
     async with running_grid(config) as grid:
         bob = Caller(grid.http, bob.bearer)
-        events = (await bob.events(core_id=core_id))["events"]
+        events: list[Any] = []
+        while not events or "invocation.failed" not in events[-1]["type"]:
+            events = (await bob.events(core_id=core_id))["events"]
 
     assert [event["type"].rpartition("runtime.")[2] for event in events] == [
         "invocation.started",
         "block.entered",
+        "block.failed",
         "invocation.failed",
     ]
     assert events[-1]["payload"]["execution_id"] == execution_id
     assert events[-1]["payload"]["error"]["code"] == "INTERRUPTED"
+    assert len(gate.requests) == 0
 
 
 # Following the events

@@ -1,1 +1,1 @@
-"""Executes the intermediate representation: a tree walk over blocks, with models and an event sink handed in."""
+"""Executes the intermediate representation: a tree walk over blocks, with models and a record handed in."""

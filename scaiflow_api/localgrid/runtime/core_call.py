@@ -28,12 +28,12 @@ class CoreRequest:
 class Cores(Protocol):
     """The other Cores of the grid."""
 
-    async def call(self, request: CoreRequest) -> Value:
-        """Run a flow to its end and return its output. Raises BlockFailed."""
+    async def call(self, request: CoreRequest, place: str) -> Value:
+        """Run a flow to its end and return its output; once for each place. Raises BlockFailed."""
         ...
 
-    async def start(self, request: CoreRequest) -> None:
-        """Start a run that nobody waits for. Raises BlockFailed."""
+    async def start(self, request: CoreRequest, place: str) -> None:
+        """Start a run that nobody waits for; once for each place. Raises BlockFailed."""
         ...
 
 
@@ -51,9 +51,17 @@ async def run_core_call(
         version=block.version,
         timeout_s=_seconds(block.timeout),
     )
-    if not block.is_async:
-        return await cores.call(request)
-    await cores.start(request)
+    place = frame.lane.step()
+    failed = frame.lane.record.failure_at(place)
+    if failed is not None:
+        raise failed
+    try:
+        if not block.is_async:
+            return await cores.call(request, place)
+        await cores.start(request, place)
+    except BlockFailed as failure:
+        frame.lane.record.keep_failure(place, failure)
+        raise
     return None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -24,18 +24,6 @@ LARGEST_VALUE_BYTES = 4096
 class RuntimeEvent:
     type: str
     payload: Mapping[str, Any]
-
-
-class Sink(Protocol):
-    """Where a run's events go."""
-
-    def emit(self, event: RuntimeEvent) -> None:
-        """Take an event without waiting; order is kept."""
-        ...
-
-    async def pace(self) -> None:
-        """Let others have their turn, and wait while events are taken faster than they are kept."""
-        ...
 
 
 def block_entered(block: ir.AnyBlock, iteration: Sequence[int]) -> RuntimeEvent:

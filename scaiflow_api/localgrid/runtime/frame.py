@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from scaiflow_api.compiler.ir import OutputCandidate
 from scaiflow_api.expressions import Value
+from scaiflow_api.localgrid.runtime.lane import Lane
 from scaiflow_api.localgrid.runtime.names import Result, is_name, local_names, may_be_given
 
 
@@ -44,8 +45,10 @@ class Variables:
 class Frame:
     """The memory of one sequence of blocks. The outermost one is a flow's; others are made inside it."""
 
-    def __init__(self, run_input: Mapping[str, Value], variables: Variables) -> None:
+    def __init__(self, run_input: Mapping[str, Value], variables: Variables, lane: Lane) -> None:
         self.variables = variables
+        self.lane = lane
+        """The one that the blocks of this frame go on."""
         self.iteration: tuple[int, ...] = ()
         """The number of the round in every loop around, from 0, outer loops first."""
         self._input = {**local_names(run_input), "input": dict(run_input)}

@@ -11,9 +11,11 @@ from scaiflow_api.compiler import ir
 from scaiflow_api.expressions import Value
 from scaiflow_api.localgrid.runtime import events
 from scaiflow_api.localgrid.runtime.budget import BlockBudget
+from scaiflow_api.localgrid.runtime.checkpoint_block import run_checkpoint
 from scaiflow_api.localgrid.runtime.core_call import Cores, run_core_call
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
 from scaiflow_api.localgrid.runtime.frame import Frame, Variables
+from scaiflow_api.localgrid.runtime.lane import Lane, People, Record, Traffic
 from scaiflow_api.localgrid.runtime.loop_block import run_foreach, run_while
 from scaiflow_api.localgrid.runtime.match_block import first_arm
 from scaiflow_api.localgrid.runtime.model_block import ModelBlockRun
@@ -46,7 +48,9 @@ class Run:
         *,
         models: Models,
         cores: Cores,
-        sink: events.Sink,
+        record: Record,
+        people: People,
+        traffic: Traffic,
         budget: BlockBudget,
     ) -> None:
         self._module = module
@@ -54,13 +58,14 @@ class Run:
         self._input = run_input
         self._models = models
         self._cores = cores
-        self._sink = sink
+        self._record = record
+        self._lane = Lane(record, people, traffic)
         self._budget = budget
 
     async def execute(self) -> Value:
         """Run the flow and return its output. Raises RunFailed."""
         variables = Variables({v["name"]: v.get("default") for v in self._module.variables})
-        frame = Frame(self._input, variables)
+        frame = Frame(self._input, variables, self._lane)
         entry = next((t.node_id for t in self._module.triggers if t.target_flow == self._flow.name), None)
         variables.assign(ir.ENTRY_NAME, entry)
         if entry is not None:
@@ -81,7 +86,7 @@ class Run:
     async def spend(self) -> None:
         """Take one block from the run's budget. Raises RunFailed."""
         if self._budget.spend():
-            await self._sink.pace()
+            await self._record.pace()
 
     async def _run_block(self, block: ir.AnyBlock, frame: Frame, *, tolerated: bool = False) -> None:
         """Run a block. `tolerated`: the block around it goes on when it fails."""
@@ -108,7 +113,7 @@ class Run:
 
     async def _run_step(self, block: _Step, frame: Frame, tolerated: bool) -> None:
         if block.node_id is not None:
-            self._sink.emit(events.block_entered(block, frame.iteration))
+            frame.lane.emit(events.block_entered(block, frame.iteration))
         started = time.monotonic()
         try:
             value = await self._value_of(block, frame)
@@ -117,7 +122,7 @@ class Run:
             value = None
         else:
             if block.node_id is not None:
-                self._sink.emit(
+                frame.lane.emit(
                     events.block_exited(block, frame.iteration, value, _milliseconds_since(started))
                 )
         _note(block, value, frame)
@@ -139,11 +144,8 @@ class Run:
             case ir.CoreCallBlock():
                 return await run_core_call(block, frame, data, self._cores)
             case ir.CheckpointBlock():
-                raise BlockFailed(
-                    "CHECKPOINT_UNAVAILABLE",
-                    f"the checkpoint of type '{block.checkpoint_type}' is not available on this grid yet",
-                )
-        call = ModelBlockRun(block, self._module, self._input, frame, self._models)
+                return await run_checkpoint(block, self._flow, frame, data)
+        call = ModelBlockRun(block, self._module, self._flow, self._input, frame, self._models)
         return await call.execute(data)
 
     # Matches
@@ -151,14 +153,14 @@ class Run:
     def _choose(self, block: ir.MatchBlock, frame: Frame, tolerated: bool) -> tuple[ir.AnyBlock, ...]:
         """Return the body to run next. Raises BlockFailed."""
         if block.node_id is not None:
-            self._sink.emit(events.block_entered(block, frame.iteration))
+            frame.lane.emit(events.block_entered(block, frame.iteration))
             frame.keep_local(block.node_id, _data_values(block, frame))
         started = time.monotonic()
         arm = first_arm(block, frame, lambda failure: self._fail(block, frame, failure, tolerated))
         if block.node_id is not None:
             frame.mark_ran(block.node_id)
             edge_id = arm.edge_id if arm else None
-            self._sink.emit(
+            frame.lane.emit(
                 events.match_exited(block, frame.iteration, edge_id, _milliseconds_since(started))
             )
         return arm.body if arm else block.else_body
@@ -170,7 +172,7 @@ class Run:
         goes_on = failure.handled or (isinstance(block, ir.MatchBlock) and block.on_error == "continue")
         owner = block.node_id or block.source_location.node_id
         if owner is not None:
-            self._sink.emit(
+            frame.lane.emit(
                 events.block_failed(
                     block,
                     frame.iteration,

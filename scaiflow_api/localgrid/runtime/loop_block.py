@@ -9,6 +9,7 @@ from scaiflow_api.expressions import Value, truthy
 from scaiflow_api.localgrid.runtime.evaluation import evaluated
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
 from scaiflow_api.localgrid.runtime.frame import Frame, Variables
+from scaiflow_api.localgrid.runtime.lane import Lane
 from scaiflow_api.localgrid.runtime.nested import Walker, run_together
 
 LARGEST_RESULT_BYTES = 16 * 1024 * 1024
@@ -28,15 +29,16 @@ async def run_foreach(
     changed = [frame.variables] * count
     room = _Room()
 
-    async def run_round(index: int) -> None:
+    async def run_round(index: int, lane: Lane) -> None:
         loop_variables = {block.item_var: items[index]}
         if block.index_var is not None:
             loop_variables[block.index_var] = index
         inner = frame.round(index, loop_variables, copies=concurrent)
+        inner.lane = lane
         outputs[index] = room.take(await _run_round(block, inner, data, walker))
         changed[index] = inner.variables
 
-    await run_together(run_round, count, max(block.max_concurrent, 1))
+    await run_together(run_round, count, block.max_concurrent, frame.lane)
     if count < len(items):
         raise _too_many_rounds(block)
     if concurrent:
@@ -48,7 +50,7 @@ async def run_while(block: ir.WhileBlock, frame: Frame, data: Mapping[str, Value
     """Return the output of the last round, null without any. Raises BlockFailed, RunFailed."""
     output: Value = None
 
-    async def run_rounds(_: int) -> None:
+    async def run_rounds(_: int, __: Lane) -> None:
         nonlocal output
         last, rounds = frame, 0
         while truthy(evaluated(block.condition, last.names(data))):
@@ -58,7 +60,7 @@ async def run_while(block: ir.WhileBlock, frame: Frame, data: Mapping[str, Value
             output = await _run_round(block, last, data, walker)
             rounds += 1
 
-    await run_together(run_rounds, 1, 1)
+    await run_together(run_rounds, 1, 1, frame.lane)
     return output
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.analysis.types import Type, TypeSyntaxError, parse_type
 from scaiflow_api.expressions import Value, parse_duration, truthy
+from scaiflow_api.localgrid.runtime.escalation import escalated
 from scaiflow_api.localgrid.runtime.evaluation import evaluated, rendered, rendered_text
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, Policy, parse_policy
 from scaiflow_api.localgrid.runtime.frame import Frame
+from scaiflow_api.localgrid.runtime.lane import CutOff
 from scaiflow_api.localgrid.runtime.model_calls import ModelFailed, ModelRequest, Models
 from scaiflow_api.localgrid.runtime.names import local_names
 from scaiflow_api.localgrid.runtime.types import TypeMismatch, coerce_fields
@@ -21,12 +23,21 @@ _FAULT_OF_THE_FLOW = frozenset({"EVALUATION_ERROR", "INVALID_TYPE"})
 """What `on_failure` is not about: no model had a part in it."""
 
 
+class _Escalation(Exception):
+    """The block's policy asks for a person."""
+
+    def __init__(self, failure: BlockFailed) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
 @dataclass(frozen=True, slots=True)
 class ModelBlockRun:
     """Executes one model block once."""
 
     block: ir.GuardedBlock | ir.FlexibleBlock
     module: ir.Module
+    flow: ir.Flow
     run_input: Mapping[str, Value]
     frame: Frame
     models: Models
@@ -37,8 +48,12 @@ class ModelBlockRun:
         try:
             async with asyncio.timeout(seconds) as limit:
                 return await self._with_policy(data, policy)
-        except TimeoutError:
-            if not limit.expired():
+        except _Escalation as escalation:
+            # Outside of the budget, which is no limit for people.
+            answer = await escalated(self.block, self.flow, self.frame, escalation.failure)
+            return self._fitting(answer, _types(self.block.output_type), "the person's")
+        except (TimeoutError, CutOff) as cut:
+            if seconds is None or not (limit.expired() or isinstance(cut, CutOff)):
                 raise
             raise BlockFailed(
                 "BUDGET_EXCEEDED", f"the block took longer than its budget of {seconds:g} s"
@@ -48,6 +63,8 @@ class ModelBlockRun:
         for attempt in range(policy.retries + 1):
             try:
                 return await self._attempt(data, attempt)
+            except CutOff:
+                raise
             except BlockFailed as failure:
                 if not self._is_covered(failure):
                     raise
@@ -57,10 +74,7 @@ class ModelBlockRun:
         if policy.then == "continue":
             raise BlockFailed(last.code, last.message, handled=True)
         if policy.then == "escalate":
-            raise BlockFailed(
-                "ESCALATION_UNAVAILABLE",
-                f"{last.message}; the block asks for an escalation to a person, which this grid cannot do yet",
-            )
+            raise _Escalation(last)
         raise last
 
     def _is_covered(self, failure: BlockFailed) -> bool:
@@ -137,13 +151,20 @@ class ModelBlockRun:
         )
 
     async def _ask(self, request: ModelRequest) -> Value:
+        answer = await self.frame.lane.once(lambda: self._complete(request))
+        return self._fitting(answer, request.output_type, "the model's")
+
+    def _fitting(self, answer: Value, fields: Mapping[str, Type] | None, whose: str) -> Value:
         try:
-            answer = await self.models.complete(self.block.llm_role, request)
-            return answer if request.output_type is None else coerce_fields(answer, request.output_type)
+            return answer if fields is None else coerce_fields(answer, fields)
+        except TypeMismatch as mismatch:
+            raise BlockFailed("OUTPUT_INVALID", f"{whose} answer does not fit: {mismatch}") from mismatch
+
+    async def _complete(self, request: ModelRequest) -> Value:
+        try:
+            return await self.models.complete(self.block.llm_role, request)
         except ModelFailed as failed:
             raise BlockFailed(failed.code, failed.message) from failed
-        except TypeMismatch as mismatch:
-            raise BlockFailed("OUTPUT_INVALID", f"the model's answer does not fit: {mismatch}") from mismatch
 
 
 def _types(declared: Mapping[str, Any] | None) -> Mapping[str, Type] | None:

@@ -3,6 +3,7 @@
 from scaiflow_api.compiler import ir
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
 from scaiflow_api.localgrid.runtime.frame import Frame
+from scaiflow_api.localgrid.runtime.lane import Lane
 from scaiflow_api.localgrid.runtime.nested import Walker, run_together
 
 
@@ -15,7 +16,8 @@ async def run_parallel(block: ir.ParallelBlock, frame: Frame, walker: Walker) ->
     frames = [frame.branch() for _ in range(count)]
     failures: dict[int, BlockFailed] = {}
 
-    async def run_branch(index: int) -> None:
+    async def run_branch(index: int, lane: Lane) -> None:
+        frames[index].lane = lane
         try:
             await walker.run_body(block.branches[index].body, frames[index])
         except BlockFailed as failure:
@@ -23,7 +25,7 @@ async def run_parallel(block: ir.ParallelBlock, frame: Frame, walker: Walker) ->
                 raise
             failures[index] = failure
 
-    await run_together(run_branch, count, max(block.max_concurrent or count, 1))
+    await run_together(run_branch, count, block.max_concurrent or count, frame.lane)
     if failures:
         raise failures[min(failures)]
     frame.join(frames, block.merge_order)

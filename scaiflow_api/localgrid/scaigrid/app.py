@@ -3,7 +3,17 @@
 from fastapi import FastAPI
 
 from scaiflow_api.localgrid.grid import Grid
-from scaiflow_api.localgrid.scaigrid import auth, cores, errors, events, invoke, models, publish
+from scaiflow_api.localgrid.scaigrid import (
+    auth,
+    checkpoints,
+    cores,
+    errors,
+    events,
+    executions,
+    invoke,
+    models,
+    publish,
+)
 from scaiflow_api.localgrid.scaiqueue import claim_routes, message_routes, queue_routes, scope_routes
 
 _SCAICORE = "/v1/modules/scaicore"
@@ -17,7 +27,7 @@ def scaigrid_app(grid: Grid) -> FastAPI:
     errors.install(app)
     for part in (auth, models):
         app.include_router(part.router)
-    for part in (events, cores, publish, invoke):
+    for part in (events, cores, publish, invoke, executions, checkpoints):
         app.include_router(part.router, prefix=_SCAICORE)
     for queue_part in (message_routes, claim_routes, queue_routes, scope_routes):
         app.include_router(queue_part.router, prefix=_SCAIQUEUE)

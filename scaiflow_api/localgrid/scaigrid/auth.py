@@ -70,6 +70,8 @@ def requires(*permissions: str) -> Callable[[Principal], Awaitable[Principal]]:
 
 CoreViewer = Annotated[Principal, Depends(requires("scaicore:view"))]
 CoreManager = Annotated[Principal, Depends(requires("scaicore:manage"))]
+CheckpointReader = Annotated[Principal, Depends(requires("scaicore:view", "scaicore:checkpoint_resolve"))]
+CheckpointResolver = Annotated[Principal, Depends(requires("scaicore:checkpoint_resolve"))]
 ModelReader = Annotated[Principal, Depends(requires("models:list"))]
 
 

@@ -12,8 +12,8 @@ from scaiflow_api.compiler import ManifestError, ir
 from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.localgrid.core_table import Core, Cores, SlugTaken
+from scaiflow_api.localgrid.event_log import wire_time
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.journal import wire_time
 from scaiflow_api.localgrid.manifests import read_verified
 from scaiflow_api.localgrid.people import Principal
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager, CoreViewer
@@ -121,6 +121,7 @@ async def delete_core(core_id: str, caller: CoreManager, grid: GridDep) -> None:
 
     if not await Cores(grid.store).delete(caller.tenant.id, core_id, check):
         raise not_found(core_id)
+    await grid.runs.cancel_runs_of(core_id)
 
 
 @router.post("/{core_id}/start")

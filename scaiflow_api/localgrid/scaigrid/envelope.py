@@ -11,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
 
+MAX_NESTING = 64
+"""Of values that callers hand to a run."""
+
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
@@ -30,6 +33,14 @@ async def read_json(request: Request, model: type[_Body]) -> _Body:
     except ValidationError as error:
         details = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
         raise GridError(422, "VALIDATION_ERROR", "The request is not valid.", details=details) from None
+
+
+def is_within(value: Any, depth: int) -> bool:
+    """Return whether a value is nested no deeper."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(is_within(item, depth - 1) for item in inner)
 
 
 def cursor_of(position: int) -> str:

@@ -14,10 +14,8 @@ from scaiflow_api.localgrid.invocation import Invocation
 from scaiflow_api.localgrid.manifests import find_flow, flow_names, read_verified
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager
 from scaiflow_api.localgrid.scaigrid.cores import get_core
-from scaiflow_api.localgrid.scaigrid.envelope import ok, read_json
+from scaiflow_api.localgrid.scaigrid.envelope import MAX_NESTING, is_within, ok, read_json
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
-
-MAX_INPUT_NESTING = 64
 
 router = APIRouter(prefix="/cores")
 
@@ -38,8 +36,8 @@ async def invoke_core(request: Request, core_id: str, caller: CoreManager, grid:
     """Run a flow of a running Core. A run that fails is an answer, not an error: 200 with status FAILED."""
     core = await get_core(grid, caller, core_id)
     body = await read_json(request, CoreInvokeRequest)
-    if not _is_within(body.input, MAX_INPUT_NESTING):
-        raise invalid(f"the input is nested deeper than {MAX_INPUT_NESTING}", "input")
+    if not is_within(body.input, MAX_NESTING):
+        raise invalid(f"the input is nested deeper than {MAX_NESTING}", "input")
     if core.status != "running":
         raise GridError(409, "CORE_NOT_RUNNING", f"The Core is {core.status!r}; start it first.")
     module = await _module(core)
@@ -66,10 +64,3 @@ def _flow(module: ir.Module, name: str | None) -> ir.Flow:
     if flow is None:
         raise invalid(f"the Core has no flow {name!r}; its flows are: {flow_names(module)}", "flow_name")
     return flow
-
-
-def _is_within(value: Any, depth: int) -> bool:
-    if not isinstance(value, dict | list):
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return depth > 0 and all(_is_within(item, depth - 1) for item in inner)

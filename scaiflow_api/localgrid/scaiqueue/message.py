@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from scaiflow_api.localgrid.journal import wire_time
+from scaiflow_api.localgrid.event_log import wire_time
 
 PENDING = "pending"
 CLAIMED = "claimed"

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from scaiflow_api.localgrid.event_log import wire_time
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.journal import wire_time
 from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of, read_json
 from scaiflow_api.localgrid.scaiqueue import scopes
 from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer

@@ -1,0 +1,104 @@
+"""Where checkpoints are answered: by people, or by time that runs out."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from scaiflow_api.kit.clock import Clock
+from scaiflow_api.localgrid import checkpoint_table
+from scaiflow_api.localgrid.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.checkpoint_table import Checkpoints, Ending
+from scaiflow_api.localgrid.runs import Runs
+from scaiflow_api.localgrid.store import Store
+
+_log = logging.getLogger(__name__)
+_LOOK_AGAIN_S = 1.0
+
+
+class NotPending(Exception):
+    """The checkpoint has ended, as its row tells."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint.status)
+        self.checkpoint = checkpoint
+
+
+class Desk:
+    """Ends checkpoints, each of them once, and lets their runs go on."""
+
+    def __init__(self, store: Store, clock: Clock, runs: Runs) -> None:
+        self._store = store
+        self._clock = clock
+        self._runs = runs
+        self._rows = Checkpoints(store)
+
+    async def run(self) -> None:
+        """Let time run out until cancelled."""
+        while True:
+            try:
+                await self.expire()
+            except sqlite3.Error:
+                _log.exception("checkpoints could not expire")
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def expire(self) -> None:
+        """Let time run out where it has."""
+        now = self._clock.now()
+        for checkpoint in await self._store.write(
+            lambda connection: checkpoint_table.expire_due(connection, now)
+        ):
+            self._hand_over(checkpoint)
+
+    async def find(self, tenant_id: str, checkpoint_id: str) -> Checkpoint | None:
+        await self.expire()
+        return await self._rows.find(tenant_id, checkpoint_id)
+
+    async def page(
+        self,
+        tenant_id: str,
+        *,
+        core_id: str | None,
+        execution_id: str | None,
+        statuses: Sequence[str],
+        after: int,
+        limit: int,
+    ) -> list[Checkpoint]:
+        """Return up to `limit` checkpoints of these statuses, oldest first."""
+        await self.expire()
+        return await self._rows.page(
+            tenant_id,
+            core_id=core_id,
+            execution_id=execution_id,
+            statuses=statuses,
+            after=after,
+            limit=limit,
+        )
+
+    async def end(
+        self, tenant_id: str, checkpoint_id: str, ending: Callable[[Checkpoint], Ending]
+    ) -> Checkpoint | None:
+        """End a pending checkpoint as `ending` says, which may raise; None: there is no such checkpoint.
+
+        Raises NotPending. Of several callers at the same time one ends it.
+        """
+        await self.expire()
+
+        def apply(connection: sqlite3.Connection) -> Checkpoint | None:
+            found = checkpoint_table.find(connection, tenant_id, checkpoint_id)
+            if found is None:
+                return None
+            if found.status != "pending":
+                raise NotPending(found)
+            return checkpoint_table.end(connection, found, ending(found))
+
+        ended = await self._store.write(apply)
+        if ended is not None:
+            self._hand_over(ended)
+        return ended
+
+    def _hand_over(self, checkpoint: Checkpoint) -> None:
+        live = self._runs.live(checkpoint.execution_id)
+        answer = checkpoint.answer
+        if live is not None and answer is not None:
+            live.answer(checkpoint.place, answer)
