@@ -14,6 +14,7 @@ from scaiflow_api.localgrid.asgi import BodyLimit, HostGuard, RequestId
 from scaiflow_api.localgrid.config import GridConfig
 from scaiflow_api.localgrid.desk import Desk
 from scaiflow_api.localgrid.directory import Directory
+from scaiflow_api.localgrid.execution_table import Executions
 from scaiflow_api.localgrid.faults import FaultMiddleware, Faults, switch
 from scaiflow_api.localgrid.grid import Grid
 from scaiflow_api.localgrid.keys import SigningKeys
@@ -22,6 +23,8 @@ from scaiflow_api.localgrid.models.openai import OpenAIModel
 from scaiflow_api.localgrid.people import clients
 from scaiflow_api.localgrid.runs import Runs
 from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
+from scaiflow_api.localgrid.scaibunker import schema as scaibunker
+from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
 from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
 from scaiflow_api.localgrid.scaigrid.catalogue import is_served
 from scaiflow_api.localgrid.scaikey.app import scaikey_app
@@ -44,7 +47,7 @@ def create_grid(
     Tests bring a clock, a model, or a client that delivers webhooks, of their own.
     """
     clock = clock or SystemClock()
-    store = Store(config.database, scaiqueue.TABLES, applications.TABLES)
+    store = Store(config.database, scaiqueue.TABLES, scaibunker.TABLES, applications.TABLES)
     hooks = hooks or _plain_client()
     client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
     runs = Runs(store, clock, config, models or _provider(config, client), is_served)
@@ -59,6 +62,7 @@ def create_grid(
         runs=runs,
         desk=Desk(store, clock, runs),
         post=Post(store, clock),
+        bunkers=Bunkers(store, clock, config.database.with_name(f"{config.database.name}.bunkers")),
     )
 
     @asynccontextmanager
@@ -73,6 +77,7 @@ def create_grid(
             await grid.directory.seed()
             await grid.deliveries.configure(config.webhook_url, config.webhook_secret)
             await grid.keys.load()
+            await grid.bunkers.recover(alive={left.id for left in await Executions(store).unfinished()})
             await grid.runs.recover()
             stack.push_async_callback(grid.runs.close)
             stack.push_async_callback(hooks.aclose)

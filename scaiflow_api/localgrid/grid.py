@@ -14,6 +14,7 @@ from scaiflow_api.localgrid.directory import Directory
 from scaiflow_api.localgrid.keys import SigningKeys
 from scaiflow_api.localgrid.people import Client
 from scaiflow_api.localgrid.runs import Runs
+from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
 from scaiflow_api.localgrid.scaiqueue.post import Post
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.webhooks import Deliveries
@@ -35,6 +36,7 @@ class Grid:
     runs: Runs
     post: Post
     desk: Desk
+    bunkers: Bunkers
 
     def now(self) -> float:
         """Return the present in seconds since 1970."""

@@ -9,6 +9,7 @@ import pytest
 from localgrid_support import FakeClock, RunningGrid, a_config, running_grid
 
 from scaiflow_api.localgrid import GridConfig
+from scaiflow_api.localgrid.scaibunker import folders, sandbox
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,17 @@ def grid_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(make())
     return path
+
+
+@pytest.fixture(scope="session")
+def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips the test, and says why, on a machine that cannot shut a command in."""
+    folder = tmp_path_factory.mktemp("bunkers") / "probe"
+    folders.make(folder)
+    try:
+        asyncio.run(sandbox.probe(folder))
+    except sandbox.Unavailable as reason:
+        pytest.skip(f"no sandboxes on this machine: {reason}")
 
 
 @pytest.fixture

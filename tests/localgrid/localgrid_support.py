@@ -23,6 +23,7 @@ REDIRECT = "http://localhost:5173/auth/callback"
 OAUTH = "/scaikey/api/v1/platform/oauth"
 SCAICORE = "/scaigrid/v1/modules/scaicore"
 SCAIQUEUE = "/scaigrid/v1/modules/scaiqueue"
+SCAIBUNKER = "/scaigrid/v1/modules/scaibunker"
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 

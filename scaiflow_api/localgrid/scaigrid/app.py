@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from scaiflow_api.localgrid.grid import Grid
+from scaiflow_api.localgrid.scaibunker import routes as scaibunker
 from scaiflow_api.localgrid.scaigrid import (
     auth,
     checkpoints,
@@ -17,6 +18,7 @@ from scaiflow_api.localgrid.scaigrid import (
 from scaiflow_api.localgrid.scaiqueue import claim_routes, message_routes, queue_routes, scope_routes
 
 _SCAICORE = "/v1/modules/scaicore"
+_SCAIBUNKER = "/v1/modules/scaibunker"
 _SCAIQUEUE = "/v1/modules/scaiqueue"
 
 
@@ -31,4 +33,5 @@ def scaigrid_app(grid: Grid) -> FastAPI:
         app.include_router(part.router, prefix=_SCAICORE)
     for queue_part in (message_routes, claim_routes, queue_routes, scope_routes):
         app.include_router(queue_part.router, prefix=_SCAIQUEUE)
+    app.include_router(scaibunker.router, prefix=_SCAIBUNKER)
     return app
