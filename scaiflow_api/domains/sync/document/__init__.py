@@ -1,11 +1,14 @@
 """The shared document of a draft: made of a version, read as a flow, and told what other versions changed.
 
 Pure: bytes and values in, bytes and values out. All of it can take a second for a large flow: call it off the loop.
+The library dies of what is nested too deeply, and so does the process: what a client sends must pass `is_safe`
+before anything reads it.
 """
 
 from scaiflow_api.domains.sync.document.epochs import epoch_client_id, epochs_in, is_of_another_epoch
 from scaiflow_api.domains.sync.document.merging import NO_CHANGE, merge
-from scaiflow_api.domains.sync.document.reading import SharedFlow, read_flow, to_flow
+from scaiflow_api.domains.sync.document.reading import SharedFlow, open_log, read_flow, to_flow
+from scaiflow_api.domains.sync.document.safety import is_safe
 from scaiflow_api.domains.sync.document.shape import SERVER_KEYS
 from scaiflow_api.domains.sync.document.writing import seed
 
@@ -16,7 +19,9 @@ __all__ = [
     "epoch_client_id",
     "epochs_in",
     "is_of_another_epoch",
+    "is_safe",
     "merge",
+    "open_log",
     "read_flow",
     "seed",
     "to_flow",

@@ -54,7 +54,11 @@ def merge(state: bytes, base: Mapping[str, JSON], new: Mapping[str, JSON], *, cl
     doc: Doc[Any] = Doc(client_id=client_id)
     doc.apply_update(state)
     root = shared_root(doc)
-    tree = Reader().tree(root)
+    reader = Reader()
+    tree = reader.tree(root)
+    if reader.too_deep:
+        # Nobody can save such a draft; deleting something of it could end the process.
+        return NO_CHANGE
     updates: list[bytes] = []
 
     def keep(event: TransactionEvent) -> None:

@@ -1,17 +1,20 @@
 """From a shared document to a tree, and from that to the flow, whatever clients wrote into it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
+from scaiflow_api.domains.sync.document.safety import is_safe
 from scaiflow_api.domains.sync.document.shape import (
     ABSENT_MARK,
     DOCUMENT,
     INDEX,
     JSON,
     LIST,
+    MAX_DEPTH,
     NOTHING_KNOWN,
     SERVER_KEYS,
     Part,
@@ -19,14 +22,11 @@ from scaiflow_api.domains.sync.document.shape import (
     unescaped,
 )
 from scaiflow_api.flowgraph.changes import ABSENT
-from scaiflow_api.flowgraph.limits import DEFAULT_LIMITS
 from scaiflow_api.flowgraph.problems import DUPLICATE, NOT_A_FLOW, Problem, join_path
 from scaiflow_api.kit.canonical_json import MAX_EXACT_INTEGER
 
 ROOT: Final = "flow"
 """The map of the document that holds the flow."""
-MAX_DEPTH: Final = DEFAULT_LIMITS.max_nesting + 1
-"""What lies deeper is left out: such a flow is refused anyway."""
 
 _Trail: TypeAlias = tuple[str | int, ...]
 _TEXTS = (Text, XmlElement, XmlFragment, XmlText)
@@ -43,6 +43,16 @@ class SharedFlow:
     document: dict[str, JSON]
     """Without what only the server writes: `id`, `name` and `version`. It may be no valid flow."""
     problems: list[Problem]
+
+
+def open_log(updates: Iterable[bytes]) -> "Doc[Any]":
+    """Return the document that a log of updates makes. What cannot be read, or not safely, is left out."""
+    doc: Doc[Any] = Doc()
+    for update in updates:
+        if is_safe(update):
+            with suppress(ValueError):
+                doc.apply_update(update)
+    return doc
 
 
 def to_flow(doc: "Doc[Any]") -> dict[str, JSON]:
@@ -70,6 +80,8 @@ class Reader:
     """Reads trees, and trees as JSON; collects what it cannot read."""
 
     problems: list[Problem] = field(default_factory=list)
+    too_deep: bool = False
+    """Maps were left out because of their depth: the library deletes nested ones on the stack, and may die of it."""
 
     def tree(self, root: "Map[Any]") -> dict[str, Tree]:
         """Return the tree of the root's map."""
@@ -136,10 +148,12 @@ class Reader:
     def _shared(self, value: object, trail: _Trail, depth: int) -> Tree:
         if isinstance(value, Map):
             if depth > MAX_DEPTH:
+                self.too_deep = True
                 return self._refused(trail, "is nested too deeply")
             return {key: self._shared(value[key], (*trail, key), depth + 1) for key in sorted(value.keys())}
         if isinstance(value, Array):
             if depth > MAX_DEPTH:
+                self.too_deep = True
                 return self._refused(trail, "is nested too deeply")
             items = (self._shared(item, (*trail, at), depth + 1) for at, item in enumerate(value))
             return [self._present(item, trail) for item in items]

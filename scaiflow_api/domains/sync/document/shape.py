@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from scaiflow_api.flowgraph.limits import DEFAULT_LIMITS
+
 JSON: TypeAlias = Any
 Tree: TypeAlias = Any
 """Maps, and values that are replaced as a whole: scalars, and lists without any object in them."""
@@ -20,6 +22,8 @@ LIST: Final = "$list"
 """In the map of a list whose entries have none: true. Its other keys are places."""
 ABSENT_MARK: Final = "$absent"
 """In a map that is always there: true where the document has no such key as long as the map is empty."""
+MAX_DEPTH: Final = DEFAULT_LIMITS.max_nesting + 1
+"""What lies deeper is left out where a draft is read: such a flow is refused anyway."""
 _RESERVED: Final = re.compile(r"\$+(?:index|list|absent)")
 
 
