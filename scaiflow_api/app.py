@@ -14,6 +14,7 @@ from scaiflow_api.domains.acls.router import router as acls
 from scaiflow_api.domains.admin.router import router as admin
 from scaiflow_api.domains.audit.router import router as audit
 from scaiflow_api.domains.catalog.router import router as catalog
+from scaiflow_api.domains.deploy.dev_router import router as dev_deploy
 from scaiflow_api.domains.deploy.router import router as deploy
 from scaiflow_api.domains.directory.loop import syncing
 from scaiflow_api.domains.directory.router import router as directory
@@ -131,6 +132,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     # The closed list of what needs no token; a test compares.
     app.include_router(sign_in, prefix=API)
     app.include_router(webhooks, prefix=API)
+    app.include_router(dev_deploy, prefix=API)
     app.include_router(health)
     app.include_router(home)
     app.mount("/docs/assets", documentation_assets)

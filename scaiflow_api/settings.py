@@ -130,6 +130,11 @@ class Api(Section):
         "addresses or networks of proxies, separated by commas, whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
         "believed; unset: nobody's are",
     )
+    dev_token: SecretStr | None = _env(
+        "SCAIFLOW_API_TOKEN",
+        None,
+        "shared bearer of the deprecated `POST /v1/dev/deploy` and of nothing else; unset: that address is off",
+    )
     log_level: str = _env("SCAIFLOW_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
 
     _lists = field_validator("cors_origins", "trusted_proxies", mode="before")(_split)
@@ -514,6 +519,12 @@ class FlowLimits(Section):
     )
 
 
+class Client(Section):
+    """What commands use that go through the API of a ScaiFlow, such as `scaiflow deploy --api URL`."""
+
+    token: SecretStr | None = _env("SCAIFLOW_TOKEN", None, "access token; a server never reads it")
+
+
 class LocalGrid(Section):
     """What `scaiflow dev` and `scaiflow grid` start on a laptop; production never reads these."""
 
@@ -553,6 +564,7 @@ class Settings(BaseModel):
     secrets: Secrets = Field(default_factory=Secrets)
     bootstrap: Bootstrap = Field(default_factory=Bootstrap)
     limits: FlowLimits = Field(default_factory=FlowLimits)
+    client: Client = Field(default_factory=Client)
     localgrid: LocalGrid = Field(default_factory=LocalGrid)
 
     @classmethod

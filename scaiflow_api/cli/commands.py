@@ -11,6 +11,7 @@ from scaiflow_api import __version__
 from scaiflow_api.cli import admin as admin_commands
 from scaiflow_api.cli import scaikey as scaikey_commands
 from scaiflow_api.cli.audit import commands as audit_commands
+from scaiflow_api.cli.deploy import commands as deploy_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
 from scaiflow_api.cli.register import Commands, Run
@@ -51,6 +52,7 @@ def _parser() -> ArgumentParser:
     parser.set_defaults(run=None)
     commands = Commands(parser)
     flow_commands.register(commands)
+    deploy_commands.register(commands)
     _register(commands)
     admin_commands.register(commands)
     audit_commands.register(commands)

@@ -69,6 +69,13 @@ class Credentials:
         if key is not None:
             own = self._grids.at(key.base_url).on_behalf_of(caller.tenant_id) if key.base_url else None
             return Access(own or operators, key.api_key)
-        if self._environment_key is not None and self._environment_key.get_secret_value():
-            return Access(operators, self._environment_key)
-        return None
+        return self._environments(operators)
+
+    def of_nobody(self) -> Access | None:
+        """Return what pays for a call that is made for no person and no tenant: the environment's key, if any."""
+        return None if self._mode is DeployAuth.USER_JWT else self._environments(self._scaigrid)
+
+    def _environments(self, grid: ScaiGrid) -> Access | None:
+        if self._environment_key is None or not self._environment_key.get_secret_value():
+            return None
+        return Access(grid, self._environment_key)

@@ -39,10 +39,7 @@ class Authenticator:
         """
         if self._disabled:
             return replace(_DEVELOPER, request_id=request_id)
-        found = _BEARER.fullmatch(authorization or "")
-        if found is None:
-            raise NotAuthenticated
-        token = found.group(1)
+        token = bearer_of(authorization)
         claims = await self._tokens.verify(token)
         standing = await self._standing_of(claims)
         caller = Caller(
@@ -100,3 +97,11 @@ _DEVELOPER = Caller(
     admin_role=AdminRole.TENANT_ADMIN,
     admin_role_source="bootstrap",
 )
+
+
+def bearer_of(authorization: str | None) -> str:
+    """Return the token in an `Authorization` header. Raises NotAuthenticated."""
+    found = _BEARER.fullmatch(authorization or "")
+    if found is None:
+        raise NotAuthenticated
+    return found.group(1)

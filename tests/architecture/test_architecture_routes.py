@@ -25,6 +25,7 @@ PUBLIC = {
     ("POST", "/api/v1/auth/exchange"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/webhooks/scaikey"),
+    ("POST", "/api/v1/dev/deploy"),
 }
 
 

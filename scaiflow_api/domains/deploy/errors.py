@@ -20,6 +20,19 @@ class MissingScaiGridCredentials(AppError):
     fix = "Sign in with ScaiKey, or set this tenant's API key via POST /v1/tenants/me/scaigrid_credentials."
 
 
+class MissingServiceKey(MissingScaiGridCredentials):
+    """The same where nobody has signed in, so that only the environment's key could pay."""
+
+    template = "no ScaiGrid key for calls without a user"
+    fix = "The operator sets SCAIGRID_API_KEY, which serves development only."
+
+
+class DevDeployOff(AppError):
+    status, error = 404, "dev_deploy_off"
+    template = "POST /api/v1/dev/deploy is off."
+    fix = "Save the flow and deploy it with POST /api/v1/flows/<flow id>/deploy."
+
+
 class CompileFailed(AppError):
     """The flow has errors; `diagnostics` names them all. Nothing was changed in ScaiGrid."""
 

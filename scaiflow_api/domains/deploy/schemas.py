@@ -153,3 +153,15 @@ class DeploymentItem(AnswerModel):
             status=status,
             error=error,
         )
+
+
+class DevDeployRequest(ApiModel):
+    """A document to deploy as it is."""
+
+    content: Annotated[dict[str, Any], Field(description="A flow document (v2).")]
+    publish_as_model: bool = False
+
+
+class DevDeployAnswer(AnswerModel):
+    core_id: str
+    published_slug: str | None

@@ -40,6 +40,7 @@ from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.ids import new_id
+from scaiflow_api.kit.metrics import COMPILES, timed
 from scaiflow_api.upstreams.credentials import Access, Credentials
 
 
@@ -171,12 +172,13 @@ async def access_of(credentials: Credentials, caller: Caller) -> Access:
 async def compiled(document: dict[str, Any], order: DeployRequest, limits: Limits) -> Release:
     """Compile a stored document, off the event loop. Raises CompileFailed, FlowTooLarge."""
     try:
-        return await asyncio.to_thread(
-            Release.of,
-            document,
-            publish_as_model=order.publish_as_model,
-            group_ids=order.group_ids,
-            limits=limits,
-        )
+        with timed(COMPILES, format="yaml"):
+            return await asyncio.to_thread(
+                Release.of,
+                document,
+                publish_as_model=order.publish_as_model,
+                group_ids=order.group_ids,
+                limits=limits,
+            )
     except CompileError as failure:
         raise CompileFailed(diagnostics=[found.as_dict() for found in failure.diagnostics]) from None

@@ -1,0 +1,1 @@
+"""`scaiflow deploy`: straight to ScaiGrid, or through ScaiFlow's API."""

@@ -1,0 +1,126 @@
+"""`POST /v1/dev/deploy`, deprecated: deploys a document that it is sent, for whoever has the shared token.
+
+Off unless `SCAIFLOW_API_TOKEN` is set. Nothing is kept here: no flow, no row, no turn to wait for.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+
+from scaiflow_api.auth.errors import InvalidToken, NotAuthenticated
+from scaiflow_api.compiler import CompileError
+from scaiflow_api.domains.deploy.errors import (
+    CoreCreateFailed,
+    CorePublishFailed,
+    CoreStartFailed,
+    DevDeployOff,
+    MissingServiceKey,
+    QueueProvisionFailed,
+)
+from scaiflow_api.domains.deploy.release import Release
+from scaiflow_api.domains.deploy.rollout import KnownCore, Progress, Rollout, RolloutLimits
+from scaiflow_api.domains.deploy.schemas import DevDeployAnswer, DevDeployRequest
+from scaiflow_api.domains.flows.errors import DoesNotCompile
+from scaiflow_api.flowgraph import FlowTooLarge
+from scaiflow_api.kit.metrics import DEPLOYS, timed
+from scaiflow_api.upstreams.errors import (
+    ScaiGridAuth,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+    ScaiGridTimeout,
+    ScaiQueueAuth,
+    ScaiQueueBusy,
+    ScaiQueueTimeout,
+)
+from scaiflow_api.web.authentication import bearer_of
+from scaiflow_api.web.deps import CredentialsDep, ResourcesDep
+from scaiflow_api.web.errors import documented, response_to
+
+_DEPRECATED_SINCE = "@1779062400"
+"""2026-05-18, when the documentation called it deprecated; a date as RFC 9745 writes it."""
+_TOLD_AT = '</docs>; rel="deprecation"; type="text/html"'
+
+
+class DeprecatedRoute(APIRoute):
+    """Says with every answer, errors too, that the address is deprecated."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        handle = super().get_route_handler()
+
+        async def handle_marked(request: Request) -> Response:
+            try:
+                response: Response = await handle(request)
+            except Exception as error:
+                expected = await response_to(request, error)
+                if expected is None:
+                    raise
+                response = expected
+            response.headers["Deprecation"] = _DEPRECATED_SINCE
+            response.headers["Link"] = _TOLD_AT
+            return response
+
+        return handle_marked
+
+
+router = APIRouter(prefix="/dev", tags=["deploy"], route_class=DeprecatedRoute)
+
+
+async def shared_token(
+    resources: ResourcesDep, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> None:
+    """Let only the bearer of the shared token through. Raises DevDeployOff, NotAuthenticated, InvalidToken."""
+    expected = resources.settings.api.dev_token
+    if expected is None or not expected.get_secret_value():
+        raise DevDeployOff
+    given = bearer_of(authorization)
+    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+        raise InvalidToken("it is not the shared one that this address takes")
+
+
+@router.post(
+    "/deploy",
+    response_model=DevDeployAnswer,
+    deprecated=True,
+    dependencies=[Depends(shared_token)],
+    responses=documented(
+        DevDeployOff,
+        NotAuthenticated,
+        InvalidToken,
+        DoesNotCompile,
+        FlowTooLarge,
+        MissingServiceKey,
+        QueueProvisionFailed,
+        CoreCreateFailed,
+        CoreStartFailed,
+        CorePublishFailed,
+        ScaiGridAuth,
+        ScaiGridBusy,
+        ScaiGridNotConfigured,
+        ScaiGridTimeout,
+        ScaiQueueAuth,
+        ScaiQueueBusy,
+        ScaiQueueTimeout,
+    ),
+)
+async def deploy_content(
+    body: DevDeployRequest, resources: ResourcesDep, credentials: CredentialsDep
+) -> DevDeployAnswer:
+    """Compile a document and run it in ScaiGrid with the key of the environment. It needs the shared token."""
+    access = credentials.of_nobody()
+    if access is None:
+        raise MissingServiceKey
+    with timed(DEPLOYS):
+        try:
+            release = await asyncio.to_thread(
+                Release.of, body.content, publish_as_model=body.publish_as_model, limits=resources.limits
+            )
+        except CompileError as failure:
+            raise DoesNotCompile(diagnostics=[found.as_dict() for found in failure.diagnostics]) from None
+        rollout = Rollout(access, release, RolloutLimits.of(resources.settings.scaigrid))
+        # Without a history only ScaiGrid can tell whether the document has a Core.
+        live = await rollout.run(KnownCore(may_exist=release.flow_id is not None), Progress())
+    return DevDeployAnswer(core_id=live.core.id, published_slug=live.core.published_slug)
