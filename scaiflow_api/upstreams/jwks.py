@@ -70,6 +70,7 @@ class KeyCache:
         self._keys: dict[str, SigningKey] = {}
         self._fetched_at: float | None = None
         self._asked_at: float | None = None
+        self._asked_for_unknown_at: float | None = None
         self._answered = False
         self._flight: asyncio.Task[None] | None = None
 
@@ -82,12 +83,15 @@ class KeyCache:
             ):
                 self._refresh()
             return key
-        if self._in_flight or self._older(
-            self._asked_at, ASK_AGAIN_AFTER_S if self._keys else ASK_AGAIN_WITHOUT_KEYS_S
-        ):
+        asked = False
+        while (key := self._keys.get(kid)) is None:
+            if not self._in_flight:
+                if asked or not self._may_ask_for_unknown():
+                    break
+                asked = True
+            # An answer that was on its way may be from before the key was there, so it need not be the last.
             # Shielded: others wait for the same answer when this request is cancelled.
             await asyncio.shield(self._refresh())
-        key = self._keys.get(kid)
         if key is None and not self._answered:
             raise ScaiKeyUnavailable
         return key
@@ -101,6 +105,18 @@ class KeyCache:
     @property
     def _in_flight(self) -> bool:
         return self._flight is not None and not self._flight.done()
+
+    def _may_ask_for_unknown(self) -> bool:
+        """Tell whether a key that is not known may be asked for, and note that it is.
+
+        How long ago the keys were fetched for other reasons does not count: a new key may sign a moment after that.
+        """
+        if not self._keys:
+            return self._older(self._asked_at, ASK_AGAIN_WITHOUT_KEYS_S)
+        if not self._older(self._asked_for_unknown_at, ASK_AGAIN_AFTER_S):
+            return False
+        self._asked_for_unknown_at = self._now()
+        return True
 
     def _refresh(self) -> asyncio.Task[None]:
         """Ask for the keys, once at a time."""

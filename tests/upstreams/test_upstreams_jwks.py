@@ -138,7 +138,8 @@ async def test_an_old_set_is_refreshed_in_the_background(clock: Any) -> None:
     assert published.asked == 2
     assert await cache.find("b") is not None
     assert await cache.find("a") is None  # revoked by rotation
-    assert published.asked == 2
+    assert await cache.find("a") is None
+    assert published.asked == 3
 
 
 async def test_a_new_key_is_found_by_asking_again(clock: Any) -> None:
@@ -157,11 +158,46 @@ async def test_invented_ids_make_us_ask_at_most_once_in_30_seconds(clock: Any) -
     await cache.find("a")
     for number in range(100):
         assert await cache.find(f"invented-{number}") is None
-    assert published.asked == 1
+    assert published.asked == 2
     clock.advance(31)
     for number in range(100):
         assert await cache.find(f"invented-{number}") is None
-    assert published.asked == 2
+    assert published.asked == 3
+
+
+async def test_a_key_that_signs_right_after_the_keys_were_fetched_is_found(clock: Any) -> None:
+    published = Published("a")
+    cache = KeyCache(published.fetch, clock)
+    await cache.find("a")
+    published.kids = ("a", "b")
+    clock.advance(1)
+
+    assert await cache.find("b") is not None
+
+
+async def test_an_answer_from_before_the_key_was_there_is_not_the_last_word(clock: Any) -> None:
+    published = Published("a")
+    cache = KeyCache(published.fetch, clock)
+    await cache.find("a")
+    clock.advance(301)
+    release = asyncio.Event()
+    answer = published.fetch
+
+    async def late() -> Any:
+        found = await answer()
+        await release.wait()
+        return found
+
+    cache._fetch = late
+    await cache.find("a")
+    await settle()  # the answer is on its way
+    published.kids = ("a", "b")
+    waiting = [asyncio.create_task(cache.find("b")) for _ in range(20)]
+    await settle()
+    release.set()
+
+    assert all(await asyncio.gather(*waiting))
+    assert published.asked == 3
 
 
 async def test_known_keys_keep_working_while_scaikey_is_away(clock: Any) -> None:
