@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tokens import AUDIENCE, ISSUER, PublishedKeys, claims, private_key, public_jwk, sign
 
+from scaiflow_api.auth import tokens as tokens_module
 from scaiflow_api.auth.errors import InvalidToken
 from scaiflow_api.auth.tokens import SigningKey, TokenVerifier
 
@@ -211,6 +212,31 @@ async def test_a_signature_is_checked_once(verifier: TokenVerifier, keys: Counti
     await verifier.verify(token)
 
     assert keys.asked == 1
+
+
+async def test_so_many_signatures_are_remembered_and_no_more(
+    verifier: TokenVerifier, keys: CountingKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens_module, "_REMEMBERED", 3)
+    signed = [sign(claims(jti=str(number))) for number in range(5)]
+    for token in signed:
+        await verifier.verify(token)
+    assert len(verifier._verified) == 3
+
+    for token in (signed[4], signed[0]):  # the newest is known, the oldest is not any more
+        await verifier.verify(token)
+    assert keys.asked == 6
+
+
+async def test_a_signature_is_checked_again_after_five_minutes(
+    verifier: TokenVerifier, keys: CountingKeys, watch: Watch
+) -> None:
+    token = sign(claims())
+    for minutes in (0, 4, 6, -60):  # a clock that was set back makes nothing good for longer
+        watch.offset = timedelta(minutes=minutes)
+        await verifier.verify(token)
+
+    assert keys.asked == 3
 
 
 async def test_a_remembered_token_still_expires(verifier: TokenVerifier, watch: Watch) -> None:
