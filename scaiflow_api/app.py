@@ -26,7 +26,9 @@ from scaiflow_api.domains.home.router import router as home
 from scaiflow_api.domains.lookups.router import router as lookups
 from scaiflow_api.domains.presence.router import router as presence
 from scaiflow_api.domains.preview.router import router as flows_preview
+from scaiflow_api.domains.runs.checkpoint_router import router as checkpoints
 from scaiflow_api.domains.runs.router import router as runs
+from scaiflow_api.domains.runs.stream_router import router as event_stream
 from scaiflow_api.domains.schema.router import router as schema
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
@@ -34,6 +36,7 @@ from scaiflow_api.domains.tenants.router import router as tenants
 from scaiflow_api.domains.testruns.router import router as testruns
 from scaiflow_api.domains.versions.router import router as versions
 from scaiflow_api.domains.webhooks.router import router as webhooks
+from scaiflow_api.kit.ending import announced
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.web import errors
@@ -59,6 +62,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             if resources is None:
                 opened = await stack.enter_async_context(open_resources(settings))
                 _equip(app, opened)
+                stack.enter_context(announced(opened.ending))
                 await stack.enter_async_context(syncing(opened))
             yield
 
@@ -90,6 +94,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             "Content-Type",
             "If-Match",
             "If-None-Match",
+            "Last-Event-ID",
             "Idempotency-Key",
             "X-Request-Id",
         ],
@@ -119,6 +124,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         deploy,
         testruns,
         runs,
+        event_stream,
+        checkpoints,
         lookups,
         catalog,
         session,

@@ -17,6 +17,7 @@ from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.kit.recent_answers import RecentAnswers
 from scaiflow_api.kit.secrets import TenantSecrets
+from scaiflow_api.kit.slots import Slots
 from scaiflow_api.kit.turns import Turns
 from scaiflow_api.live import Announcements, Presence, Rate, open_announcements, open_presence, open_rate
 from scaiflow_api.settings import Live, Settings, Store
@@ -58,6 +59,10 @@ class Resources:
     """Which upstreams are left alone at the moment."""
     lookups: RecentAnswers[bytes]
     """Lists of scopes, queues, bunkers and models, as they were answered."""
+    streams: Slots
+    """For streams of events, which have no end of their own."""
+    ending: asyncio.Event
+    """Set: the process was told to end, and so is whatever has no end of its own."""
     sync_wanted: asyncio.Event
     """Set: ScaiKey told of something that only a sync of the mirror can follow."""
 
@@ -124,6 +129,8 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             lookups=RecentAnswers(
                 seconds=settings.scaigrid.lookup_cache_s, max_bytes=settings.scaigrid.lookup_cache_bytes
             ),
+            streams=Slots(settings.scaigrid.max_streams),
+            ending=asyncio.Event(),
             sync_wanted=asyncio.Event(),
         )
 

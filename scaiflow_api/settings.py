@@ -433,6 +433,10 @@ class ScaiGrid(Section):
     invoke_timeout_s: float = _env(
         "SCAIFLOW_INVOKE_TIMEOUT_S", 120.0, "seconds for one invocation of a Core", gt=0
     )
+    stream_poll_s: float = _env(
+        "SCAIFLOW_STREAM_POLL_S", 1.0, "seconds between two looks for new events of a stream", gt=0, le=60
+    )
+    max_streams: int = _env("SCAIFLOW_MAX_STREAMS", 200, "streams of events per process; 429 above it", ge=0)
     start_timeout_s: float = _env(
         "SCAIFLOW_START_TIMEOUT_S", 30.0, "seconds a deployed Core may take to run", gt=0
     )

@@ -16,6 +16,8 @@ Fault: TypeAlias = (
 )
 
 CORES = "/v1/modules/scaicore/cores"
+CHECKPOINTS = "/v1/modules/scaicore/checkpoints"
+EXECUTIONS = "/v1/modules/scaicore/executions"
 _OTHER_MODULES = ("/v1/modules/scaiqueue/", "/v1/modules/scaibunker/")
 
 
@@ -27,8 +29,9 @@ class PlayedGrid:
     """A ScaiGrid with its ScaiQueue.
 
     A step is `create`, `replace`, `get`, `list`, `delete`, `start`, `publish`, `sync`, `invoke`, `events`, `me`,
-    `models`, `bunkers`, or one of PlayedQueues. `lists[step]` is what the four lists are answered instead of what is
-    there. `faults[step]` holds what the next calls of a step meet instead; None lets one through.
+    `models`, `bunkers`, or one of PlayedQueues; of what runs wait for `checkpoints`, `checkpoint`, `resolve` and
+    `cancel`. `lists[step]` is what the four lists are answered instead of what is there. `faults[step]` holds what the
+    next calls of a step meet instead; None lets one through.
     """
 
     def __init__(self, router: respx.MockRouter, base_url: str) -> None:
@@ -45,6 +48,7 @@ class PlayedGrid:
         self.events: list[Json] = []
         self.lists: dict[str, Any] = {}
         self.queues = PlayedQueues()
+        self.checkpoints: dict[str, Json] = {}
 
     def add_core(self, *, source_id: str | None, slug: str, status: str = "running") -> Json:
         core: Json = {
@@ -56,6 +60,19 @@ class PlayedGrid:
         }
         self.cores[core["id"]] = core
         return core
+
+    def add_checkpoint(self, core_id: str, execution_id: str = "exec_1", status: str = "pending") -> Json:
+        row: Json = {
+            "id": f"chk_{next(self._numbers)}",
+            "core_id": core_id,
+            "execution_id": execution_id,
+            "checkpoint_type": "approval",
+            "status": status,
+            "context": {"node_id": "node_ask"},
+            "unknown": [1.5, None],
+        }
+        self.checkpoints[row["id"]] = row
+        return row
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix(httpx.URL(self._base_url).path.rstrip("/"))
@@ -87,6 +104,11 @@ class PlayedGrid:
             return "events", None
         if path == CORES:
             return {"POST": "create", "GET": "list"}[method], None
+        if path.startswith(CHECKPOINTS):
+            checkpoint_id, _, action = path.removeprefix(CHECKPOINTS).lstrip("/").partition("/")
+            return action or ("checkpoint" if checkpoint_id else "checkpoints"), None
+        if path.startswith(EXECUTIONS):
+            return "cancel", None
         core_id, _, action = path.removeprefix(f"{CORES}/").partition("/")
         return action or {"PUT": "replace", "GET": "get", "DELETE": "delete"}[method], core_id
 
@@ -96,6 +118,8 @@ class PlayedGrid:
             return self._place(core, request)
         if step == "list":
             return 200, {"data": {"items": list(self.cores.values())}}
+        if step in {"checkpoints", "checkpoint", "resolve", "cancel"}:
+            return self._wait(step, request)
         if step == "events":
             return 200, {"data": {"events": self.events, "next_cursor": "next"}}
         if step in {"models", "scopes", "queues", "bunkers"}:
@@ -122,6 +146,27 @@ class PlayedGrid:
             run = told if isinstance(told, dict) else await told
             return 200, {"data": {"execution_id": "exec_1", "status": "COMPLETED", **run}}
         return 200, {"data": core}
+
+    def _wait(self, step: str, request: httpx.Request) -> tuple[int, Json]:
+        if step == "cancel":
+            return 200, {"data": {}}
+        if step == "checkpoints":
+            asked = request.url.params
+            rows = [
+                row
+                for row in self.checkpoints.values()
+                if row["status"] in asked["status"].split(",")
+                and asked.get("core_id") in (None, row["core_id"])
+            ]
+            return 200, {"data": {"items": rows, "next_cursor": "next"}}
+        row = self.checkpoints.get(request.url.path.partition("/checkpoints/")[2].partition("/")[0])
+        if row is None:
+            return 404, orjson.loads(refusal(404, "NOT_FOUND", "no such checkpoint").content)
+        if step == "resolve":
+            if row["status"] != "pending":
+                return 409, orjson.loads(refusal(409, "CONFLICT", "not pending").content)
+            row |= {"status": "resolved", **orjson.loads(request.content)}
+        return 200, {"data": row}
 
     def _place(self, core: Json | None, request: httpx.Request) -> tuple[int, Json]:
         assert request.headers["Content-Type"] == "application/yaml"

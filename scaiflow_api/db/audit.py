@@ -26,7 +26,9 @@ SYSTEM = "system"
 """The actor of what nobody asked for over the API: a start, a command on the host."""
 
 Outcome: TypeAlias = Literal["succeeded", "started", "failed", "denied"]
-TargetType: TypeAlias = Literal["flow", "acl", "core", "package", "user", "tenant", "directory", "route"]
+TargetType: TypeAlias = Literal[
+    "flow", "acl", "core", "checkpoint", "package", "user", "tenant", "directory", "route"
+]
 Action: TypeAlias = Literal[
     "flow.created",
     "flow.updated",
@@ -37,6 +39,8 @@ Action: TypeAlias = Literal[
     "flow.undeployed",
     "flow.tested",
     "core.invoked",
+    "run.cancelled",
+    "checkpoint.resolved",
     "acl.granted",
     "acl.changed",
     "acl.revoked",

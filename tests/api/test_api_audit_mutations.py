@@ -76,6 +76,12 @@ TOLD: dict[tuple[str, str], Told] = {
     ("POST", "/flows/{flow_id}/undeploy"): Told(beyond("flow.undeployed")),
     ("POST", "/flows/{flow_id}/run-tests"): Told(beyond("flow.tested"), {"core_id": "{core_id}"}),
     ("POST", "/scaicore/cores/{core_id}/invoke"): Told(beyond("core.invoked", "core"), {"input": {}}),
+    ("POST", "/scaicore/executions/{execution_id}/cancel"): Told(
+        beyond("run.cancelled", "core"), query="?core_id={core_id}"
+    ),
+    ("POST", "/scaicore/checkpoints/{checkpoint_id}/resolve"): Told(
+        beyond("checkpoint.resolved", "checkpoint"), {"resolution": "yes"}
+    ),
     ("POST", "/catalog/publish"): Told(
         done("package.published", "package"), {"package_id": "new-package", "flow_id": "{flow_id}"}
     ),
@@ -132,18 +138,18 @@ def test_every_route_that_may_change_something_has_a_line(app: FastAPI) -> None:
     assert set(TOLD) == found
 
 
-@pytest.mark.usefixtures("grid")
 @pytest.mark.parametrize("case", CASES)
 async def test_what_was_done_is_told(
-    api: httpx.AsyncClient, people: People, resources: Resources, echo: Json, case: str
+    api: httpx.AsyncClient, people: People, resources: Resources, grid: PlayedGrid, echo: Json, case: str
 ) -> None:
     (method, path), told = CASES[case]
     names = {**await scene(api, people, resources, echo, deleted=told.deleted), "user_id": told.user_id}
+    names |= {"checkpoint_id": grid.add_checkpoint(names["core_id"])["id"], "execution_id": "exec_1"}
     headers = {**getattr(people, told.by).headers, "X-Request-Id": "req-42"}
     before = (await log_of(api, people.alice.headers))[-1]["seq"]
 
     body = filled(told.body, names, echo)
-    answer = await api.request(method, path.format(**names) + told.query, json=body, headers=headers)
+    answer = await api.request(method, (path + told.query).format(**names), json=body, headers=headers)
 
     assert answer.is_success, answer.text
     rows = (await log_of(api, people.alice.headers))[before:]
@@ -161,6 +167,8 @@ async def test_what_was_done_is_told(
             "flow.undeployed",
             "flow.tested",
             "core.invoked",
+            "run.cancelled",
+            "checkpoint.resolved",
             "tenant.credentials_set",
         ):
             assert row["before_hash"] or row["after_hash"]

@@ -94,9 +94,9 @@ class TestEveryUnsafeRoute:
         await resources.principals.add(
             "tnt_acme", "usr_heir", email=None, name=None, now=resources.clock.now()
         )
-        names = await scene(api, people, resources, echo, key, Who("owner", people.bob, owns=True))
+        names = await scene(api, people, resources, grid, echo, key, Who("owner", people.bob, owns=True))
         call, headers = CALLS[key], keyed(person)
-        url, body = path.format(**names) + call.query, filled(call.body, names)
+        url, body = (path + call.query).format(**names), filled(call.body, names)
 
         first = await api.request(method, url, json=body, headers=headers)
         steps = list(grid.steps)

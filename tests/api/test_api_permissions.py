@@ -32,6 +32,7 @@ GINA = Person("usr_gina", "tnt_globex")
 LEVELS = ["view", "edit", "deploy", "admin"]
 API = "/api/v1"
 NO_FLOW, NO_CORE = (404, "flow_not_found"), (404, "core_not_found")
+NO_CHECKPOINT = (404, "checkpoint_not_found")
 ELSEWHERE = (403, "foreign_tenant")
 
 
@@ -103,6 +104,15 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/flows/{flow_id}/run-tests"): Call(body={"core_id": "{core_id}"}, **OWN_TENANT),
     ("POST", "/scaicore/cores/{core_id}/invoke"): Call(body={"input": {}}, **CORE),
     ("GET", "/scaicore/events"): Call(),
+    ("GET", "/scaicore/events/stream"): Call(),
+    ("POST", "/scaicore/executions/{execution_id}/cancel"): Call(
+        (204, None), query="?core_id={core_id}", **CORE
+    ),
+    ("GET", "/scaicore/checkpoints"): Call(),
+    ("GET", "/scaicore/checkpoints/{checkpoint_id}"): Call(hidden=NO_CHECKPOINT, abroad=NO_CHECKPOINT),
+    ("POST", "/scaicore/checkpoints/{checkpoint_id}/resolve"): Call(
+        body={"resolution": "yes"}, hidden=NO_CHECKPOINT, abroad=NO_CHECKPOINT
+    ),
     ("GET", "/scaigrid/models"): Call(),
     ("GET", "/scaiqueue/scopes"): Call(),
     ("GET", "/scaiqueue/scopes/{scope_id}/queues"): Call(),
@@ -249,10 +259,10 @@ async def test_everybody_gets_what_the_rules_promise(
     for number, who in enumerate(crowd(people)):
         if who.deleted and (rule.acl or call.in_body) is None:
             continue
-        names = await scene(api, people, resources, {**echo, "name": f"Flow {number}"}, key, who)
+        names = await scene(api, people, resources, grid, {**echo, "name": f"Flow {number}"}, key, who)
         headers = who.person.headers if who.person else {}
         answer = await api.request(
-            method, path.format(**names) + call.query, json=filled(call.body, names), headers=headers
+            method, (path + call.query).format(**names), json=filled(call.body, names), headers=headers
         )
         outcome = answer.status_code, answer.json()["detail"]["error"] if answer.is_error else None
         if outcome != expected(rule, call, who):
@@ -264,6 +274,7 @@ async def scene(
     api: httpx.AsyncClient,
     people: People,
     resources: Resources,
+    grid: PlayedGrid,
     content: Json,
     key: tuple[str, str],
     who: Who,
@@ -274,11 +285,13 @@ async def scene(
         "user_id": "usr_heir",
         "package_id": "no-package",
         "scope_id": "sc_1",
+        "execution_id": "exec_1",
     }
-    asked = key[1] + str(CALLS[key].body)
+    resources.ending.set()  # a stream of events has no other end
+    asked = key[1] + CALLS[key].query + str(CALLS[key].body)
     if "{package_id}" in asked:
         names["package_id"] = (await publish(api, people.bob.headers, content))["package_id"]
-    if "{flow_id}" not in asked and "{core_id}" not in asked:
+    if not any(name in asked for name in ("{flow_id}", "{core_id}", "{checkpoint_id}")):
         return names
     flow_id = names["flow_id"] = (await create(api, people.bob.headers, content))["id"]
     names["new_package"] = flow_id.replace("_", "-")
@@ -289,9 +302,10 @@ async def scene(
         body = {"principal_type": "user", "principal_id": "usr_heir", "level": "view"}
         granted = await api.post(f"/flows/{flow_id}/acls", json=body, headers=people.bob.headers)
         names["acl_id"] = granted.json()["id"]
-    if "{core_id}" in asked:
+    if "{core_id}" in asked or "{checkpoint_id}" in asked:
         deployed = await api.post(f"/flows/{flow_id}/deploy", headers=people.bob.headers)
         names["core_id"] = deployed.json()["core_id"]
+        names["checkpoint_id"] = grid.add_checkpoint(names["core_id"])["id"]
     if who.deleted:
         gone = await api.delete(f"/flows/{flow_id}", headers=people.bob.headers)
         assert gone.status_code == 204, gone.text

@@ -1,8 +1,8 @@
-"""`/v1/scaicore`: events of deployed flows, and running one."""
+"""`/v1/scaicore`: events of deployed flows, running one, and ending a run."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.deployments import Deployments
@@ -10,6 +10,8 @@ from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.flows.errors import InsufficientAcl
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
+from scaiflow_api.domains.runs.cores import Cores
+from scaiflow_api.domains.runs.errors import ExecutionNotFound
 from scaiflow_api.domains.runs.schemas import InvokeAnswer, InvokeRequest
 from scaiflow_api.domains.runs.service import Runs
 from scaiflow_api.upstreams.errors import (
@@ -25,7 +27,8 @@ from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/scaicore", tags=["runs"], route_class=IdempotentRoute)
 
-_UPSTREAM = (
+PathId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.:~-]{0,127}$")]
+UPSTREAM = (
     MissingCredentials,
     ScaiGridAuth,
     ScaiGridApi,
@@ -49,14 +52,15 @@ _EVENTS_EXAMPLE = {
 }
 
 
-async def runs(resources: ResourcesDep, credentials: CredentialsDep) -> Runs:
-    return Runs(
-        db=resources.db,
-        clock=resources.clock,
-        flows=FlowService(resources.db, resources.versions),
-        deployments=Deployments(resources.db),
-        credentials=credentials,
-    )
+async def cores(resources: ResourcesDep, credentials: CredentialsDep) -> Cores:
+    return Cores(FlowService(resources.db, resources.versions), Deployments(resources.db), credentials)
+
+
+CoresDep = Annotated[Cores, Depends(cores)]
+
+
+async def runs(resources: ResourcesDep, found: CoresDep) -> Runs:
+    return Runs(db=resources.db, clock=resources.clock, cores=found)
 
 
 RunsDep = Annotated[Runs, Depends(runs)]
@@ -66,7 +70,7 @@ RunsDep = Annotated[Runs, Depends(runs)]
     "/events",
     responses={
         200: {"content": {"application/json": {"example": _EVENTS_EXAMPLE}}},
-        **documented(CoreNotFound, *_UPSTREAM),
+        **documented(CoreNotFound, *UPSTREAM),
     },
 )
 async def list_events(
@@ -87,7 +91,7 @@ async def list_events(
     "/cores/{core_id}/invoke",
     response_model=InvokeAnswer,
     response_model_exclude_unset=True,
-    responses=documented(CoreNotFound, InsufficientAcl, *_UPSTREAM),
+    responses=documented(CoreNotFound, InsufficientAcl, *UPSTREAM),
     openapi_extra=acl(Level.DEPLOY),
 )
 async def invoke_core(core_id: str, body: InvokeRequest, caller: Manager, found: RunsDep) -> InvokeAnswer:
@@ -96,3 +100,19 @@ async def invoke_core(core_id: str, body: InvokeRequest, caller: Manager, found:
         caller, core_id, body.input, flow_name=body.flow_name, instance_key=body.instance_key
     )
     return InvokeAnswer.of(run)
+
+
+@router.post(
+    "/executions/{execution_id}/cancel",
+    status_code=204,
+    responses=documented(CoreNotFound, ExecutionNotFound, InsufficientAcl, *UPSTREAM),
+    openapi_extra=acl(Level.DEPLOY),
+)
+async def cancel_execution(
+    execution_id: PathId,
+    caller: Manager,
+    found: RunsDep,
+    core_id: Annotated[str, Query(min_length=1, max_length=128, description="The Core that runs it")],
+) -> None:
+    """End a run, and what it waits for. It is looked for among the Core's open checkpoints and latest 500 events."""
+    await found.cancel(caller, core_id, execution_id)

@@ -26,6 +26,22 @@ class InvokeRequest(ApiModel):
         return value
 
 
+class ResolveRequest(ApiModel):
+    """The answer to what a run waits for."""
+
+    resolution: Annotated[str, StringConstraints(min_length=1, max_length=65_536)] | dict[str, Any]
+    """An option of the checkpoint, or an object with what its fields ask for."""
+    comment: Annotated[str, StringConstraints(max_length=4096)] | None = None
+    """For people."""
+
+    @field_validator("resolution")
+    @classmethod
+    def _is_exact(cls, value: str | dict[str, Any]) -> str | dict[str, Any]:
+        """Refuse numbers and text that would not arrive as they were sent."""
+        canonical_json(value)
+        return value
+
+
 class ExecutionItem(AnswerModel):
     """What became of the run within the call."""
 

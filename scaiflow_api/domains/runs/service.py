@@ -1,7 +1,7 @@
 """Events and runs of Cores, for callers who may use the flow that a Core belongs to.
 
-Reading events needs `view` on the flow. Running a Core needs `deploy`: like a test run it has the flow's real
-effects, with the caller's credential.
+Reading events needs `view` on the flow. Running a Core, and ending a run, needs `deploy`: like a test run it has the
+flow's real effects, with the caller's credential.
 """
 
 from collections.abc import Mapping
@@ -10,39 +10,27 @@ from typing import Any
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
-from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.effects import told
-from scaiflow_api.domains.deploy.deployments import Deployments
-from scaiflow_api.domains.deploy.errors import CoreNotFound
-from scaiflow_api.domains.flows.errors import FlowNotFound
-from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.lookups.errors import MissingCredentials
+from scaiflow_api.domains.runs.cores import Cores
+from scaiflow_api.domains.runs.errors import ExecutionNotFound
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.upstreams.credentials import Access, Credentials
+from scaiflow_api.upstreams.credentials import Access
+from scaiflow_api.upstreams.errors import UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_answers import Execution
 
 _NO_EVENTS = b'{"data":{"events":[],"next_cursor":null}}'
-_FLOWS_AT_ONCE = 500
+_LATEST_EVENTS = 500
+"""Among so many a run is looked for that waits at no checkpoint."""
 
 
 class Runs:
-    """The ScaiCore proxies."""
+    """The ScaiCore proxies of events and runs."""
 
-    def __init__(
-        self,
-        *,
-        db: Database,
-        clock: Clock,
-        flows: FlowService,
-        deployments: Deployments,
-        credentials: Credentials,
-    ) -> None:
+    def __init__(self, *, db: Database, clock: Clock, cores: Cores) -> None:
         self._db = db
         self._clock = clock
-        self._flows = flows
-        self._deployments = deployments
-        self._credentials = credentials
+        self._cores = cores
 
     async def events(self, caller: Caller, *, core_id: str | None, limit: int, cursor: str | None) -> bytes:
         """Return a page of events as JSON, payloads untouched.
@@ -51,14 +39,10 @@ class Runs:
         fewer than `limit`, even none, and still have a next page. Raises CoreNotFound, MissingCredentials,
         UpstreamError.
         """
-        if core_id is None:
-            visible = await self._visible_cores(caller)
-            if not visible:
-                return _NO_EVENTS
-        else:
-            await self._open(caller, core_id, Level.VIEW)
-            visible = frozenset({core_id})
-        access = await self._access(caller)
+        visible = await self._cores.visible(caller, core_id)
+        if not visible:
+            return _NO_EVENTS
+        access = await self._cores.access(caller)
         page = await access.grid.events(access.credential, core_id=core_id, limit=limit, cursor=cursor)
         return page.only(visible)
 
@@ -72,8 +56,8 @@ class Runs:
         instance_key: str | None,
     ) -> Execution:
         """Run a Core. Raises CoreNotFound, InsufficientAcl, MissingCredentials, UpstreamError."""
-        flow = await self._open(caller, core_id, Level.DEPLOY)
-        access = await self._access(caller)
+        flow = await self._cores.open(caller, core_id, Level.DEPLOY)
+        access = await self._cores.access(caller)
         entry = Entry(
             tenant_id=flow.tenant_id,
             action="core.invoked",
@@ -88,29 +72,41 @@ class Runs:
             details |= {"execution_id": run.execution_id, "status": run.status}
         return run
 
-    async def _open(self, caller: Caller, core_id: str, level: Level) -> Flow:
-        """Return the flow of a Core of the caller's own tenant, if the caller holds `level` on it."""
-        flow_id = await self._deployments.flow_of_core(caller.tenant_id, core_id)
-        if flow_id is None:
-            raise CoreNotFound(core_id=core_id)
-        try:
-            return await self._flows.open(caller, flow_id, level, own_tenant=True)
-        except FlowNotFound:
-            raise CoreNotFound(core_id=core_id) from None
+    async def cancel(self, caller: Caller, core_id: str, execution_id: str) -> None:
+        """End a run of a Core, and what it waits for.
 
-    async def _visible_cores(self, caller: Caller) -> frozenset[str]:
-        cores = await self._deployments.cores(caller.tenant_id)
-        wanted, visible = set(cores.values()), set[str]()
-        after = None
-        while wanted - visible:
-            page, _, after = await self._flows.page(caller, search=None, after=after, size=_FLOWS_AT_ONCE)
-            visible.update(flow["id"] for flow in page)
-            if after is None:
-                break
-        return frozenset(core_id for core_id, flow_id in cores.items() if flow_id in visible)
+        ScaiGrid does not tell whose a run is, so it is looked for among what the Core waits for and its latest
+        events. Raises CoreNotFound, InsufficientAcl, ExecutionNotFound, MissingCredentials, UpstreamError.
+        """
+        flow = await self._cores.open(caller, core_id, Level.DEPLOY)
+        access = await self._cores.access(caller)
+        if not await _knows(access, core_id, execution_id):
+            raise ExecutionNotFound(execution_id=execution_id, core_id=core_id)
+        entry = Entry(
+            tenant_id=flow.tenant_id,
+            action="run.cancelled",
+            target_type="core",
+            target_id=core_id,
+            flow_id=flow.id,
+            details={"execution_id": execution_id},
+        )
+        async with told(self._db, self._clock, caller, entry):
+            try:
+                await access.checkpoints.cancel_execution(access.credential, execution_id)
+            except UpstreamRejected as refusal:
+                if refusal.status != 404:
+                    raise
+                raise ExecutionNotFound(execution_id=execution_id, core_id=core_id) from None
 
-    async def _access(self, caller: Caller) -> Access:
-        access = await self._credentials.of(caller)
-        if access is None:
-            raise MissingCredentials(tenant_id=caller.tenant_id)
-        return access
+
+async def _knows(access: Access, core_id: str, execution_id: str) -> bool:
+    waiting = await access.checkpoints.pending(access.credential, core_id)
+    if any(checkpoint.execution_id == execution_id for checkpoint in waiting):
+        return True
+    page = await access.grid.events(access.credential, core_id=core_id, limit=_LATEST_EVENTS)
+    return any(
+        event.get("core_id") == core_id
+        and isinstance(payload := event.get("payload"), dict)
+        and payload.get("execution_id") == execution_id
+        for event in page.events
+    )

@@ -1,0 +1,37 @@
+"""How looking at runs, and answering them, can fail."""
+
+from scaiflow_api.kit.errors import AppError
+
+
+class CheckpointNotFound(AppError):
+    """There is none, or it belongs to a Core that the caller may not see."""
+
+    status, error = 404, "checkpoint_not_found"
+    denies = True
+    template = "checkpoint '{checkpoint_id}' not found"
+
+
+class CheckpointNotPending(AppError):
+    """Somebody answered it before, it ran out, or its run was cancelled."""
+
+    status, error = 409, "checkpoint_not_pending"
+    template = "checkpoint '{checkpoint_id}' waits for no resolution any more"
+    fix = "Read it to see what became of it."
+
+
+class ExecutionNotFound(AppError):
+    """The Core knows of no such run, as far as its latest events and its open checkpoints tell."""
+
+    status, error = 404, "execution_not_found"
+    template = "run '{execution_id}' not found in Core '{core_id}'"
+
+
+class TooManyStreams(AppError):
+    """This process follows as many streams of events as it may."""
+
+    status, error = 429, "too_many_streams"
+    template = "{limit} streams of events are open already"
+    fix = "Close a stream, or ask for events page by page."
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(headers={"Retry-After": "10"}, limit=limit)
