@@ -30,8 +30,8 @@ class PlayedGrid:
 
     A step is `create`, `replace`, `get`, `list`, `delete`, `start`, `publish`, `sync`, `invoke`, `events`, `me`,
     `models`, `bunkers`, or one of PlayedQueues; of what runs wait for `checkpoints`, `checkpoint`, `resolve` and
-    `cancel`. `lists[step]` is what the four lists are answered instead of what is there. `faults[step]` holds what the
-    next calls of a step meet instead; None lets one through.
+    `cancel`. `lists[step]` is what the four lists are answered instead of what is there. `faults[step]` holds what
+    the next calls of a step meet instead; None lets one through.
     """
 
     def __init__(self, router: respx.MockRouter, base_url: str) -> None:

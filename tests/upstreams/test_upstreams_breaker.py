@@ -199,7 +199,7 @@ class TestClients:
             httpx.RemoteProtocolError("no http"),
             dawdle,
         ],
-        ids=str,
+        ids=lambda fault: getattr(fault, "__name__", None) or str(fault),
     )
     async def test_it_is_left_alone_after_repeated_failure(
         self, respx_mock: respx.MockRouter, grid: ScaiGrid, token: SecretStr, fault: httpx.Response
