@@ -32,6 +32,8 @@ from scaiflow_api.domains.runs.stream_router import router as event_stream
 from scaiflow_api.domains.schema.router import router as schema
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
+from scaiflow_api.domains.sync.rooms import Rooms
+from scaiflow_api.domains.sync.router import router as sync
 from scaiflow_api.domains.tenants.router import router as tenants
 from scaiflow_api.domains.testruns.router import router as testruns
 from scaiflow_api.domains.versions.router import router as versions
@@ -64,6 +66,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
                 _equip(app, opened)
                 stack.enter_context(announced(opened.ending))
                 await stack.enter_async_context(syncing(opened))
+            stack.push_async_callback(app.state.rooms.close)
             yield
 
     app = FastAPI(
@@ -84,7 +87,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.add_middleware(BugGuard)
     app.add_middleware(RequestGuard, max_body_bytes=settings.api.max_body_bytes)
     if settings.scaikey.auth_disabled:
-        app.add_middleware(LoopbackOnly)
+        app.add_middleware(LoopbackOnly, origins=settings.api.cors_origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.api.cors_origins,
@@ -136,6 +139,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         schema,
     ):
         app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)
+    # It accepts a socket before it asks who opens it: only then can it say why not.
+    app.include_router(sync, prefix=API)
     # The closed list of what needs no token; a test compares.
     app.include_router(sign_in, prefix=API)
     app.include_router(webhooks, prefix=API)
@@ -156,3 +161,4 @@ def _equip(app: FastAPI, resources: Resources) -> None:
     app.state.resources = resources
     app.state.authenticator = Authenticator(resources)
     app.state.denials = Denials(resources)
+    app.state.rooms = Rooms(resources)

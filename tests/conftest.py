@@ -20,7 +20,7 @@ assert models.__all__
 
 
 # Untold, structlog draws every traceback with the values of all variables, which takes seconds.
-configure_logging("CRITICAL")
+configure_logging(os.environ.get("SCAIFLOW_TEST_LOG", "CRITICAL"))
 
 
 # The settings of whoever runs the tests are not those of the tests.

@@ -9,6 +9,7 @@ import uvicorn
 from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed, explained
 from scaiflow_api.cli.ports import require_free_port
+from scaiflow_api.cli.sockets import CuttableSockets
 from scaiflow_api.kit.garbage import keep_what_is_loaded, look_rarely
 from scaiflow_api.kit.logging import configure_logging
 
@@ -21,6 +22,8 @@ _GRACE_S = 10
 _KEEP_ALIVE_S = 75
 """Longer than clients and proxies keep an idle connection: whoever closes first must not be the server, which would
 cut off a request that is on its way."""
+_SOCKET_HEADROOM_BYTES = 1024 * 1024
+"""The server's own limit is above ours, whose close code says what was wrong."""
 
 
 def api_application() -> "FastAPI":
@@ -55,6 +58,9 @@ def serve_api() -> None:
         proxy_headers=False,  # the application believes the proxies of the settings, and nobody else
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
+        ws=CuttableSockets,
+        ws_max_size=settings.sync.max_message_bytes + _SOCKET_HEADROOM_BYTES,
+        ws_per_message_deflate=False,  # it costs each socket more memory than all else, and packs on the event loop
     )
 
 

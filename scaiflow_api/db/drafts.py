@@ -105,7 +105,7 @@ class Drafts:
         now: datetime,
         versions: tuple[str, str] | None = None,
     ) -> int | None:
-        """Add updates to the log of the draft's epoch; return the number of the last.
+        """Add updates, or none, to the log of the draft's epoch; return the number of its last entry.
 
         None, and nothing changed, when the epoch is over; and, where `versions` (from, to) asks that
         `applied_version` advances with them, when it is not `from` any more.
@@ -166,7 +166,8 @@ class Drafts:
             for number, written in enumerate(updates, start=seq)
             for part, data in enumerate(_parts(written))
         ]
-        await self._session.execute(insert(SyncUpdate), rows)
+        if rows:
+            await self._session.execute(insert(SyncUpdate), rows)
 
 
 def _parts(written: bytes) -> list[bytes]:

@@ -1,6 +1,6 @@
 """The standing of a principal: the question that every request asks the mirror."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,13 @@ _GROUPS = (
         Group.deleted_at.is_(None),
     )
 )
+_GROUPS_OF_ALL = (
+    select(Membership.user_id, Membership.group_id)
+    .join(Group, (Group.tenant_id == Membership.tenant_id) & (Group.id == Membership.group_id))
+    .where(Membership.deleted_at.is_(None), Group.deleted_at.is_(None))
+)
+_AT_ONCE = 500
+"""Values of one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,26 @@ class Principals:
                 found = await session.scalars(_GROUPS, {"tenant_id": tenant_id, "user_id": user_id})
                 groups = frozenset(found)
         return None if user is None else _standing(user, groups)
+
+    async def find_all(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
+        """Return the standing of those of some principals, by tenant and id, whom the mirror knows."""
+        found: dict[tuple[str, str], Standing] = {}
+        async with self._db.read() as session:
+            for tenant_id in sorted({tenant_id for tenant_id, _ in keys}):
+                ids = sorted(user_id for tenant, user_id in keys if tenant == tenant_id)
+                for start in range(0, len(ids), _AT_ONCE):
+                    some = ids[start : start + _AT_ONCE]
+                    users = select(User).where(User.tenant_id == tenant_id, User.id.in_(some))
+                    groups = _GROUPS_OF_ALL.where(
+                        Membership.tenant_id == tenant_id, Membership.user_id.in_(some)
+                    )
+                    members: dict[str, set[str]] = {}
+                    for user_id, group_id in await session.execute(groups):
+                        members.setdefault(user_id, set()).add(group_id)
+                    for user in await session.scalars(users.execution_options(populate_existing=True)):
+                        known = None if user.last_synced_at is None else frozenset(members.get(user.id, ()))
+                        found[tenant_id, user.id] = _standing(user, known)
+        return found
 
     async def add(
         self, tenant_id: str, user_id: str, *, email: str | None, name: str | None, now: datetime

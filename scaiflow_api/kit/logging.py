@@ -38,6 +38,24 @@ def scrub(value: Any) -> Any:
     return value
 
 
+class _WithoutQueries(logging.Filter):
+    """Takes the query off the addresses that uvicorn logs: that of a socket holds a token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_without_query(value) for value in record.args)
+        return True
+
+
+_without_queries = _WithoutQueries()
+
+
+def _without_query(value: object) -> object:
+    if isinstance(value, str) and "/" in value:
+        return value.partition("?")[0]
+    return value
+
+
 def _scrub_event(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     cleaned: Mapping[str, Any] = scrub(event)
     return cleaned
@@ -79,6 +97,9 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    # On the loggers, not the handler: uvicorn may have been told to use handlers of its own.
+    for server in ("uvicorn.error", "uvicorn.access", "uvicorn"):
+        logging.getLogger(server).addFilter(_without_queries)
     # httpx logs every address it calls at INFO, and an address may carry a caller's text; alembic tells of itself.
     for chatty in ("httpx", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

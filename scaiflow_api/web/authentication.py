@@ -33,13 +33,22 @@ class Authenticator:
         self._granted: TTLCache[bytes, frozenset[str]] = TTLCache(_CACHED, PERMISSIONS_TTL_S)
 
     async def identify(self, authorization: str | None, *, request_id: str | None = None) -> Caller:
-        """Return who sent this `Authorization` header with a request.
+        """Return who sent this `Authorization` header with a request. Raises what `recognize` raises."""
+        token = None if self._disabled else bearer_of(authorization)
+        caller, _ = await self.recognize(token, request_id=request_id)
+        return caller
+
+    async def recognize(
+        self, token: str | None, *, request_id: str | None = None
+    ) -> tuple[Caller, Claims | None]:
+        """Return whose token this is, and what it says; no claims where no token is asked for.
 
         Raises NotAuthenticated, InvalidToken, AccountNotActive, or the error of a ScaiKey that cannot be asked.
         """
         if self._disabled:
-            return replace(_DEVELOPER, request_id=request_id)
-        token = bearer_of(authorization)
+            return replace(_DEVELOPER, request_id=request_id), None
+        if token is None:
+            raise NotAuthenticated
         claims = await self._tokens.verify(token)
         standing = await self._standing_of(claims)
         caller = Caller(
@@ -57,7 +66,7 @@ class Authenticator:
         if standing.deleted or standing.status != ACTIVE:
             held = "deleted" if standing.deleted else standing.status.lower()
             raise AccountNotActive(standing=held, caller=caller)
-        return caller
+        return caller, claims
 
     async def permissions(self, caller: Caller) -> frozenset[str]:
         """Return the caller's ScaiCore permissions: an admin's, else the token's, else what ScaiGrid grants.

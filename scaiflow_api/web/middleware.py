@@ -1,10 +1,13 @@
 """What wraps every request. Plain ASGI: Starlette's base class for middleware costs two thirds of the speed."""
 
 import time
+from collections.abc import Collection
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.loopback import names_this_machine
@@ -142,14 +145,27 @@ class RequestGuard:
 class LoopbackOnly:
     """Serves only requests addressed to this machine: the guard of a process that asks for no token.
 
-    Without it a page of a foreign site could reach the process under a name that resolves to 127.0.0.1.
+    Without it a page of a foreign site could reach the process under a name that resolves to 127.0.0.1; and, as no
+    browser asks before it opens a socket, under its own name.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, origins: Collection[str] = ()) -> None:
         self._app = app
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not names_this_machine(Headers(scope=scope).getlist("host")):
+        kind = scope["type"]
+        if kind == "http" and not names_this_machine(Headers(scope=scope).getlist("host")):
             await answer(scope, MisdirectedRequest())(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        elif kind == "websocket" and not self._may_open(Headers(scope=scope)):
+            await WebSocketClose()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _may_open(self, headers: Headers) -> bool:
+        if not names_this_machine(headers.getlist("host")):
+            return False
+        return all(
+            origin in self._origins or names_this_machine([urlsplit(origin).netloc])
+            for origin in headers.getlist("origin")
+        )

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
 from scaiflow_api.web.deps import Admission, authenticate
+
+SOCKET: Final = "WEBSOCKET"
+"""What stands in the place of a method for a route that takes sockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,16 @@ def rules(app: FastAPI) -> list[RouteRule]:
         dependant = getattr(route, "dependant", None)
         if dependant is None:
             continue
-        public = authenticate not in _calls(dependant)
         admission = admission_of(dependant)
+        socket = admission is not None and "acl" in admission.__dict__
+        public = authenticate not in _calls(dependant) and not socket
         permission = admission.__dict__["permission"] if admission else None
         role = admission.__dict__["role"] if admission else None
         level = (getattr(route, "openapi_extra", None) or {}).get("x-acl")
-        found += [
-            RouteRule(method, route.path or "", public, permission, role, level)
-            for method in sorted(route.methods or ())
-        ]
+        if socket and admission is not None:
+            level = admission.__dict__["acl"]
+        methods = [SOCKET] if socket else sorted(route.methods or ())
+        found += [RouteRule(method, route.path or "", public, permission, role, level) for method in methods]
     return sorted(found, key=lambda rule: (rule.path, rule.method))
 
 

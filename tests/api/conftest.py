@@ -66,8 +66,10 @@ async def resources(settings: Settings, people: People, keys: PublishedKeys) -> 
 
 
 @pytest.fixture
-def app(settings: Settings, resources: Resources) -> FastAPI:
-    return create_app(settings, resources)
+async def app(settings: Settings, resources: Resources) -> AsyncIterator[FastAPI]:
+    app = create_app(settings, resources)
+    yield app
+    await app.state.rooms.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ A route has its rule from the code and its line in `CALLS` here: how to call it,
 through. A route without a line fails the test.
 """
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from played_grid import PlayedGrid
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.resources import Resources
-from scaiflow_api.web.routes import RouteRule, rules
+from scaiflow_api.web.routes import SOCKET, RouteRule, rules
 
 Json = dict[str, Any]
 Outcome = tuple[int, str | None]
@@ -91,6 +92,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ),
     ("GET", "/flows/{flow_id}/presence"): Call(),
     ("DELETE", "/flows/{flow_id}/presence"): Call((204, None)),
+    (SOCKET, "/flows/{flow_id}/sync"): Call(),
     ("GET", "/flows/{flow_id}/acls"): Call(),
     ("GET", "/flows/{flow_id}/audit"): Call(),
     ("POST", "/flows/{flow_id}/acls"): Call(
@@ -261,6 +263,11 @@ async def test_everybody_gets_what_the_rules_promise(
             continue
         names = await scene(api, people, resources, grid, {**echo, "name": f"Flow {number}"}, key, who)
         headers = who.person.headers if who.person else {}
+        if method == SOCKET:
+            code = await opened(app, API + path.format(**names), headers)
+            if code != closed_with(expected(rule, call, who), who):
+                wrong.append((who.name, code, expected(rule, call, who), ""))
+            continue
         answer = await api.request(
             method, (path + call.query).format(**names), json=filled(call.body, names), headers=headers
         )
@@ -268,6 +275,39 @@ async def test_everybody_gets_what_the_rules_promise(
         if outcome != expected(rule, call, who):
             wrong.append((who.name, outcome, expected(rule, call, who), answer.text[:200]))
     assert not wrong
+
+
+def closed_with(outcome: Outcome, who: Who) -> int | None:
+    """The close code that stands for an outcome; a flow of one's own tenant that one may not see has its own."""
+    at_home = who.person is not None and who.person.tenant_id == "tnt_acme" and not who.deleted
+    hidden = 4403 if at_home else 4404
+    return {401: 4401, 403: 4403, 404: hidden}.get(outcome[0])
+
+
+async def opened(app: FastAPI, path: str, headers: dict[str, str]) -> int | None:
+    """Open a socket within this process; return the code that it is closed with, None if one is let in."""
+    sent: asyncio.Queue[Json] = asyncio.Queue()
+    to_send: asyncio.Queue[Json] = asyncio.Queue()
+    for message in (
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "bytes": b"\x00\x00\x01\x00"},
+    ):
+        to_send.put_nowait(message)
+    scope = {
+        "type": "websocket",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "subprotocols": [],
+    }
+    task = asyncio.create_task(app(scope, to_send.get, sent.put))
+    assert (await sent.get())["type"] == "websocket.accept"
+    answer = await sent.get()
+    to_send.put_nowait({"type": "websocket.disconnect", "code": 1000})
+    await task
+    code: int | None = answer.get("code")
+    return code
 
 
 async def scene(

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from scaiflow_api.app import create_app
 from scaiflow_api.resources import open_resources
 from scaiflow_api.settings import Settings, Store
-from scaiflow_api.web.routes import rules
+from scaiflow_api.web.routes import SOCKET, rules
 
 PUBLIC = {
     ("GET", "/"),
@@ -49,7 +49,7 @@ def test_reading_needs_view_and_changing_needs_manage(app: FastAPI) -> None:
     for rule in rules(app):
         if rule.permission is not None:
             # Whoever may look may also say so: presence changes no flow.
-            reads = rule.method == "GET" or rule.path in stateless or "/presence" in rule.path
+            reads = rule.method in ("GET", SOCKET) or rule.path in stateless or "/presence" in rule.path
             assert rule.permission == ("scaicore:view" if reads else "scaicore:manage"), rule
 
 
@@ -77,7 +77,7 @@ async def test_every_protected_route_refuses_a_caller_without_a_token(app: FastA
         transport = httpx.ASGITransport(served, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             for rule in rules(served):
-                if not rule.public:
+                if not rule.public and rule.method != SOCKET:
                     answer = await client.request(rule.method, re.sub(r"\{[^}]+\}", "x", rule.path))
                     assert (answer.status_code, answer.json()["detail"]["error"]) == (
                         401,

@@ -1,0 +1,160 @@
+"""Who is where: what peers say of themselves, under the names that their tokens give them.
+
+A client's id belongs to the socket that spoke for it first. What another socket says of it is dropped without a
+word: y-websocket's own clients repeat what they heard of others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+
+from scaiflow_api.domains.sync.varints import Malformed, Reader, encoded, with_length
+
+MOST_CLIENTS: Final = 16
+"""Client ids that one socket may speak for: a page has one, and may have had others before it lost its connection."""
+FORGOTTEN_AFTER_S: Final = 30.0
+"""Yjs's own: a client that lives says so every 15 seconds."""
+_GONE: Final = b"null"
+
+Owner = TypeVar("Owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who stands behind a socket."""
+
+    tenant_id: str
+    user_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is said of one client: JSON, or `null` when it is gone."""
+
+    client: int
+    clock: int
+    state: bytes
+
+    @property
+    def gone(self) -> bool:
+        return self.state == _GONE
+
+
+@dataclass(slots=True)
+class _Known(Generic[Owner]):
+    entry: Entry
+    owner: Owner | None
+    """None: it is at another process."""
+    person: Person | None
+    heard_at: float
+
+
+def decoded(update: bytes) -> list[Entry]:
+    """Read an awareness update. Raises Malformed."""
+    reader = Reader(update)
+    entries = [Entry(reader.number(), reader.number(), reader.data()) for _ in range(reader.number())]
+    reader.end()
+    return entries
+
+
+def written(entries: Iterable[Entry]) -> bytes:
+    """Write an awareness update."""
+    parts = [encoded(entry.client) + encoded(entry.clock) + with_length(entry.state) for entry in entries]
+    return encoded(len(parts)) + b"".join(parts)
+
+
+@dataclass(slots=True)
+class WhoIsWhere(Generic[Owner]):
+    """The awareness of one room. `Owner` is a socket of this process."""
+
+    _known: dict[int, _Known[Owner]] = field(default_factory=dict)
+
+    def hear(self, update: bytes, owner: Owner, person: Person, now: float) -> list[Entry]:
+        """Take what a socket says; return what the others should hear. Raises Malformed."""
+        mine = {client for client, known in self._known.items() if known.owner is owner}
+        heard = []
+        for entry in decoded(update):
+            state = _named(entry.state, person)
+            known = self._known.get(entry.client)
+            if known is not None and known.owner is not owner:
+                # The same person comes again before we saw that the old socket is gone.
+                if known.owner is None or known.person != person:
+                    continue
+            elif known is None and (state == _GONE or len(mine) >= MOST_CLIENTS):
+                continue
+            told = Entry(entry.client, entry.clock, state)
+            if known is not None and not _newer(told, known.entry):
+                known.owner = owner
+                continue
+            mine.add(entry.client)
+            heard.append(told)
+            self._take(told, owner, person, now)
+        return heard
+
+    def hear_from_afar(self, update: bytes, now: float) -> list[Entry]:
+        """Take what another process tells of its sockets; return what ours should hear."""
+        heard = []
+        for entry in decoded(update):
+            known = self._known.get(entry.client)
+            if known is None:
+                if entry.gone:
+                    continue
+            elif known.owner is not None or not _newer(entry, known.entry):
+                continue
+            heard.append(entry)
+            self._take(entry, None, None, now)
+        return heard
+
+    def leave(self, owner: Owner) -> list[Entry]:
+        """Forget the clients of a socket; return what the others should hear."""
+        left = [client for client, known in self._known.items() if known.owner is owner]
+        return [_gone(self._known.pop(client).entry) for client in left]
+
+    def forget_silent(self, now: float) -> list[Entry]:
+        """Forget clients elsewhere that have not been heard of for long; return what the others should hear."""
+        silent = [
+            client
+            for client, known in self._known.items()
+            if known.owner is None and now - known.heard_at > FORGOTTEN_AFTER_S
+        ]
+        return [_gone(self._known.pop(client).entry) for client in silent]
+
+    def all(self) -> list[Entry]:
+        """Return what a newcomer should hear."""
+        return [known.entry for known in self._known.values()]
+
+    def ours(self) -> list[Entry]:
+        """Return what another process should hear."""
+        return [known.entry for known in self._known.values() if known.owner is not None]
+
+    def _take(self, entry: Entry, owner: Owner | None, person: Person | None, now: float) -> None:
+        if entry.gone:
+            self._known.pop(entry.client, None)
+        else:
+            self._known[entry.client] = _Known(entry, owner, person, now)
+
+
+def _newer(entry: Entry, known: Entry) -> bool:
+    return entry.clock > known.clock or (entry.clock == known.clock and entry.gone and not known.gone)
+
+
+def _gone(entry: Entry) -> Entry:
+    return Entry(entry.client, entry.clock, _GONE)
+
+
+def _named(state: bytes, person: Person) -> bytes:
+    """Return a state with the name that is its sender's own. Raises Malformed."""
+    try:
+        said: Any = orjson.loads(state)
+    except orjson.JSONDecodeError:
+        raise Malformed("a state of awareness is no JSON") from None
+    if said is None:
+        return _GONE
+    if not isinstance(said, dict):
+        raise Malformed("a state of awareness is no object")
+    user = said.get("user")
+    said["user"] = {**(user if isinstance(user, dict) else {}), "id": person.user_id, "name": person.name}
+    return orjson.dumps(said)

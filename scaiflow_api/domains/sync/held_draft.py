@@ -1,0 +1,180 @@
+"""A draft as one room holds it: how far it has read the log, and what the keeper knows of it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import structlog
+
+from scaiflow_api.db.drafts import Entry
+from scaiflow_api.db.models.draft import SyncDocument
+from scaiflow_api.domains.sync.keeper.client import Keeper
+from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
+from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
+from scaiflow_api.domains.sync.log import DraftLog, Place
+
+log = structlog.get_logger(__name__)
+
+_ATTEMPTS: Final = 5
+"""How often a draft is opened again because the keeper ended over somebody else's."""
+_LARGE: Final = 64 * 1024
+"""An entry that may be several others merged: what of it was there already is not sent on."""
+
+Answer = TypeVar("Answer")
+
+
+class EpochOver(Exception):
+    """The draft was begun anew."""
+
+
+class HeldDraft:
+    """Not for two at a time. Raises DatabaseUnavailable, EpochOver, and HelperLost when the keeper fails for good."""
+
+    def __init__(
+        self, key: str, draft: SyncDocument, seed_client: int, keeper: Keeper, draft_log: DraftLog
+    ) -> None:
+        self.seq = 0
+        """The last entry of the log that it has read."""
+        self.size = 0
+        self._key = key
+        self._draft = draft
+        self._seed_client = seed_client
+        self._keeper = keeper
+        self._log = draft_log
+        self._merged_seq = draft.merged_seq
+        self._mergeable = True
+        self._unseen: list[bytes] = []
+        self._whole: tuple[int, bytes, bytes] | None = None
+
+    @property
+    def epoch(self) -> str:
+        return self._draft.epoch
+
+    @property
+    def unmerged(self) -> int:
+        """How many entries of the log came since it was merged last."""
+        return self.seq - max(self._merged_seq, 1)
+
+    async def open(self, entries: Sequence[Entry]) -> None:
+        """Have the keeper hold what the log says."""
+        await self._hand_over(entries, [])
+        self.seq, self.size = entries[-1].seq, sum(len(entry.update) for entry in entries)
+
+    async def judge(self, changes: list[tuple[bytes, bool]]) -> list[tuple[str, bytes]]:
+        """Apply changes in the keeper; return as `Keeper.apply` does. One that it does not survive is invalid."""
+        try:
+            return await self._asked(lambda: self._keeper.apply(self._key, changes))
+        except HelperCrashed:
+            log.warning("a change ended the keeper", draft=self._key, changes=len(changes))
+        return await self._judged_one_by_one(changes)
+
+    async def store(self, updates: list[bytes]) -> list[bytes]:
+        """Add changes that were judged to the log; return what others added before them."""
+        last = await self._log.append(self._draft, updates)
+        if last is None:
+            raise EpochOver
+        self.size += sum(map(len, updates))
+        if last - len(updates) == self.seq:
+            self.seq = last
+            return []
+        return await self.catch_up()
+
+    async def catch_up(self) -> list[bytes]:
+        """Read what others added to the log; return what is new of it."""
+        entries = await self._log.since(self._draft, self.seq)
+        if not entries:
+            place = Place(self._draft.tenant_id, self._draft.flow_id)
+            now = await self._log.find(place)
+            if now is None or now.epoch != self._draft.epoch:
+                raise EpochOver
+        else:
+            judged = await self.judge([(entry.update, len(entry.update) > _LARGE) for entry in entries])
+            self._unseen += [update for verdict, update in judged if verdict == CHANGED]
+            self.seq = max(self.seq, entries[-1].seq)
+            self.size += sum(len(update) for _, update in judged)
+        unseen, self._unseen = self._unseen, []
+        return unseen
+
+    async def adds(self, update: bytes) -> bool:
+        """Tell whether a change would change the draft; one that the keeper does not survive would."""
+        try:
+            return await self._asked(lambda: self._keeper.adds(self._key, update))
+        except HelperCrashed:
+            return True
+
+    async def lacked_by(self, vector: bytes) -> tuple[bytes, bytes] | None:
+        """Return as `Keeper.lacked_by` does."""
+        return await self._asked(lambda: self._keeper.lacked_by(self._key, vector))
+
+    async def whole(self) -> tuple[bytes, bytes]:
+        """Return the draft as one update, and its state vector; kept until the draft changes."""
+        if self._whole is None or self._whole[0] != self.seq:
+            seq = self.seq
+            self._whole = (seq, *await self._asked(lambda: self._keeper.whole(self._key)))
+        return self._whole[1:]
+
+    async def merge(self) -> None:
+        """Put one entry in the place of the log, unless something of it could not be read."""
+        if not self._mergeable:
+            return
+        seq, (update, _) = self.seq, await self.whole()
+        await self._log.merge(self._draft, seq=seq, merged=update)
+        self._merged_seq, self.size = seq, len(update)
+
+    def drop_copy(self) -> None:
+        """Free the memory of what `whole` returned last."""
+        self._whole = None
+
+    async def forget(self) -> None:
+        """Have the keeper hold it no longer."""
+        await self._keeper.forget(self._key)
+
+    async def _judged_one_by_one(self, changes: list[tuple[bytes, bool]]) -> list[tuple[str, bytes]]:
+        judged: list[tuple[str, bytes]] = []
+        kept: list[bytes] = []
+        await self._open_again(kept)
+        for change in changes:
+            try:
+                (verdict,) = await self._asked(lambda: self._keeper.apply(self._key, [change]), kept)  # noqa: B023 - asked at once
+            except HelperCrashed:
+                verdict = (INVALID, b"")
+                await self._open_again(kept)
+            if verdict[0] == CHANGED:
+                kept.append(verdict[1])
+            judged.append(verdict)
+        return judged
+
+    async def _asked(self, ask: Callable[[], Awaitable[Answer]], kept: Sequence[bytes] = ()) -> Answer:
+        """Ask, and once more where the keeper ended over somebody else's question."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await ask()
+            except HelperCrashed:
+                raise
+            except HelperLost:
+                await self._open_again(kept)
+        raise HelperLost
+
+    async def _open_again(self, kept: Sequence[bytes]) -> None:
+        """Hand the stored log, and what was `kept` of the changes in work, to a keeper that has lost it."""
+        entries = await self._log.since(self._draft, 0)
+        if not entries:
+            raise EpochOver
+        for _ in range(_ATTEMPTS):
+            try:
+                await self._hand_over(entries, kept)
+                break
+            except HelperCrashed:
+                raise
+            except HelperLost:
+                continue
+        else:
+            raise HelperLost
+        self._unseen += [entry.update for entry in entries if entry.seq > self.seq]
+        self.seq = entries[-1].seq
+
+    async def _hand_over(self, entries: Sequence[Entry], kept: Sequence[bytes]) -> None:
+        updates = [entry.update for entry in entries]
+        unreadable = await self._keeper.open(self._key, self._seed_client, [*updates, *kept])
+        if unreadable:
+            log.error("entries of a draft cannot be read", draft=self._key, unreadable=unreadable)
+        self._mergeable = not unreadable

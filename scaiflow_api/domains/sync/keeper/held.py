@@ -1,0 +1,130 @@
+"""A draft in the keeper's process.
+
+A panic of the library is no Exception of Python's, and nobody catches it: what it holds then is worth nothing, and
+the process ends.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pycrdt import Doc, get_state, get_update, merge_updates
+
+from scaiflow_api.domains.sync.document.epochs import FIRST_EPOCH_CLIENT
+from scaiflow_api.domains.sync.protocol import EMPTY_UPDATE, clients_of
+from scaiflow_api.domains.sync.varints import Malformed, Reader
+
+CHANGED: Final = "changed"
+NOTHING_NEW: Final = "nothing new"
+INVALID: Final = "invalid"
+OTHER_EPOCH: Final = "other epoch"
+_NO_STATE: Final = b"\x00"
+_MOST_WAITING: Final = 64
+"""Changes that wait one by one; beyond it they are made one."""
+
+Ranges = dict[int, list[tuple[int, int]]]
+
+
+@dataclass(slots=True)
+class Held:
+    """One document, and the changes that wait for others that they build upon."""
+
+    seed_client: int
+    doc: "Doc[Any]" = field(default_factory=lambda: Doc())  # noqa: PLW0108 - for its type
+    waiting: list[bytes] = field(default_factory=list)
+
+    def load(self, updates: list[bytes]) -> int:
+        """Apply a log; return how many of its entries cannot be read."""
+        return sum(self.apply(update, trim=False)[0] == INVALID for update in updates)
+
+    def apply(self, update: bytes, *, trim: bool) -> tuple[str, bytes]:
+        """Apply a change; return what it did, and the change, with `trim` without what was there already."""
+        if (verdict := self._judged(update)) != CHANGED:
+            return verdict, b""
+        try:
+            if trim:
+                update = get_update(update, self.doc.get_state())
+            self.doc.apply_update(update)
+        except (ValueError, RuntimeError):
+            return INVALID, b""
+        if _lacking(update, self.doc.get_state()):
+            self.waiting.append(update)
+            if len(self.waiting) > _MOST_WAITING:
+                self.waiting = [merge_updates(*self.waiting)]
+        return CHANGED, update
+
+    def adds(self, update: bytes) -> bool:
+        """Tell whether a change would change the document."""
+        return self._judged(update) not in (NOTHING_NEW, INVALID)
+
+    def lacked_by(self, vector: bytes) -> tuple[bytes, bytes] | None:
+        """Return what a state vector lacks, and our own; None: it tells of another epoch. Raises Malformed."""
+        if self._foreign(clients_of(vector)):
+            return None
+        return self._with_waiting(self.doc.get_update(vector)), self.doc.get_state()
+
+    def whole(self) -> tuple[bytes, bytes]:
+        """Return all of it as one update, with what still waits, and the state vector."""
+        return self._with_waiting(self.doc.get_update(_NO_STATE)), self.doc.get_state()
+
+    def _with_waiting(self, update: bytes) -> bytes:
+        state = self.doc.get_state()
+        self.waiting = [waiting for waiting in self.waiting if _lacking(waiting, state)]
+        return merge_updates(update, *self.waiting) if self.waiting else update
+
+    def _judged(self, update: bytes) -> str:
+        """Tell what a change would do, as far as that can be known without applying it."""
+        if update == EMPTY_UPDATE:
+            return NOTHING_NEW
+        try:
+            # What a history brings that is not ours begins at its beginning: nobody has it here.
+            if self._foreign(clients_of(get_state(update))):
+                return OTHER_EPOCH
+            state = self.doc.get_state()
+            lacked = get_update(update, state)
+            if lacked[0] == 0 and _within(_deleted(lacked), _deleted(self.doc.get_update(state))):
+                return NOTHING_NEW
+        except (ValueError, Malformed):
+            return INVALID
+        return CHANGED
+
+    def _foreign(self, clients: dict[int, int]) -> bool:
+        return any(client >= FIRST_EPOCH_CLIENT and client != self.seed_client for client in clients)
+
+
+def _lacking(update: bytes, state: bytes) -> bool:
+    """Tell whether something of an applied change waits for what it builds upon, or would delete."""
+    rest = get_update(update, state)
+    if rest[0] != 0:
+        return True
+    known = clients_of(state)
+    return any(
+        start + length > known.get(client, 0)
+        for client, ranges in _deleted(rest).items()
+        for start, length in ranges
+    )
+
+
+def _deleted(update: bytes) -> Ranges:
+    """Return what an update deletes, by client; it must bring nothing else."""
+    reader = Reader(update)
+    reader.number()
+    found: Ranges = {}
+    for _ in range(reader.number()):
+        client = reader.number()
+        found[client] = [(reader.number(), reader.number()) for _ in range(reader.number())]
+    reader.end()
+    return found
+
+
+def _within(some: Ranges, others: Ranges) -> bool:
+    """Tell whether all that is in `some` is also in `others`."""
+    for client, ranges in some.items():
+        there = sorted(others.get(client, ()))
+        for start, length in ranges:
+            at = start
+            for other, its in there:
+                if other <= at < other + its:
+                    at = other + its
+            if at < start + length:
+                return False
+    return True

@@ -1,0 +1,355 @@
+"""A draft that somebody has open, in one process: one thing after the other, and what shows is stored.
+
+A change goes: judged by the keeper, stored with all others that came meanwhile, sent to everybody else. What other
+processes stored comes in between. A peer joins between two such turns, so it lacks nothing and sees nothing that is
+not stored. Whatever fails ends the room: its peers come again, and find what is stored.
+"""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from scaiflow_api.domains.sync import awareness
+from scaiflow_api.domains.sync.closing import (
+    MALFORMED,
+    OTHER_EPOCH,
+    TOO_LARGE,
+    TRY_AGAIN,
+    Closing,
+)
+from scaiflow_api.domains.sync.counters import SyncCounters
+from scaiflow_api.domains.sync.held_draft import EpochOver, HeldDraft
+from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
+from scaiflow_api.domains.sync.keeper.held import OTHER_EPOCH as OF_ANOTHER_EPOCH
+from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
+from scaiflow_api.domains.sync.log import Place
+from scaiflow_api.domains.sync.peer import Peer
+from scaiflow_api.domains.sync.protocol import (
+    EMPTY_UPDATE,
+    answer_frame,
+    awareness_frame,
+    refusal_frame,
+    state_frame,
+    update_frame,
+)
+from scaiflow_api.domains.sync.varints import Malformed
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.live import Announcements
+from scaiflow_api.live.draft_news import AwarenessChanged, LogGrew, WhoIsThere, read, topic_of, written
+from scaiflow_api.settings import Sync
+
+log = structlog.get_logger(__name__)
+
+_MOST_AT_ONCE: Final = 256
+"""Changes that are stored in one transaction."""
+_NOTHING: Final = b"\x00"
+"""The state vector of an empty document."""
+_VIEW_ONLY: Final = "You may only view this flow: your change was not taken."
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    peer: Peer | None
+    """None: the process itself makes it."""
+    update: bytes
+    answers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Joins:
+    peer: Peer
+    vector: bytes
+
+
+class Room:
+    """Made of a draft that is held already. `end` ends it; `failed` says that it ended by itself."""
+
+    def __init__(
+        self,
+        place: Place,
+        held: HeldDraft,
+        settings: Sync,
+        announcements: Announcements,
+        counters: SyncCounters,
+    ) -> None:
+        self.place = place
+        self.topic = topic_of(place.tenant_id, place.flow_id)
+        self.peers: set[Peer] = set()
+        """All who were let in, also those who have not told yet what they have."""
+        self.empty_since = time.monotonic()
+        self.failed = False
+        self.held = held
+        self.changes = asyncio.Event()
+        """Set when the draft has changed; for whoever validates it."""
+        self._settings = settings
+        self._announcements = announcements
+        self._counters = counters
+        self._me = secrets.token_bytes(8)
+        self._who = awareness.WhoIsWhere[Peer]()
+        self._work: deque[_Change | _Joins] = deque()
+        self._waiting_bytes = 0
+        self._behind = False
+        self._wanted = asyncio.Event()
+        self._room_left = asyncio.Event()
+        self._room_left.set()
+        self._ending = False
+        self._task = asyncio.create_task(self._run())
+        announcements.subscribe(self.topic, self._hear)
+        self._announce(WhoIsThere(self._me))
+        self.look_at_log()  # something may have been written before we listened
+
+    # What sockets do.
+
+    def enter(self, peer: Peer) -> None:
+        """Let a peer in. It hears nothing before it joins."""
+        self.peers.add(peer)
+
+    def leave(self, peer: Peer) -> None:
+        """Forget a peer whose socket is gone."""
+        self.peers.discard(peer)
+        self.empty_since = time.monotonic()
+        self._tell_who(self._who.leave(peer))
+
+    async def join(self, peer: Peer, vector: bytes) -> None:
+        """Give a peer what it lacks, and every change from then on."""
+        await self._add(_Joins(peer, vector), len(vector))
+
+    async def change(self, peer: Peer, update: bytes, *, answers: bool) -> None:
+        """Take a peer's change; waits while much is waiting already."""
+        self._counters.updates_received += 1
+        await self._add(_Change(peer, update, answers), len(update))
+
+    def say_who(self, peer: Peer, update: bytes) -> None:
+        """Take what a peer says of itself. Raises Malformed."""
+        self._tell_who(self._who.hear(update, peer, peer.person, time.monotonic()))
+
+    def ask_who(self, peer: Peer) -> None:
+        """Tell a peer of everybody."""
+        if everybody := self._who.all():
+            peer.send(awareness_frame(awareness.written(everybody)))
+
+    # What the process does.
+
+    def look_at_log(self, seq: int | None = None) -> None:
+        """Read what others wrote, unless `seq` is all there is and known."""
+        if seq is None or seq > self.held.seq:
+            self._behind = True
+            self._wanted.set()
+
+    async def insert(self, update: bytes) -> None:
+        """Take a change that this process makes. It does not count as a change of the flow."""
+        await self._add(_Change(None, update), len(update))
+
+    def tidy(self) -> None:
+        """Forget clients elsewhere that went silent, and the copy of the draft."""
+        self._tell_peers(self._who.forget_silent(time.monotonic()))
+        self.held.drop_copy()
+
+    async def end(self, closing: Closing) -> None:
+        """Store what was taken, close all sockets, and let go of the draft."""
+        self._ending = True
+        self._wanted.set()
+        await self._task
+        for peer in list(self.peers):
+            peer.end(closing)
+        self._announcements.unsubscribe(self.topic, self._hear)
+        if not self.failed:
+            try:
+                if self.held.unmerged > self._settings.merge_after // 10:
+                    await self.held.merge()
+                await self.held.forget()
+            except (AppError, DBAPIError, HelperLost, EpochOver) as failure:
+                log.warning("a draft was left as it is", flow_id=self.place.flow_id, failure=repr(failure))
+
+    # One thing after the other.
+
+    async def _add(self, work: _Change | _Joins, size: int) -> None:
+        while self._waiting_bytes > self._settings.max_message_bytes and not self._over:
+            self._room_left.clear()
+            await self._room_left.wait()
+        if self._over:
+            if work.peer is not None:
+                work.peer.end(TRY_AGAIN)
+            return
+        self._waiting_bytes += size
+        self._work.append(work)
+        self._wanted.set()
+
+    @property
+    def _over(self) -> bool:
+        return self._ending or self.failed
+
+    async def _run(self) -> None:
+        try:
+            while not self._ending or self._work:
+                await self._wanted.wait()
+                self._wanted.clear()
+                await self._turn()
+        except EpochOver:
+            self._fail(OTHER_EPOCH)
+        except (AppError, DBAPIError, HelperLost) as failure:
+            log.warning("a room ends", flow_id=self.place.flow_id, failure=repr(failure))
+            self._fail(TRY_AGAIN)
+        except Exception:
+            log.exception("a room ends unexpectedly", flow_id=self.place.flow_id)
+            self._fail(TRY_AGAIN)
+
+    def _fail(self, closing: Closing) -> None:
+        self.failed = True
+        self._room_left.set()
+        self._work.clear()
+        for peer in list(self.peers):
+            peer.end(closing)
+
+    async def _turn(self) -> None:
+        while self._behind or self._work:
+            if self._behind:
+                self._behind = False
+                self._deliver_foreign(await self.held.catch_up())
+            changes: list[_Change] = []
+            while self._work and isinstance(self._work[0], _Change) and len(changes) < _MOST_AT_ONCE:
+                work = self._work.popleft()
+                assert isinstance(work, _Change)
+                changes.append(work)
+            if changes:
+                self._took(sum(len(change.update) for change in changes))
+                await self._take(changes)
+            if self._work and isinstance(joins := self._work[0], _Joins):
+                self._work.popleft()
+                self._took(len(joins.vector))
+                await self._let_join(joins)
+
+    def _took(self, size: int) -> None:
+        self._waiting_bytes -= size
+        self._room_left.set()
+
+    async def _take(self, changes: list[_Change]) -> None:
+        changes = await self._allowed(changes)
+        judged = await self.held.judge([(change.update, change.answers) for change in changes])
+        kept = [
+            (change.peer, update)
+            for change, (verdict, update) in zip(changes, judged, strict=True)
+            if _is_kept(change, verdict)
+        ]
+        if not kept:
+            return
+        self._deliver_foreign(await self.held.store([update for _, update in kept]))
+        self._counters.commits += 1
+        self._counters.updates_stored += len(kept)
+        self._deliver(kept)
+        self._announce(LogGrew(self.held.seq))
+        if self.held.unmerged >= self._settings.merge_after:
+            await self._merge()
+
+    async def _allowed(self, changes: list[_Change]) -> list[_Change]:
+        """Return the changes that may be taken; the peers of the others are told why not."""
+        allowed = []
+        size = 0
+        for change in changes:
+            peer = change.peer
+            if change.update == EMPTY_UPDATE or (peer is not None and peer.closing is not None):
+                continue
+            if peer is not None and not peer.may_write:
+                # An answer repeats all that was ever deleted, also where the peer has nothing to tell.
+                if not change.answers or await self.held.adds(change.update):
+                    self._counters.updates_refused += 1
+                    peer.send(refusal_frame(_VIEW_ONLY))
+            elif await self._has_room(size + len(change.update)):
+                size += len(change.update)
+                allowed.append(change)
+            elif peer is not None:
+                peer.end(TOO_LARGE)
+        return allowed
+
+    async def _has_room(self, size: int) -> bool:
+        most = self._settings.max_document_bytes
+        if self.held.size + size > most and self.held.unmerged:
+            await self._merge()
+        return self.held.size + size <= most
+
+    async def _merge(self) -> None:
+        await self.held.merge()
+        self._counters.merges += 1
+
+    async def _let_join(self, joins: _Joins) -> None:
+        peer = joins.peer
+        if peer.closing is not None:
+            return
+        if joins.vector == _NOTHING:
+            update, vector = await self.held.whole()
+        else:
+            try:
+                lacked = await self.held.lacked_by(joins.vector)
+            except (Malformed, HelperCrashed):
+                peer.end(MALFORMED)
+                return
+            if lacked is None:
+                peer.end(OTHER_EPOCH)
+                return
+            update, vector = lacked
+        peer.send(answer_frame(update), beginning=not peer.joined)
+        peer.send(state_frame(vector), beginning=not peer.joined)
+        if not peer.joined:
+            peer.joined = True
+            self.ask_who(peer)
+
+    def _deliver_foreign(self, updates: list[bytes]) -> None:
+        if updates:
+            self._deliver([(None, update) for update in updates])
+            self.changes.set()
+
+    def _deliver(self, updates: list[tuple[Peer | None, bytes]]) -> None:
+        """Send changes that are stored to everybody but who made them."""
+        for maker, update in updates:
+            frame = update_frame(update)
+            for peer in self.peers:
+                if peer is not maker and peer.joined:
+                    peer.send(frame)
+                    self._counters.updates_delivered += 1
+            if maker is not None:
+                self.changes.set()
+
+    # Who is where.
+
+    def _tell_who(self, entries: list[awareness.Entry]) -> None:
+        self._tell_peers(entries)
+        if entries:
+            self._announce(AwarenessChanged(self._me, awareness.written(entries)))
+
+    def _tell_peers(self, entries: list[awareness.Entry]) -> None:
+        """Tell everybody, also who said it: to hear nothing for long makes y-websocket's clients start anew."""
+        if entries:
+            frame = awareness_frame(awareness.written(entries))
+            for peer in self.peers:
+                if peer.joined:
+                    peer.send(frame)
+
+    def _announce(self, news: LogGrew | AwarenessChanged | WhoIsThere) -> None:
+        self._announcements.publish(self.topic, written(news))
+
+    def _hear(self, message: bytes) -> None:
+        """Take what other processes, or other parts of this one, announce."""
+        match read(message):
+            case LogGrew(seq):
+                self.look_at_log(seq)
+            case AwarenessChanged(room, update) if room != self._me:
+                try:
+                    self._tell_peers(self._who.hear_from_afar(update, time.monotonic()))
+                except Malformed:
+                    log.warning("awareness of another process cannot be read", flow_id=self.place.flow_id)
+            case WhoIsThere(room) if room != self._me and (ours := self._who.ours()):
+                self._announce(AwarenessChanged(self._me, awareness.written(ours)))
+
+
+def _is_kept(change: _Change, verdict: str) -> bool:
+    """Tell whether a judged change is to be stored; a peer whose change never could be is closed."""
+    refused = {INVALID: MALFORMED, OF_ANOTHER_EPOCH: OTHER_EPOCH}.get(verdict)
+    if refused is not None and change.peer is not None:
+        change.peer.end(refused)
+    return verdict == CHANGED

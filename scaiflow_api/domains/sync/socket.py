@@ -1,0 +1,195 @@
+"""One socket, from its handshake to its end."""
+
+import asyncio
+import re
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from fastapi import WebSocket, WebSocketDisconnect
+from sqlalchemy.exc import DBAPIError
+
+from scaiflow_api.auth.errors import AccountNotActive, InvalidToken, NotAuthenticated, PermissionDenied
+from scaiflow_api.auth.tenancy import reads_of
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows.errors import FlowNotFound
+from scaiflow_api.domains.sync.access import Admitted, access_of
+from scaiflow_api.domains.sync.closing import (
+    MALFORMED,
+    NO_ACCESS,
+    NO_FLOW,
+    NOT_AUTHENTICATED,
+    TOO_LARGE,
+    TOO_MANY_PEERS,
+    TRY_AGAIN,
+    UNAVAILABLE,
+    Closing,
+)
+from scaiflow_api.domains.sync.keeper.helper import HelperLost
+from scaiflow_api.domains.sync.opening import DraftContended
+from scaiflow_api.domains.sync.peer import Peer
+from scaiflow_api.domains.sync.protocol import Awareness, QueryAwareness, State, Update, decoded
+from scaiflow_api.domains.sync.repository import SyncRepository
+from scaiflow_api.domains.sync.room import Room
+from scaiflow_api.domains.sync.rooms import Rooms, TooManyPeers
+from scaiflow_api.domains.sync.varints import Malformed
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.settings import Sync
+from scaiflow_api.upstreams.errors import UpstreamError
+from scaiflow_api.web.sockets import Admission, abort, note_refusal
+
+log = structlog.get_logger(__name__)
+
+_CLOSE_WITHIN_S: Final = 2.0
+_CUT_AFTER_S: Final = 10.0
+"""How long the other end has to answer a close before the connection is cut: who does not read would keep it."""
+_MOST_VECTOR_BYTES: Final = 1024 * 1024
+"""A state vector of some hundred thousand clients."""
+
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+
+
+class Refused(Exception):
+    """The socket is to be closed."""
+
+    def __init__(self, closing: Closing) -> None:
+        super().__init__(closing)
+        self.closing = closing
+
+
+class SyncSocket:
+    """Serves one accepted socket with `run`."""
+
+    def __init__(
+        self, websocket: WebSocket, flow_id: str, *, rooms: Rooms, db: Database, settings: Sync
+    ) -> None:
+        self._websocket = websocket
+        self._flow_id = flow_id
+        self._rooms = rooms
+        self._db = db
+        self._settings = settings
+        self._gone = False
+
+    async def run(self, admission: Admission) -> None:
+        """Let the caller in, and carry messages until one of the two has enough."""
+        peer: Peer | None = None
+        room: Room | None = None
+        closing: Closing | None = None
+        try:
+            # What comes in does not prolong it.
+            async with asyncio.timeout(self._settings.opening_timeout_s):
+                flow, admitted, may_write = await self._admitted(admission)
+                peer = Peer(
+                    self._websocket,
+                    admitted,
+                    may_write=may_write,
+                    most_waiting=self._settings.max_outbound_bytes,
+                    counters=self._rooms.counters,
+                )
+                room = await self._rooms.enter(flow, peer)
+                while not await self._handled(peer, room, State):
+                    pass
+            await self._carry(peer, room)
+        except Refused as refused:
+            closing = refused.closing
+        except Malformed:
+            closing = MALFORMED
+        except WebSocketDisconnect:
+            self._gone = True
+        except TooManyPeers:
+            closing = TOO_MANY_PEERS
+        except (AppError, UpstreamError, DBAPIError, HelperLost, DraftContended, TimeoutError) as failure:
+            log.warning("socket not served", flow_id=self._flow_id, failure=repr(failure))
+            closing = UNAVAILABLE
+        except Exception:
+            log.exception("socket not served", flow_id=self._flow_id)
+            closing = TRY_AGAIN
+        finally:
+            if room is not None and peer is not None:
+                room.leave(peer)
+        await self._close((peer and peer.closing) or closing)
+
+    async def _admitted(self, admission: Admission) -> tuple[Flow, Admitted, bool]:
+        """Return the flow, who comes, and whether they may write. Raises Refused."""
+        try:
+            caller, claims, permissions = await admission(self._websocket)
+        except (NotAuthenticated, InvalidToken, AccountNotActive):
+            raise Refused(NOT_AUTHENTICATED) from None
+        except PermissionDenied:
+            raise Refused(NO_ACCESS) from None
+        admitted = Admitted(caller, claims, permissions)
+        found = None
+        if _ID.fullmatch(self._flow_id):
+            async with self._db.read() as session:
+                found = await SyncRepository(session).find(self._flow_id, reads_of(caller))
+        there = found is not None and not found.deleted
+        access = access_of(admitted, found) if there else NO_FLOW
+        if found is None or isinstance(access, Closing):
+            await note_refusal(self._websocket, FlowNotFound(flow_id=self._flow_id))
+            raise Refused(access if isinstance(access, Closing) else NO_FLOW)
+        return found.flow, admitted, access
+
+    async def _carry(self, peer: Peer, room: Room) -> None:
+        tasks = [
+            asyncio.create_task(self._read(peer, room)),
+            asyncio.create_task(peer.write()),
+            asyncio.create_task(peer.ended.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            await task
+
+    async def _read(self, peer: Peer, room: Room) -> None:
+        while True:
+            await self._handled(peer, room)
+
+    async def _handled(self, peer: Peer, room: Room, wanted: type[State] | None = None) -> bool:
+        """Take one message; tells whether it is of the `wanted` kind, before which no change may come."""
+        message = decoded(await self._frame())
+        match message:
+            case State(vector):
+                if len(vector) > _MOST_VECTOR_BYTES:
+                    raise Refused(TOO_LARGE)
+                await room.join(peer, vector)
+            case Update(update, answers):
+                if wanted is not None:
+                    raise Malformed("a change before the state that it comes from")
+                await room.change(peer, update, answers=answers)
+            case Awareness(update):
+                if len(update) > self._settings.max_awareness_bytes:
+                    raise Refused(TOO_LARGE)
+                room.say_who(peer, update)
+            case QueryAwareness():
+                room.ask_who(peer)
+        return wanted is not None and isinstance(message, wanted)
+
+    async def _frame(self) -> bytes:
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        frame: bytes | None = message.get("bytes")
+        if frame is None:
+            raise Malformed("a message of text")
+        self._rooms.counters.bytes_received += len(frame)
+        if len(frame) > self._settings.max_message_bytes:
+            raise Refused(TOO_LARGE)
+        return frame
+
+    async def _close(self, closing: Closing | None) -> None:
+        if closing is None or self._gone:
+            return
+        self._rooms.counters.closed[closing.code] += 1
+        try:
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await self._websocket.close(*closing)
+            asyncio.get_running_loop().call_later(_CUT_AFTER_S, abort, self._websocket)
+        except (TimeoutError, RuntimeError, WebSocketDisconnect):
+            with suppress(RuntimeError):
+                abort(self._websocket)

@@ -1,0 +1,74 @@
+"""The look that a process takes every two seconds at all its rooms: who may still be there, and what others wrote.
+
+Three questions to the database, however many sockets there are. So a change of grants, groups, roles and accounts
+counts in every process, whoever made it and however; and nothing is missed that an announcement should have told.
+"""
+
+from collections.abc import Sequence
+
+from scaiflow_api.db.principals import Standing
+from scaiflow_api.domains.sync.access import access_of
+from scaiflow_api.domains.sync.closing import NOT_AUTHENTICATED, OTHER_EPOCH, Closing
+from scaiflow_api.domains.sync.opening import Opening
+from scaiflow_api.domains.sync.peer import Peer
+from scaiflow_api.domains.sync.repository import FlowNow, SyncRepository
+from scaiflow_api.domains.sync.room import Room
+from scaiflow_api.resources import Resources
+
+
+class Watch:
+    """Raises what the database raises; then nothing was judged, but for tokens that are over."""
+
+    def __init__(self, resources: Resources, opening: Opening) -> None:
+        self._db = resources.db
+        self._principals = resources.principals
+        self._clock = resources.clock
+        self._opening = opening
+
+    async def look(self, rooms: Sequence[Room]) -> None:
+        """Judge all peers, and have rooms read what is new."""
+        now = self._clock.now().timestamp()
+        for room in rooms:
+            for peer in list(room.peers):
+                if peer.admitted.expired(now):
+                    peer.end(NOT_AUTHENTICATED)
+        if not rooms:
+            return
+        async with self._db.read() as session:
+            flows = await SyncRepository(session).flows(
+                {(room.place.tenant_id, room.place.flow_id) for room in rooms}
+            )
+        people = {
+            (peer.person.tenant_id, peer.person.user_id)
+            for room in rooms
+            for peer in room.peers
+            if peer.admitted.claims is not None
+        }
+        standings = await self._principals.find_all(people)
+        for room in rooms:
+            flow = flows.get((room.place.tenant_id, room.place.flow_id))
+            for peer in list(room.peers):
+                _judge(peer, flow, standings)
+            if flow is not None and not flow.deleted:
+                await self._compare(room, flow)
+
+    async def _compare(self, room: Room, now: FlowNow) -> None:
+        """Have a room read what others wrote; and what a version brought whose saving did not come that far."""
+        draft = now.draft
+        if draft is None or draft.epoch != room.held.epoch:
+            for peer in list(room.peers):
+                peer.end(OTHER_EPOCH)
+            room.look_at_log()  # and find that its epoch is over
+        elif draft.last_seq > room.held.seq:
+            room.look_at_log()
+        if draft is not None and draft.applied_version != now.flow.version:
+            await self._opening.load(now.flow)
+
+
+def _judge(peer: Peer, flow: FlowNow | None, standings: dict[tuple[str, str], Standing]) -> None:
+    admitted = peer.admitted.now(standings.get((peer.person.tenant_id, peer.person.user_id)))
+    access = admitted if isinstance(admitted, Closing) else access_of(admitted, flow)
+    if isinstance(access, Closing):
+        peer.end(access)
+    else:
+        peer.may_write = access
