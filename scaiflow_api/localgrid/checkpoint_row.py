@@ -61,9 +61,18 @@ class Checkpoint:
         """The key of a resolution that says what was chosen."""
         return str(self._decision.get("field") or "decision")
 
-    def as_resolution(self, given: Value) -> Value:
-        """Return what is bound: an object, which a text becomes as the decision."""
-        return {self.decision_field: given} if isinstance(given, str) else given
+    def as_resolution(self, given: Value) -> dict[str, Value]:
+        """Return what is bound: an object, which a text becomes as the decision.
+
+        Raises ValueError where it is neither, or decides for none of the options.
+        """
+        resolution: Value = {self.decision_field: given} if isinstance(given, str) else given
+        if not isinstance(resolution, dict):
+            raise ValueError("a resolution is a text or an object")  # noqa: TRY004 - the value is the caller's
+        chosen, options = resolution.get(self.decision_field), self.option_ids
+        if options and chosen is not None and chosen not in options:
+            raise ValueError(f"{chosen!r} is none of the options: {', '.join(map(str, options))}")
+        return resolution
 
     @property
     def _decision(self) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from scaiflow_api.expressions import Value
+from scaiflow_api.localgrid import reviews
 from scaiflow_api.localgrid.checkpoint_row import ESCALATE, ESCALATION_TARGET, Checkpoint, assignment
 from scaiflow_api.localgrid.event_log import NewEvent, append, wire_time
+from scaiflow_api.localgrid.scaiqueue.message import Message
 from scaiflow_api.localgrid.store import Store
 
 PENDING = "scaicore.checkpoint_pending"
@@ -30,8 +32,9 @@ class Ending:
     comment: str | None = None
 
 
-def insert(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
-    """Keep a new checkpoint, and tell."""
+def insert(connection: sqlite3.Connection, checkpoint: Checkpoint, now: datetime) -> None:
+    """Keep a new checkpoint, have its queue ask, and tell."""
+    checkpoint = reviews.published(connection, checkpoint, now.timestamp())
     connection.execute(
         "INSERT INTO checkpoints (id, tenant_id, core_id, execution_id, place, status, expires_at, details)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -55,7 +58,19 @@ def end(connection: sqlite3.Connection, checkpoint: Checkpoint, ending: Ending) 
     }
     ended = _update(connection, replace(checkpoint, status=ending.status, details=details))
     _tell(connection, ENDED, ended, now)
+    reviews.withdraw(connection, ended, ending.now.timestamp())
     return ended
+
+
+def end_by_message(connection: sqlite3.Connection, message: Message, ending: Ending) -> Checkpoint | None:
+    """End the pending checkpoint that a message asks for, if it does. Raises ValueError: that is no answer."""
+    if message.published["message_type"] != reviews.MESSAGE_TYPE or message.source["type"] != "core":
+        return None
+    checkpoint = find(connection, message.tenant_id, message.published["correlation_id"])
+    if checkpoint is None or checkpoint.status != "pending":
+        return None
+    resolution = checkpoint.as_resolution(ending.resolution)
+    return end(connection, checkpoint, replace(ending, resolution=resolution))
 
 
 def cancel_pending(connection: sqlite3.Connection, execution_id: str, now: datetime) -> None:
@@ -78,7 +93,7 @@ def expire_due(connection: sqlite3.Connection, now: datetime) -> list[Checkpoint
         if action == ESCALATE:
             _escalate(connection, checkpoint, now)
         elif action.startswith(_RESOLVE):
-            chosen = checkpoint.as_resolution(action.removeprefix(_RESOLVE))
+            chosen = {checkpoint.decision_field: action.removeprefix(_RESOLVE)}
             ended.append(end(connection, checkpoint, Ending("resolved", now, chosen)))
         else:
             ended.append(end(connection, checkpoint, Ending("expired", now)))

@@ -48,7 +48,7 @@ class Desk:
         for checkpoint in await self._store.write(
             lambda connection: checkpoint_table.expire_due(connection, now)
         ):
-            self._hand_over(checkpoint)
+            self.hand_over(checkpoint)
 
     async def find(self, tenant_id: str, checkpoint_id: str) -> Checkpoint | None:
         await self.expire()
@@ -94,10 +94,11 @@ class Desk:
 
         ended = await self._store.write(apply)
         if ended is not None:
-            self._hand_over(ended)
+            self.hand_over(ended)
         return ended
 
-    def _hand_over(self, checkpoint: Checkpoint) -> None:
+    def hand_over(self, checkpoint: Checkpoint) -> None:
+        """Let the run go on that waits for a checkpoint which has ended."""
         live = self._runs.live(checkpoint.execution_id)
         answer = checkpoint.answer
         if live is not None and answer is not None:

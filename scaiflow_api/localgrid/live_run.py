@@ -145,7 +145,7 @@ class LiveRun:
             raise BlockFailed(
                 "EVALUATION_ERROR", f"the question cannot be written as JSON: {error}"
             ) from None
-        self.journal.write(partial(checkpoint_table.insert, checkpoint=checkpoint))
+        self.journal.write(partial(checkpoint_table.insert, checkpoint=checkpoint, now=now))
         try:
             await self.journal.settle()
         except asyncio.CancelledError:

@@ -19,6 +19,7 @@ from scaiflow_api.localgrid.desk import Desk
 from scaiflow_api.localgrid.event_log import EventLog, StoredEvent
 from scaiflow_api.localgrid.invocation import Execution, Invocation
 from scaiflow_api.localgrid.runs import Runs
+from scaiflow_api.localgrid.scaiqueue.schema import TABLES
 from scaiflow_api.localgrid.store import Store
 
 TENANT = "tnt_acme"
@@ -34,7 +35,7 @@ class Bench:
     limits: dict[str, Any] = field(default_factory=dict)
 
     async def start(self) -> None:
-        self.store = Store(self.path)
+        self.store = Store(self.path, TABLES)
         await self.store.open()
         config = a_config(self.path, **self.limits)
         self.runs = Runs(self.store, self.clock, config, self.models, lambda _: True)

@@ -4,66 +4,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from localgrid_ir import a_module, asks, sets
+from localgrid_ir import asks
+from localgrid_people import APPROVAL, ended, listed, manifest, read, resolve, suspended, waits
 from localgrid_support import SCAICORE, Caller, FakeClock, RunningGrid, error_of, running_grid
 
-from scaiflow_api.compiler import compile_flow, ir
-from scaiflow_api.compiler.manifest.writer import emit_yaml
+from scaiflow_api.compiler import compile_flow
 from scaiflow_api.localgrid import GridConfig
 
 
 @pytest.fixture
 async def bob(grid: RunningGrid) -> Caller:
     return await grid.caller("usr_bob")
-
-
-def manifest(*body: ir.AnyBlock) -> str:
-    """Return the manifest of a Core whose output is what its checkpoint answered."""
-    return emit_yaml(a_module(*body, sets("node_last", output="{{ ok }}")))
-
-
-def waits(node_id: str | None = "node_ok", **more: Any) -> ir.CheckpointBlock:
-    return ir.CheckpointBlock(**{"node_id": node_id, "checkpoint_type": "approval", **more})
-
-
-APPROVAL = manifest(waits(prompt="Pay {{ amount }}?", options=("approve", {"id": "reject", "label": "No"})))
-
-
-async def suspended(bob: Caller, text: str = APPROVAL, **body: Any) -> tuple[str, dict[str, Any]]:
-    """Deploy a Core and invoke it; return its id and the checkpoint that it waits for."""
-    core_id = await bob.running(text)
-    answer = await bob.invoke(core_id, **{"input": {"amount": 7}, **body})
-    assert (answer["status"], answer["output"]) == ("SUSPENDED", None), answer
-    return core_id, await read(bob, answer["checkpoint_id"])
-
-
-async def read(caller: Caller, checkpoint_id: str) -> dict[str, Any]:
-    response = await caller("GET", f"{SCAICORE}/checkpoints/{checkpoint_id}")
-    assert response.status_code == 200, response.text
-    data: dict[str, Any] = response.json()["data"]
-    return data
-
-
-async def listed(caller: Caller, **params: Any) -> list[dict[str, Any]]:
-    response = await caller("GET", f"{SCAICORE}/checkpoints", params=params)
-    assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["data"]["checkpoints"]
-    return found
-
-
-async def resolve(caller: Caller, row: dict[str, Any], resolution: Any = "approve", **more: Any) -> Any:
-    path = f"{SCAICORE}/checkpoints/{row['id']}/resolve"
-    return await caller("POST", path, json={"resolution": resolution, **more})
-
-
-async def ended(caller: Caller, execution_id: str) -> dict[str, Any]:
-    """Return an execution once it no longer goes on."""
-    while True:
-        response = await caller("GET", f"{SCAICORE}/executions/{execution_id}")
-        assert response.status_code == 200, response.text
-        data: dict[str, Any] = response.json()["data"]
-        if data["status"] not in {"RUNNING", "SUSPENDED"}:
-            return data
 
 
 async def test_a_checkpoint_suspends_a_run_and_its_row_tells_all(bob: Caller) -> None:
@@ -177,34 +128,6 @@ async def test_options_limit_the_decision_and_nothing_else(bob: Caller, resoluti
     _, row = await suspended(bob)
 
     assert (await resolve(bob, row, resolution)).status_code == 200
-
-
-async def test_a_review_has_its_form_and_its_queue(bob: Caller) -> None:
-    form = (
-        {"type": "context", "content": "Amount: {{ amount }}"},
-        {"type": "decision", "field": "verdict", "options": ["yes", {"id": "no"}]},
-    )
-    block = waits(
-        checkpoint_type="hitl_review",
-        sections=form,
-        assignee="group:{{ 'grp_' + 'eng' }}",
-        priority="high",
-        hitl_target=ir.HitlTarget(scope="support", queue="review", hitl_spec={"sections": list(form)}),
-    )
-    _, row = await suspended(bob, manifest(block))
-    wrong = await resolve(bob, row, "approve")
-    resolved = (await resolve(bob, row, "no")).json()["data"]
-
-    shown = [{"type": "context", "content": "Amount: 7"}, form[1]]
-    assert row["context"] == {
-        "node_id": "node_ok",
-        "sections": shown,
-        "hitl_target": {"scope": "support", "queue": "review", "hitl_spec": {"sections": shown}},
-    }
-    assert row["assignee_resolved"] == {"type": "group", "value": "grp_eng"}
-    assert (row["assignee_type"], row["priority"]) == ("group", "high")
-    assert (wrong.status_code, "yes, no" in error_of(wrong)["message"]) == (422, True)
-    assert resolved["resolution"] == {"verdict": "no"}
 
 
 async def test_a_breakpoint_stops_before_its_node(bob: Caller) -> None:

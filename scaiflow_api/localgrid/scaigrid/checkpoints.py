@@ -88,12 +88,10 @@ async def resolve_checkpoint(
             raise GridError(409, "CORE_NOT_RUNNING", f"The Core is {core.status!r}; start it first.")
 
     def resolve(checkpoint: Checkpoint, now: datetime) -> Ending:
-        resolution = checkpoint.as_resolution(body.resolution)
-        chosen = resolution.get(checkpoint.decision_field) if isinstance(resolution, dict) else None
-        options = checkpoint.option_ids
-        if options and chosen is not None and chosen not in options:
-            known = ", ".join(map(str, options))
-            raise invalid(f"{chosen!r} is none of the options: {known}", "resolution")
+        try:
+            resolution = checkpoint.as_resolution(body.resolution)
+        except ValueError as error:
+            raise invalid(str(error), "resolution") from None
         return Ending("resolved", now, resolution, caller.id, body.comment)
 
     return ok(request, (await _end(grid, caller, checkpoint_id, resolve)).as_dict())

@@ -7,8 +7,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from scaiflow_api.localgrid import checkpoint_table
+from scaiflow_api.localgrid.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.checkpoint_table import Ending
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.scaigrid.envelope import ok, read_json
+from scaiflow_api.localgrid.scaigrid.envelope import MAX_NESTING, is_within, ok, read_json
+from scaiflow_api.localgrid.scaigrid.errors import invalid
 from scaiflow_api.localgrid.scaiqueue import claims, queues
 from scaiflow_api.localgrid.scaiqueue.access import Consumer, actor_of, in_scope
 from scaiflow_api.localgrid.scaiqueue.message import Message
@@ -62,15 +66,24 @@ async def claim_messages(
 async def complete_message(
     request: Request, scope_id: str, message_id: str, caller: Consumer, grid: GridDep
 ) -> Response:
+    """End a claim: the work is done. The result of a review resolves its checkpoint, and must be an answer."""
     result = (await read_json(request, CompleteRequest)).result
-    message = await in_scope(
-        grid,
-        caller,
-        scope_id,
-        lambda connection, scope, now: claims.complete(
-            connection, scope, message_id, actor_of(caller), result=result, now=now
-        ),
-    )
+    if not is_within(result, MAX_NESTING):
+        raise invalid(f"the result is nested deeper than {MAX_NESTING}", "result")
+    ending = Ending("resolved", grid.clock.now(), result, caller.id)
+
+    def complete(
+        connection: sqlite3.Connection, scope: Scope, now: float
+    ) -> tuple[Message, Checkpoint | None]:
+        done = claims.complete(connection, scope, message_id, actor_of(caller), result=result, now=now)
+        try:
+            return done, checkpoint_table.end_by_message(connection, done, ending)
+        except ValueError as error:
+            raise invalid(str(error), "result") from None
+
+    message, checkpoint = await in_scope(grid, caller, scope_id, complete)
+    if checkpoint is not None:
+        grid.desk.hand_over(checkpoint)
     return ok(request, message.as_dict())
 
 
