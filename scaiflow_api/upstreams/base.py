@@ -8,19 +8,18 @@ from collections.abc import Generator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from urllib.parse import quote
 
 import httpx
-import orjson
 import structlog
 from pydantic import SecretStr
 
 from scaiflow_api import __version__
-from scaiflow_api.kit.logging import scrub
 from scaiflow_api.kit.metrics import UPSTREAM_CALLS, timed
 from scaiflow_api.kit.tracing import SpanKind, outgoing, span
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.answers import Answer, failure_of
 from scaiflow_api.upstreams.breaker import Breakers, Passage, Road
 from scaiflow_api.upstreams.errors import (
     System,
@@ -41,13 +40,6 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _NEVER_SENT = (*_UNREACHABLE, httpx.PoolTimeout)
-_LONGEST_MESSAGE = 500
-_HANDED_ON = (
-    "Retry-After",
-    "X-Scaigrid-Ratelimit-Limit",
-    "X-Scaigrid-Ratelimit-Remaining",
-    "X-Scaigrid-Ratelimit-Reset",
-)
 
 
 def open_client(
@@ -124,24 +116,10 @@ class Call:
     """Instead of the policy's."""
     needs: str | None = None
     """The permission it needs over there, to be named when it is refused."""
+    secret: SecretStr | None = None
+    """What `content` holds and no error may repeat, beside `bearer`."""
     runs_a_flow: bool = False
     """Then a 5xx, or that it takes too long, says something of the flow and nothing of the upstream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete answer with a status below 300."""
-
-    system: System
-    status: int
-    content: bytes = field(repr=False)
-
-    def json(self) -> Any:
-        """Return the decoded body. Raises UpstreamNonsense when it is not JSON."""
-        try:
-            return orjson.loads(self.content)
-        except orjson.JSONDecodeError:
-            raise UpstreamNonsense(self.system, status=self.status) from None
 
 
 class Upstream:
@@ -245,7 +223,10 @@ class Upstream:
                     raise self._unavailable(fault) from None
             else:
                 if last or not repeatable or status not in _PASSING:
-                    return self._judge(call, status, headers, content)
+                    if 200 <= status < 300:
+                        return Answer(self.system, status, content)
+                    sent = [secret for secret in (call.bearer, call.secret) if secret is not None]
+                    raise failure_of(self.system, status, headers, content, needs=call.needs, sent=sent)
             delay = min(policy.max_delay_s, policy.base_delay_s * 2**attempt)
             await asyncio.sleep(random.uniform(0, delay))  # noqa: S311 - spreads retries, protects nothing
         raise AssertionError("the last attempt returns or raises")
@@ -271,30 +252,18 @@ class Upstream:
             auth=Bearer(call.bearer) if call.bearer is not None else None,
             timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
         ) as response:
-            try:
-                if _announced(response) > self._policy.max_bytes:
-                    raise UpstreamNonsense(self.system, status=response.status_code)
-                async for chunk in response.aiter_bytes():
-                    content += chunk
-                    if len(content) > self._policy.max_bytes:
-                        raise UpstreamNonsense(self.system, status=response.status_code)
-            except httpx.DecodingError:
-                raise UpstreamNonsense(self.system, status=response.status_code) from None
-            return response.status_code, response.headers, bytes(content)
-
-    def _judge(self, call: Call, status: int, headers: httpx.Headers, content: bytes) -> Answer:
-        if 200 <= status < 300:
-            return Answer(self.system, status, content)
-        if status < 400:
-            raise UpstreamNonsense(self.system, status=status)
-        body = _object(content)
-        code, message = explanation(body)
-        if status == 429:
-            handed_on = {name: headers[name] for name in _HANDED_ON if name in headers}
-            raise UpstreamBusy(self.system, message=message, body=body, headers=handed_on)
-        if status < 500:
-            raise UpstreamRejected(self.system, status=status, code=code, message=message, needs=call.needs)
-        raise UpstreamUnavailable(self.system, status=status, code=code, message=message)
+            status, most = response.status_code, self._policy.max_bytes
+            # Nobody was asked to compress: what unpacks to more than the bound is not unpacked.
+            if (
+                _announced(response) > most
+                or response.headers.get("Content-Encoding", "identity") != "identity"
+            ):
+                raise UpstreamNonsense(self.system, status=status)
+            async for chunk in response.aiter_raw():
+                content += chunk
+                if len(content) > most:
+                    raise UpstreamNonsense(self.system, status=status)
+            return status, response.headers, bytes(content)
 
 
 def origin_of(base_url: str) -> str:
@@ -311,34 +280,3 @@ def _announced(response: httpx.Response) -> int:
 def _described(call: Call) -> dict[str, str]:
     url = httpx.URL(call.url)
     return {"http.request.method": call.method, "server.address": url.host, "url.path": url.path}
-
-
-def explanation(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return code and message of an error body: ScaiGrid's envelope, OAuth's pair, or FastAPI's `detail`."""
-    error, detail = body.get("error"), body.get("detail")
-    if isinstance(error, Mapping):
-        code, message = error.get("code"), error.get("message")
-    elif isinstance(error, str):
-        code, message = error, body.get("error_description")
-    elif isinstance(detail, Mapping):
-        code, message = detail.get("error"), detail.get("message")
-    else:
-        code, message = None, detail
-    return _word(code), _sentence(message)
-
-
-def _object(content: bytes) -> Mapping[str, Any]:
-    try:
-        value = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _word(value: object) -> str | None:
-    return value[:100] if isinstance(value, str) and value else None
-
-
-def _sentence(value: object) -> str | None:
-    """Return text that may be shown and logged: an upstream may quote the token that it was sent."""
-    return str(scrub(value))[:_LONGEST_MESSAGE] if isinstance(value, str) and value.strip() else None

@@ -9,7 +9,8 @@ import orjson
 from pydantic import SecretStr
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import Answer, Call, Policy, Upstream
+from scaiflow_api.upstreams.answers import Answer
+from scaiflow_api.upstreams.base import Call, Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.errors import TITLES, ScaiGridNotConfigured, UpstreamNonsense, UpstreamTimedOut
 from scaiflow_api.upstreams.grid_envelopes import read_list

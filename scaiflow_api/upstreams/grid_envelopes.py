@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scaiflow_api.upstreams.base import Answer, explanation
+from scaiflow_api.upstreams.answers import Answer, explanation
 from scaiflow_api.upstreams.errors import UpstreamNonsense
 
 LONGEST_ID = 128

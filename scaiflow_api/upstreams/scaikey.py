@@ -141,6 +141,7 @@ class ScaiKey(Upstream):
                     url=found.token_endpoint,
                     content=urlencode(form, errors="replace").encode(),
                     content_type="application/x-www-form-urlencoded",
+                    secret=secret,
                 )
             )
         except UpstreamRejected as refusal:

@@ -9,7 +9,8 @@ import httpx
 import orjson
 
 from scaiflow_api.kit.secrets import Secret
-from scaiflow_api.upstreams.base import Answer, Call, Policy, Upstream
+from scaiflow_api.upstreams.answers import Answer
+from scaiflow_api.upstreams.base import Call, Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.errors import UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey

@@ -1,0 +1,303 @@
+"""Every client against every fault: the documented answer, in bounded time, with nothing of ours in it."""
+
+import asyncio
+import ssl
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+import httpx
+import pytest
+import respx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from faults import CALLS, FAULTS, MESSAGE, TOKEN, Asked, Clients, Fault, attempts, expected, told
+from structlog.testing import capture_logs
+
+from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.base import Policy, open_client
+
+UP = "https://up.test"
+MIB = 1024 * 1024
+PACKED = zlib.compress(b" " * (50 * MIB))
+
+
+@pytest.fixture
+def clients(http: httpx.AsyncClient, impatient: Policy) -> Clients:
+    return Clients(http, UP, impatient)
+
+
+async def test_a_good_answer_is_one(http: httpx.AsyncClient, impatient: Policy) -> None:
+    """So that the table fails for the faults' sake."""
+    for asked in CALLS:
+        with respx.mock() as router:
+            route = played(router, asked).respond(json=asked.good)
+            await asked.ask(Clients(http, UP, impatient))
+        assert route.call_count == 1, asked.name
+
+
+def played(router: respx.MockRouter, asked: Asked) -> respx.Route:
+    for path, answer in asked.before.items():
+        router.get(UP + path).respond(json=answer)
+    return router.route(method=asked.method, url__startswith=UP + asked.path)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+async def test_each_fault_is_told_as_documented(
+    http: httpx.AsyncClient, impatient: Policy, fault: Fault
+) -> None:
+    wrong = []
+    for asked in CALLS:
+        with respx.mock() as router:
+            route = played(router, asked).mock(side_effect=[fault.met(asked) for _ in range(5)])
+            try:
+                await meet(asked, fault, Clients(http, UP, impatient), route)
+            except AssertionError as problem:
+                wrong.append((asked.name, str(problem)))
+    assert not wrong
+
+
+async def meet(asked: Asked, fault: Fault, clients: Clients, route: respx.Route) -> None:
+    """Ask, and compare what our caller is told."""
+    if fault.name in asked.accepts:
+        await asked.ask(clients)
+        return
+    failure: Exception | None = None
+    with capture_logs() as logged:
+        try:
+            await asked.ask(clients)
+        except Exception as caught:
+            failure = caught
+    assert failure is not None, "it was taken for an answer"
+    error = told(failure)
+    detail = error.detail()
+    assert (error.status, error.error) == expected(asked, fault)
+    assert route.call_count == attempts(asked, fault)
+    assert error.headers.get("Retry-After") == fault.retry_after
+    if error.error.endswith(("_api", "_auth")):
+        assert detail["status"] == fault.status
+        assert detail["code"] == ("SOME_CODE" if fault.words else None)
+    if fault.words and error.status != 400:
+        assert detail["message"].startswith(MESSAGE)
+    everything = f"{failure!r} {failure} {error!r} {detail} {getattr(error, 'beside', '')} {logged}"
+    for secret in (TOKEN, "client-secret", "<html>"):
+        assert secret not in everything
+
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+class Server:
+    """A server on this machine that does what a script says, while its context lasts."""
+
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, *, hasty: bool = False) -> None:
+        """Make a server; a `hasty` one does not wait for a whole request."""
+        self._script = script
+        self._hasty = hasty
+        self._tls = tls
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connections = 0
+        self.received = b""
+
+    async def __aenter__(self) -> Self:
+        self._listening = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        self.port: int = self._listening.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listening.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._tasks.add(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            try:
+                self.received += await (reader.read(64) if self._hasty else reader.readuntil(b"\r\n\r\n"))
+                await self._script(reader, writer)
+            finally:
+                writer.transport.abort() if self._script in ABORTING else writer.close()
+
+
+async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def drip_of_headers(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD)
+    while True:
+        writer.write(b"X-Again: and again\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def silence(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(3)
+
+
+async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    return
+
+
+async def hang_up_in_between(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b'Content-Length: 1000\r\n\r\n{"data":')
+    await writer.drain()
+
+
+async def no_http(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example ESMTP\r\n\r\n")
+    await writer.drain()
+
+
+async def stuck(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
+    await asyncio.sleep(3)
+
+
+async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"\r\n")
+    while True:
+        await pour(writer)
+
+
+async def announced(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Content-Length: %d\r\n\r\n" % (50 * MIB))
+    await pour(writer)
+
+
+async def chunked(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    await pour(writer, b"10000\r\n%b\r\n")
+
+
+async def bomb(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A compressed answer, though nobody asked for one: 50 MB of nothing."""
+    encoding = b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(PACKED)
+    writer.write(HEAD + encoding + PACKED)
+    await writer.drain()
+
+
+async def pour(writer: asyncio.StreamWriter, frame: bytes = b"%b") -> None:
+    for _ in range(50 * MIB // 65536):
+        writer.write(frame % (b" " * 65536))
+        await writer.drain()
+
+
+ABORTING = {silence, stuck, endless, drip, drip_of_headers, announced, chunked, bomb}
+"""Scripts that never come to an end by themselves."""
+
+PATIENCE = Policy(deadline_s=5, max_bytes=MIB, attempts=2, base_delay_s=0.001, max_delay_s=0.002)
+ONE_EACH = [
+    next(asked for asked in CALLS if asked.system == system)
+    for system in dict.fromkeys(a.system for a in CALLS)
+]
+
+
+async def failures_at(base_url: str, policy: Policy = PATIENCE) -> dict[str, tuple[int, str]]:
+    """Ask something of each system at an address, all at once; return what our callers are told."""
+    async with open_client(ScaiGridSettings(_env_file=None)) as http:
+        clients = Clients(http, base_url, policy)
+        started = time.monotonic()
+        found = await asyncio.gather(*(asked.ask(clients) for asked in ONE_EACH), return_exceptions=True)
+        assert time.monotonic() - started < policy.deadline_s + 2
+    answers = {}
+    for asked, failure in zip(ONE_EACH, found, strict=True):
+        assert isinstance(failure, BaseException), asked.name
+        assert TOKEN not in f"{failure!r}"
+        error = told(failure)
+        answers[asked.system] = error.status, error.error.removeprefix(asked.system)
+    return answers
+
+
+def all_are(status: int, kind: str) -> dict[str, tuple[int, str]]:
+    return {asked.system: (status, kind) for asked in ONE_EACH}
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "kind"),
+    [
+        (drip, 504, "_timeout"),
+        (drip_of_headers, 504, "_timeout"),
+        (silence, 504, "_timeout"),
+        (stuck, 504, "_timeout"),
+        (hang_up, 502, "_api"),
+        (hang_up_in_between, 502, "_api"),
+        (no_http, 502, "_api"),
+        (endless, 502, "_api"),
+        (announced, 502, "_api"),
+        (chunked, 502, "_api"),
+        (bomb, 502, "_api"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+async def test_a_real_server_that_misbehaves_is_left_in_time(script: Script, status: int, kind: str) -> None:
+    async with Server(script) as served:
+        policy = replace(PATIENCE, deadline_s=0.15) if status == 504 else PATIENCE
+        assert await failures_at(f"http://127.0.0.1:{served.port}", policy) == all_are(status, kind)
+    assert served.connections >= len(ONE_EACH)
+
+
+async def test_a_redirect_is_not_followed_and_its_goal_learns_nothing() -> None:
+    async with Server(hang_up) as goal:
+
+        async def redirect(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            address = b"http://127.0.0.1:%d/" % goal.port
+            writer.write(b"HTTP/1.1 307 Gone\r\nContent-Length: 0\r\nLocation: " + address + b"\r\n\r\n")
+            await writer.drain()
+
+        async with Server(redirect) as first:
+            assert await failures_at(f"http://127.0.0.1:{first.port}") == all_are(502, "_api")
+    assert TOKEN.encode() in first.received
+    assert goal.connections == 0
+
+
+def certificate(name: str, folder: Path) -> ssl.SSLContext:
+    """A server's context with a certificate that nobody signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["unsigned", "no TLS at all"])
+async def test_a_server_that_cannot_prove_who_it_is_gets_no_request(tls: bool, tmp_path: Path) -> None:
+    context = certificate("localhost", tmp_path) if tls else None
+    async with Server(no_http, context, hasty=not tls) as served:
+        assert await failures_at(f"https://localhost:{served.port}") == all_are(502, "_api")
+    assert TOKEN.encode() not in served.received
