@@ -1,4 +1,4 @@
-"""A clock that stands until a test moves it."""
+"""Clocks that stand until a test moves them."""
 
 from datetime import datetime, timedelta
 
@@ -12,3 +12,13 @@ class SettableClock:
 
     def move(self, by: timedelta) -> None:
         self._now += by
+
+
+class StopWatch:
+    """Seconds of no particular beginning."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds

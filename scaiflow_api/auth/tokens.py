@@ -68,6 +68,7 @@ class TokenVerifier:
 
     def __init__(self, *, base_url: str, audiences: Sequence[str], keys: KeySource, clock: Clock) -> None:
         self._base_url = base_url.rstrip("/")
+        self._tenants = f"{self._base_url}/tenants/"
         self._audiences = frozenset(audiences)
         self._keys = keys
         self._clock = clock
@@ -109,7 +110,7 @@ class TokenVerifier:
             raise InvalidToken("Audience doesn't match")
         if not isinstance(tenant_id, str) or not _is_identifier(tenant_id):
             raise InvalidToken("it names no tenant")
-        if raw.get("iss") not in (self._base_url, f"{self._base_url}/tenants/{tenant_id}"):
+        if (issuer := raw.get("iss")) != self._tenants + tenant_id and issuer != self._base_url:
             raise InvalidToken("Issuer doesn't match")
         if not isinstance(scope, str) or not isinstance(subject, str) or not _is_identifier(subject):
             raise InvalidToken("'sub' or 'scope' is malformed")
@@ -148,7 +149,7 @@ def _moment(claims: Mapping[str, Any], name: str) -> float:
 
 
 def _strings(value: object) -> frozenset[str]:
-    return frozenset(v for v in value if isinstance(v, str)) if isinstance(value, list) else frozenset()
+    return frozenset([v for v in value if isinstance(v, str)]) if isinstance(value, list) else frozenset()
 
 
 def _text(value: object) -> str | None:

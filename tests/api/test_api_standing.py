@@ -11,6 +11,7 @@ from mirror import mirror
 from people import People
 from played_directory import PlayedDirectory
 from pydantic import SecretStr
+from settable_clock import StopWatch
 from webhooks import SECRET, deliver, scaikey_event
 
 from scaiflow_api.app import create_app
@@ -20,13 +21,6 @@ from scaiflow_api.settings import Settings
 from scaiflow_api.web.authentication import STANDING_TTL_S
 
 Tell = Callable[[httpx.AsyncClient, Resources], Awaitable[None]]
-
-
-class StopWatch:
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture

@@ -1,17 +1,9 @@
 """Turns: so many at once, then evenly; one caller's are not another's."""
 
 import pytest
+from settable_clock import StopWatch
 
 from scaiflow_api.live.rate import ProcessRate
-
-
-class StopWatch:
-    """Goes on when it is told to."""
-
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture
