@@ -27,6 +27,8 @@ from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import DeployAuth
 from scaiflow_api.upstreams.credentials import Credentials
+from scaiflow_api.upstreams.errors import UpstreamLeftAlone
+from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 Keep = Callable[[dict[str, Any]], Awaitable[Flow]]
 ASK = DeployRequest()
@@ -576,3 +578,27 @@ async def test_a_bug_on_the_way_leaves_no_row_behind_that_seems_to_go_on(
     assert [(row.status, row.error, row.core_id) for row in await rows(db)] == [
         ("failed", "interrupted", "core_1")
     ]
+
+
+async def test_a_scaigrid_that_is_left_alone_for_a_while_says_when_to_come_back(
+    deploys: DeployFlow,
+    grid: PlayedGrid,
+    db: Database,
+    keep: Keep,
+    bob: Caller,
+    echo: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flow = await keep(echo)
+
+    async def left_alone(*_: object) -> None:
+        raise UpstreamLeftAlone("scaigrid", retry_after_s=6.2)
+
+    monkeypatch.setattr(ScaiGrid, "create_core", left_alone)
+    with pytest.raises(AppError) as caught:
+        await deploys.deploy(bob, flow.id, ASK)
+
+    assert (caught.value.error, caught.value.headers) == ("scaicore_create_failed", {"Retry-After": "7"})
+    assert caught.value.detail()["retry_after"] == 7
+    assert "asked again in 7 s" in caught.value.detail()["message"]
+    assert [row.error for row in await rows(db)] == ["scaicore_create_failed"]

@@ -102,4 +102,4 @@ def step_failed(kind: type[AppError], failure: UpstreamError, **fields: Any) -> 
         return general
     if isinstance(failure, UpstreamRejected) and failure.no_access:
         return general
-    return kind(message=str(general), status=failure.status, code=failure.code, **fields)
+    return kind(headers=general.headers, **{**general.fields, **fields})
