@@ -15,6 +15,7 @@ from scaiflow_api.cli.deploy import commands as deploy_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
 from scaiflow_api.cli.register import Commands, Run
+from scaiflow_api.cli.testruns import commands as test_commands
 from scaiflow_api.kit.garbage import keep_what_is_loaded, look_rarely
 
 
@@ -53,6 +54,7 @@ def _parser() -> ArgumentParser:
     commands = Commands(parser)
     flow_commands.register(commands)
     deploy_commands.register(commands)
+    test_commands.register(commands)
     _register(commands)
     admin_commands.register(commands)
     audit_commands.register(commands)

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from scaiflow_api.cli.failure import Unusable
-from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.files import STANDARD, print_json
-from scaiflow_api.cli.flows.findings import show, too_large
+from scaiflow_api.cli.flows.sound import read_sound
 from scaiflow_api.cli.terminal import BOLD, GREEN, RED, YELLOW, Paint, visible
 from scaiflow_api.compiler.interface.compare import Verdict
 from scaiflow_api.compiler.interface.comparison import Comparison
-from scaiflow_api.compiler.rules.shape import diagnostic
-from scaiflow_api.flowgraph import FlowTooLarge, parse_document
 from scaiflow_api.flowgraph.changes import Change
 from scaiflow_api.flowgraph.diff import FlowDiff, ListDiff, PartDiff
 
@@ -24,7 +21,7 @@ def diff_files(old: str, new: str, *, as_json: bool, exit_code: bool) -> int:
     """Show the difference. Return 0, but 1 with `exit_code` when there is one of any sort."""
     if old == new == STANDARD:
         raise Unusable("only one of the two flows can come from standard input")
-    before, after = _read(old), _read(new)
+    before, after = read_sound(old), read_sound(new)
     found = Comparison.of(before.document, after.document)
     if as_json:
         print_json(found.as_dict())
@@ -32,21 +29,6 @@ def diff_files(old: str, new: str, *, as_json: bool, exit_code: bool) -> int:
         for line in _lines(found.diff, found.verdict, Paint(sys.stdout)):
             print(line)
     return 1 if exit_code and found.diff else 0
-
-
-def _read(flow: str) -> FlowFile:
-    """Return a document that has the shape of a flow; only such documents can be compared part by part."""
-    file = read_flow(flow)
-    try:
-        found = parse_document(file.document)
-    except FlowTooLarge as refusal:
-        problems = [too_large(refusal)]
-    else:
-        if not isinstance(found, list):
-            return file
-        problems = [diagnostic(problem) for problem in found]
-    show(file, problems, sys.stderr)
-    raise Unusable(f"{file.shown_name} is no flow document")
 
 
 def _lines(found: FlowDiff, verdict: Verdict, paint: Paint) -> Iterator[str]:

@@ -14,9 +14,12 @@ from scaiflow_api.flowgraph import TestFixture
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.errors import (
     UpstreamBusy,
+    UpstreamCrowded,
     UpstreamError,
+    UpstreamLeftAlone,
     UpstreamRejected,
     UpstreamTimedOut,
+    UpstreamUnreachable,
     as_app_error,
 )
 from scaiflow_api.upstreams.scaigrid_answers import Execution
@@ -28,6 +31,13 @@ GO_ON: Resolution = {"decision": "continue"}
 """How a breakpoint is answered."""
 _BAD_REQUEST = frozenset({400, 422})
 _NOT_WAITING = frozenset({404, 409})
+_BEGAN_NOTHING = (
+    UpstreamRejected,
+    UpstreamBusy,
+    UpstreamUnreachable,
+    UpstreamCrowded,
+    UpstreamLeftAlone,
+)
 _NO_SUCH_CALL = frozenset({404, 405})
 
 
@@ -103,7 +113,7 @@ class Attempt:
                 instance_key=self._key,
                 timeout_s=self._timeout_s,
             )
-        except (UpstreamRejected, UpstreamBusy):
+        except _BEGAN_NOTHING:
             self._may_run = False
             raise
         self.execution_id = run.execution_id

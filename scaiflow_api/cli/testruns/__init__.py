@@ -1,0 +1,1 @@
+"""`scaiflow test`: a flow's fixtures, straight at ScaiGrid or through ScaiFlow's API."""
