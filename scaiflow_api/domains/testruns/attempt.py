@@ -161,7 +161,8 @@ class Attempt:
         except UpstreamRejected as refusal:
             if refusal.status in _BAD_REQUEST:
                 return f"{name}: {as_app_error(refusal)}"
-            if refusal.status not in _NOT_WAITING:  # else somebody was faster; the events tell how it goes on
+            # Else somebody was faster, and the events tell how it goes on.
+            if refusal.status not in _NOT_WAITING or refusal.code == "CORE_NOT_RUNNING":
                 raise
         self._watch.hurry()
         return None
