@@ -30,7 +30,7 @@ class ApiRefused(Exception):
 class ScaiFlowApi:
     """Calls one API with one token. Closed by leaving it as a context manager."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, answer_s: float = _ANSWER_S) -> None:
         """Take the address with or without `/api/v1`, and the token, else that of SCAIFLOW_TOKEN. Raises Unusable."""
         self._http = httpx.Client(
             base_url=_address(url) + _PATH,
@@ -39,7 +39,7 @@ class ScaiFlowApi:
                 "Accept": "application/json",
                 "User-Agent": f"scaiflow/{__version__}",
             },
-            timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            timeout=httpx.Timeout(answer_s, connect=_CONNECT_S),
             verify=trusted_authorities(),
             follow_redirects=False,  # the token would travel along
             trust_env=False,

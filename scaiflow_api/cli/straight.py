@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -17,33 +18,42 @@ from scaiflow_api.upstreams.scaigrid import ScaiGrid
 PUBLIC = "https://scaigrid.scailabs.ai"
 
 
-def straight_settings(base_url: str | None) -> ScaiGridSettings:
-    """Return the settings for a ScaiGrid: the one named, else the environment's, else the public one.
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """Which ScaiGrid a command goes to, and with what key."""
 
-    Raises Unusable.
-    """
-    settings = load_settings().scaigrid
-    try:
-        address = base_url_of(base_url or settings.base_url or PUBLIC, allow_http=True)
-    except UnusableAddress as reason:
-        raise Unusable(f"the address of ScaiGrid {reason}: --base-url, or SCAIGRID_BASE_URL") from None
-    return settings.model_copy(update={"base_url": address})
+    settings: ScaiGridSettings
+    _key: SecretStr = field(repr=False)
+
+    @classmethod
+    def of(cls, api_key: str | None, base_url: str | None) -> "Straight":
+        """Take what the command was given, else what the environment says, else the public ScaiGrid.
+
+        Raises Unusable.
+        """
+        settings = load_settings().scaigrid
+        address = _address(base_url or settings.base_url or PUBLIC)
+        return cls(settings.model_copy(update={"base_url": address}), _usable(api_key, settings.api_key))
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Access]:
+        """Open the connections for the length of the block."""
+        configure_logging("ERROR")  # what fails is said in a sentence
+        async with open_client(self.settings) as http:
+            yield Access(ScaiGrid(http, self.settings), self._key)
 
 
-@asynccontextmanager
-async def straight_access(api_key: str | None, settings: ScaiGridSettings) -> AsyncIterator[Access]:
-    """Open ScaiGrid with the key given, else the environment's. Raises Unusable."""
-    key = _key(api_key, settings)
-    configure_logging("ERROR")  # what fails is said in a sentence
-    async with open_client(settings) as http:
-        yield Access(ScaiGrid(http, settings), key)
-
-
-def _key(given: str | None, settings: ScaiGridSettings) -> SecretStr:
-    kept = settings.api_key.get_secret_value() if settings.api_key else ""
-    text = (given if given is not None else kept).strip()
+def _usable(given: str | None, kept: SecretStr | None) -> SecretStr:
+    text = (given if given is not None else kept.get_secret_value() if kept else "").strip()
     if not text:
         raise Unusable("no ScaiGrid key: set SCAIGRID_API_KEY, or give one with --api-key")
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise Unusable("the ScaiGrid key has characters that no key has")
     return SecretStr(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return base_url_of(text, allow_http=True)
+    except UnusableAddress as reason:
+        raise Unusable(f"the address of ScaiGrid {reason}: --base-url, or SCAIGRID_BASE_URL") from None

@@ -5,13 +5,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pydantic import SecretStr
-
 from scaiflow_api.cli.deploy.outcome import refused, report
-from scaiflow_api.cli.environment import load_settings
-from scaiflow_api.cli.failure import Unusable
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.findings import show, tell, too_large
+from scaiflow_api.cli.straight import Straight
 from scaiflow_api.compiler import CompileError
 from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.domains.deploy.rollout import (
@@ -27,14 +24,7 @@ from scaiflow_api.domains.deploy.rollout import (
 )
 from scaiflow_api.flowgraph.limits import FlowTooLarge
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.kit.logging import configure_logging
-from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
-from scaiflow_api.upstreams.base import open_client
-from scaiflow_api.upstreams.credentials import Access
-from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
-PUBLIC = "https://scaigrid.scailabs.ai"
 _STEPS = {
     QUEUES: "setting up the queues",
     CORE: "sending the manifest",
@@ -57,15 +47,12 @@ def deploy_straight(
     Raises Unusable for what the command was given, CommandFailed for what ScaiGrid made of it.
     """
     file = read_flow(flow)
-    settings = load_settings().scaigrid
-    key = _key(api_key, settings)
-    settings = settings.model_copy(update={"base_url": _address(base_url or settings.base_url or PUBLIC)})
+    straight = Straight.of(api_key, base_url)
     release = _compiled(file, publish_as_model, group_ids)
     if release is None:
         return 1
-    configure_logging("ERROR")  # what fails is said in a sentence
     try:
-        live = asyncio.run(_roll_out(release, settings, key))
+        live = asyncio.run(_roll_out(release, straight))
     except AppError as failure:
         raise refused(failure.detail(), as_json=as_json) from None
     outcome = {
@@ -76,26 +63,6 @@ def deploy_straight(
     }
     report(outcome, as_json=as_json)
     return 0
-
-
-def _key(given: str | None, settings: ScaiGridSettings) -> SecretStr:
-    text = (given if given is not None else _secret(settings.api_key)).strip()
-    if not text:
-        raise Unusable("no ScaiGrid key: set SCAIGRID_API_KEY, or give one with --api-key")
-    if not (text.isascii() and text.isprintable()) or " " in text:
-        raise Unusable("the ScaiGrid key has characters that no key has")
-    return SecretStr(text)
-
-
-def _secret(value: SecretStr | None) -> str:
-    return value.get_secret_value() if value else ""
-
-
-def _address(text: str) -> str:
-    try:
-        return base_url_of(text, allow_http=True)
-    except UnusableAddress as reason:
-        raise Unusable(f"the address of ScaiGrid {reason}: --base-url, or SCAIGRID_BASE_URL") from None
 
 
 def _compiled(
@@ -113,10 +80,9 @@ def _compiled(
     return release
 
 
-async def _roll_out(release: Release, settings: ScaiGridSettings, key: SecretStr) -> LiveFlow:
-    async with open_client(settings) as http:
-        access = Access(ScaiGrid(http, settings), key)
-        rollout = Rollout(access, release, RolloutLimits.of(settings))
+async def _roll_out(release: Release, straight: Straight) -> LiveFlow:
+    async with straight.open() as access:
+        rollout = Rollout(access, release, RolloutLimits.of(straight.settings))
         # Nobody keeps a history here: whether there is a Core of this flow, only ScaiGrid can tell.
         known = KnownCore(may_exist=release.flow_id is not None)
         return await rollout.run(known, Progress(before_step=lambda step: tell(f"{_STEPS[step]} …")))

@@ -1,9 +1,7 @@
 """`scaiflow deploy FLOW --api URL`: saves the flow at a ScaiFlow, if it changed, and deploys it from there."""
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,23 +11,8 @@ from scaiflow_api.cli.deploy.outcome import refused, report
 from scaiflow_api.cli.failure import CommandFailed, Unusable
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.findings import show, tell
+from scaiflow_api.cli.saved import find_saved
 from scaiflow_api.compiler.diagnostics import Diagnostic
-from scaiflow_api.flowgraph.models import ID_PATTERN
-from scaiflow_api.kit.canonical_json import canonical_json
-
-_PAGE = 500
-_ID = re.compile(ID_PATTERN)
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A flow as the API has it."""
-
-    id: str
-    name: str
-    version: str
-    content: Mapping[str, Any]
-    etag: str
 
 
 def deploy_through_api(
@@ -68,7 +51,7 @@ def deploy_through_api(
 def _save(api: ScaiFlowApi, file: FlowFile, flow_id: str | None, message: str | None) -> str:
     """Bring the flow at the API to what the file says; return its id."""
     document = file.document
-    saved = _find(api, document, flow_id)
+    saved = find_saved(api, document, flow_id)
     told = {} if message is None else {"message": message}
     if saved is None:
         made, _ = api.call("POST", "/flows", body={"content": document, **told})
@@ -76,51 +59,13 @@ def _save(api: ScaiFlowApi, file: FlowFile, flow_id: str | None, message: str | 
         return str(made["id"])
     name = document.get("name")
     renamed = {"name": name} if isinstance(name, str) and name != saved.name else {}
-    if not renamed and _same(document, saved):
+    if not renamed and saved.is_what(document):
         tell(f"version {saved.version} of {saved.id} is what the file says")
         return saved.id
     change = {"content": document, **renamed, **told}
     changed, _ = api.call("PUT", f"/flows/{saved.id}", body=change, headers={"If-Match": saved.etag})
     tell(f"saved as version {changed['version']} of {saved.id}")
     return saved.id
-
-
-def _find(api: ScaiFlowApi, document: Mapping[str, Any], flow_id: str | None) -> Saved | None:
-    """Return the flow to save to; None: a new one. Raises Unusable where that is not clear."""
-    if flow_id is not None:
-        if not _ID.fullmatch(flow_id):
-            raise Unusable(f"'{flow_id}' is no id of a flow")
-        return _read(api, flow_id)
-    own_id, name = document.get("id"), document.get("name")
-    if isinstance(own_id, str) and _ID.fullmatch(own_id):
-        try:
-            return _read(api, own_id)
-        except ApiRefused as refusal:
-            if refusal.status != 404:
-                raise
-    if not isinstance(name, str) or not name.strip():
-        return None
-    page, _ = api.call("GET", "/flows", params={"owner": "me", "search": name, "limit": _PAGE})
-    named = [str(item["id"]) for item in page["items"] if item["name"] == name]
-    if len(named) > 1:
-        raise Unusable(
-            f"several flows of yours are called '{name}': choose with --flow-id {' or '.join(named)}"
-        )
-    return _read(api, named[0]) if named else None
-
-
-def _read(api: ScaiFlowApi, flow_id: str) -> Saved:
-    found, headers = api.call("GET", f"/flows/{flow_id}")
-    return Saved(found["id"], found["name"], found["version"], found["content"], headers.get("ETag", "*"))
-
-
-def _same(document: Mapping[str, Any], saved: Saved) -> bool:
-    """Tell whether saving would change nothing but the version; the API writes id, name and version itself."""
-    written = {"id": saved.id, "name": saved.name, "version": saved.version}
-    try:
-        return canonical_json({**document, **written}) == canonical_json({**saved.content, **written})
-    except ValueError:
-        return False  # the API says what is wrong with it
 
 
 def _findings(detail: Mapping[str, Any]) -> list[Diagnostic]:

@@ -70,7 +70,11 @@ def _add_through_the_api(test: ArgumentParser) -> None:
         "--api", metavar="URL", help="run the fixtures of the flow that is saved at this ScaiFlow"
     )
     test.add_argument("--token", metavar="TEXT", help="with --api: an access token; better in SCAIFLOW_TOKEN")
-    test.add_argument("--flow-id", metavar="ID", help="with --api: the flow there (default: the file's id)")
+    test.add_argument(
+        "--flow-id",
+        metavar="ID",
+        help="with --api: the flow there (default: the one with the file's id, else your only one with its name)",
+    )
 
 
 def _test(options: Namespace) -> int:
@@ -81,9 +85,9 @@ def _test(options: Namespace) -> int:
         if getattr(options, name) is not None:
             raise Unusable(f"{option} goes {when} with --api")
 
-    from scaiflow_api.cli.testruns.run import test_flow
+    from scaiflow_api.cli.testruns.run import run_fixtures
 
-    return test_flow(options)
+    return run_fixtures(options)
 
 
 def _percent(text: str) -> float:

@@ -40,7 +40,8 @@ def junit_xml(flow_name: str, report: TestReport, verdict: Verdict) -> bytes:
         if verdict.too_little is not None:
             SubElement(case, "failure", {"message": verdict.too_little, "type": "coverage"})
     indent(suites)
-    return tostring(suites, encoding="utf-8", xml_declaration=True) + b"\n"
+    text: bytes = tostring(suites, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _add(suite: Element, flow_name: str, result: FixtureResult) -> None:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from scaiflow_api.cli.failure import Unusable
-from scaiflow_api.cli.straight import straight_access, straight_settings
+from scaiflow_api.cli.straight import Straight
 from scaiflow_api.cli.testruns.progress import Progress
 from scaiflow_api.domains.testruns.chosen import Chosen
 from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
@@ -31,7 +31,8 @@ async def _run(document: dict[str, Any], chosen: Chosen, options: Namespace) -> 
     assert running is not None
     # Ctrl-C is seen to by asyncio; CI systems send this. Either way what was begun is cancelled first.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
-    settings = straight_settings(options.base_url)
+    straight = Straight.of(options.api_key, options.base_url)
+    settings = straight.settings
     limits = TestLimits(
         graph=DEFAULT_LIMITS,
         concurrency=options.concurrency or settings.test_concurrency,
@@ -39,7 +40,7 @@ async def _run(document: dict[str, Any], chosen: Chosen, options: Namespace) -> 
         events_wait_s=settings.test_events_wait_s,
         clear_s=settings.timeout_s,
     )
-    async with straight_access(options.api_key, settings) as access:
+    async with straight.open() as access:
         with Progress(len(chosen.fixtures)) as progress:
             try:
                 runner = FixtureRunner(access, options.core, limits)
