@@ -21,6 +21,7 @@ from scaiflow_api.localgrid.keys import SigningKeys
 from scaiflow_api.localgrid.models.offline import OfflineModel
 from scaiflow_api.localgrid.models.openai import OpenAIModel
 from scaiflow_api.localgrid.people import clients
+from scaiflow_api.localgrid.plugins import GridPlugins
 from scaiflow_api.localgrid.runs import Runs
 from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
 from scaiflow_api.localgrid.scaibunker import schema as scaibunker
@@ -50,7 +51,10 @@ def create_grid(
     store = Store(config.database, scaiqueue.TABLES, scaibunker.TABLES, applications.TABLES)
     hooks = hooks or _plain_client()
     client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
-    runs = Runs(store, clock, config, models or _provider(config, client), is_served)
+    post = Post(store, clock)
+    bunkers = Bunkers(store, clock, config.database.with_name(f"{config.database.name}.bunkers"))
+    plugins = GridPlugins(post, bunkers)
+    runs = Runs(store, clock, config, models or _provider(config, client), is_served, plugins)
     grid = Grid(
         config=config,
         clock=clock,
@@ -61,8 +65,8 @@ def create_grid(
         keys=SigningKeys(store, clock),
         runs=runs,
         desk=Desk(store, clock, runs),
-        post=Post(store, clock),
-        bunkers=Bunkers(store, clock, config.database.with_name(f"{config.database.name}.bunkers")),
+        post=post,
+        bunkers=bunkers,
     )
 
     @asynccontextmanager

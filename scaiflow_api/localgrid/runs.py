@@ -30,6 +30,7 @@ from scaiflow_api.localgrid.journal import Journal
 from scaiflow_api.localgrid.live_run import LiveRun
 from scaiflow_api.localgrid.manifests import find_flow, read_verified
 from scaiflow_api.localgrid.models.registry import RoleRegistry
+from scaiflow_api.localgrid.plugins import GridPlugins
 from scaiflow_api.localgrid.runtime.budget import BlockBudget
 from scaiflow_api.localgrid.runtime.events import INVOCATION_FAILED
 from scaiflow_api.localgrid.runtime.failures import RunFailed
@@ -50,12 +51,14 @@ class Runs:
         config: GridConfig,
         provider: ModelProvider,
         is_served: Callable[[str], bool],
+        plugins: GridPlugins,
     ) -> None:
         self._store = store
         self._clock = clock
         self._config = config
         self._provider = provider
         self._is_served = is_served
+        self._plugins = plugins
         self._live: dict[str, LiveRun] = {}
         self._budgets: WeakValueDictionary[str, BlockBudget] = WeakValueDictionary()
 
@@ -133,10 +136,17 @@ class Runs:
 
     def _go(self, live: LiveRun, ancestry: Ancestry | None = None, *, is_new: bool = True) -> None:
         budget = self._budgets.setdefault(live.root_id, BlockBudget(self._config.max_blocks))
-        execute = self._execute(live, budget, ancestry, is_new=is_new)
+        execute = self._execute_to_the_end(live, budget, ancestry, is_new=is_new)
         live.start(asyncio.create_task(execute, name=live.id))
         assert live.task is not None
         live.task.add_done_callback(lambda _: self._live.pop(live.id, None))
+
+    async def _execute_to_the_end(
+        self, live: LiveRun, budget: BlockBudget, ancestry: Ancestry | None, *, is_new: bool
+    ) -> Execution:
+        execution = await self._execute(live, budget, ancestry, is_new=is_new)
+        await self._plugins.end(live.id)
+        return execution
 
     async def _execute(
         self, live: LiveRun, budget: BlockBudget, ancestry: Ancestry | None, *, is_new: bool
@@ -150,6 +160,7 @@ class Runs:
             invocation.input,
             models=RoleRegistry(invocation.module.models, self._provider, self._is_served),
             cores=CoreCalls(self._store, self, live),
+            plugins=self._plugins.of(invocation, live.id),
             record=journal,
             people=live,
             traffic=live,

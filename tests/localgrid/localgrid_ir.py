@@ -14,6 +14,7 @@ from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
 from scaiflow_api.localgrid.runtime.interpreter import Run
 from scaiflow_api.localgrid.runtime.lane import Work
 from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelFailed, ModelRequest
+from scaiflow_api.localgrid.runtime.plugin_call import Plugin
 
 
 def a_module(
@@ -156,6 +157,7 @@ async def run(
     flow: ir.Flow | None = None,
     cores: Any = None,
     answer: Answer | None = None,
+    plugins: Mapping[str, Plugin] | None = None,
 ) -> Outcome:
     outcome = Outcome() if answer is None else Outcome(answer=answer)
     execution = Run(
@@ -164,6 +166,7 @@ async def run(
         run_input or {},
         models=models or ScriptedModels(),
         cores=cores or ScriptedCores(),
+        plugins=plugins or {},
         record=outcome,
         people=outcome,
         traffic=outcome,

@@ -18,8 +18,12 @@ from scaiflow_api.localgrid.core_table import Core, Cores
 from scaiflow_api.localgrid.desk import Desk
 from scaiflow_api.localgrid.event_log import EventLog, StoredEvent
 from scaiflow_api.localgrid.invocation import Execution, Invocation
+from scaiflow_api.localgrid.plugins import GridPlugins
 from scaiflow_api.localgrid.runs import Runs
-from scaiflow_api.localgrid.scaiqueue.schema import TABLES
+from scaiflow_api.localgrid.scaibunker import schema as scaibunker
+from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
+from scaiflow_api.localgrid.scaiqueue import schema as scaiqueue
+from scaiflow_api.localgrid.scaiqueue.post import Post
 from scaiflow_api.localgrid.store import Store
 
 TENANT = "tnt_acme"
@@ -35,10 +39,12 @@ class Bench:
     limits: dict[str, Any] = field(default_factory=dict)
 
     async def start(self) -> None:
-        self.store = Store(self.path, TABLES)
+        self.store = Store(self.path, scaiqueue.TABLES, scaibunker.TABLES)
         await self.store.open()
         config = a_config(self.path, **self.limits)
-        self.runs = Runs(self.store, self.clock, config, self.models, lambda _: True)
+        bunkers = Bunkers(self.store, self.clock, self.path.with_suffix(".bunkers"))
+        plugins = GridPlugins(Post(self.store, self.clock), bunkers)
+        self.runs = Runs(self.store, self.clock, config, self.models, lambda _: True, plugins)
         self.desk = Desk(self.store, self.clock, self.runs)
         await self.runs.recover()
 

@@ -216,7 +216,7 @@ async def test_bunkers_survive_a_restart_but_not_their_runs(config: GridConfig) 
         kept = await make(alice)
         await make(alice, session_type="scaicore", session_ref="exec_gone")
         persistent = await make(
-            alice, lifecycle_mode="persistent", session_type="scaicore", session_ref="exec_gone"
+            alice, lifecycle_mode="persistent", session_type="scaicore", session_ref="core_x"
         )
     config.database.with_name("grid.db.bunkers").joinpath("bnk_orphan", "work").mkdir(parents=True)
     async with running_grid(config) as second:

@@ -20,6 +20,7 @@ from scaiflow_api.expressions import (
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
 
 _EQUAL = parse("a == b")
+_VALUE = parse_template("{{ value }}")
 
 
 def evaluated(text: str, names: Mapping[str, Value]) -> Value:
@@ -45,6 +46,11 @@ def rendered_text(text: str, names: Mapping[str, Value]) -> str:
         return str(render(_template(text), names, as_text=True))
     except (ExpressionSyntaxError, EvaluationError) as error:
         raise BlockFailed("EVALUATION_ERROR", f"{text[:80]!r}: {error.message}") from error
+
+
+def as_text(value: Value) -> str:
+    """Return a value as a template writes it into text."""
+    return value if isinstance(value, str) else str(render(_VALUE, {"value": value}, as_text=True))
 
 
 def equal(left: Value, right: Value) -> bool:

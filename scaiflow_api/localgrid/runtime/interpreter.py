@@ -22,6 +22,7 @@ from scaiflow_api.localgrid.runtime.model_block import ModelBlockRun
 from scaiflow_api.localgrid.runtime.model_calls import Models
 from scaiflow_api.localgrid.runtime.names import Result, local_names
 from scaiflow_api.localgrid.runtime.parallel_block import run_parallel
+from scaiflow_api.localgrid.runtime.plugin_call import Plugin
 from scaiflow_api.localgrid.runtime.rigid_block import run_statements
 
 _Step: TypeAlias = (
@@ -48,6 +49,7 @@ class Run:
         *,
         models: Models,
         cores: Cores,
+        plugins: Mapping[str, Plugin],
         record: Record,
         people: People,
         traffic: Traffic,
@@ -58,6 +60,7 @@ class Run:
         self._input = run_input
         self._models = models
         self._cores = cores
+        self._plugins = plugins
         self._record = record
         self._lane = Lane(record, people, traffic)
         self._budget = budget
@@ -133,7 +136,7 @@ class Run:
             frame.keep_local(block.node_id, data)
         match block:
             case ir.RigidBlock():
-                return run_statements(block, frame, data)
+                return await run_statements(block, frame, data, self._plugins)
             case ir.ForeachBlock():
                 return await run_foreach(block, frame, data, self)
             case ir.WhileBlock():

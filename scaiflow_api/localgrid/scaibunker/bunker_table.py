@@ -77,7 +77,8 @@ def add(connection: sqlite3.Connection, tenant_id: str, spec: BunkerSpec, now: f
     (held,) = connection.execute("SELECT count(*) FROM bunkers WHERE tenant_id = ?", (tenant_id,)).fetchone()
     if held >= MAX_PER_TENANT:
         raise GridError(409, "BUNKER_QUOTA_EXCEEDED", f"The tenant has its {MAX_PER_TENANT} bunkers.")
-    lifetime, idle = _LIFETIMES[spec.lifecycle_mode]
+    ends_with_run = spec.session_type == "scaicore" and spec.lifecycle_mode == "ephemeral"
+    lifetime, idle = (None, None) if ends_with_run else _LIFETIMES[spec.lifecycle_mode]
     lifetime = spec.max_lifetime_s or lifetime
     bunker_id = new_id("bnk")
     connection.execute(
@@ -100,6 +101,15 @@ def get(connection: sqlite3.Connection, tenant_id: str, bunker_id: str) -> Bunke
     if row is None:
         raise GridError(404, "BUNKER_NOT_FOUND", f"There is no bunker {bunker_id!r}.")
     return _bunker(row)
+
+
+def find(connection: sqlite3.Connection, tenant_id: str, spec: BunkerSpec) -> Bunker | None:
+    """Return the bunker that was made just so, for the same session."""
+    row = connection.execute(
+        "SELECT * FROM bunkers WHERE tenant_id = ? AND session_ref = ? AND spec = ?",
+        (tenant_id, spec.session_ref, orjson.dumps(asdict(spec)).decode()),
+    ).fetchone()
+    return None if row is None else _bunker(row)
 
 
 def use(connection: sqlite3.Connection, tenant_id: str, bunker_id: str, now: float) -> Bunker:
@@ -153,8 +163,7 @@ def delete_ended(connection: sqlite3.Connection, now: float) -> list[str]:
 def delete_of_run(connection: sqlite3.Connection, execution_id: str) -> list[str]:
     """Forget the bunkers that end with a run, and return their ids."""
     rows = connection.execute(
-        "DELETE FROM bunkers WHERE session_type = 'scaicore' AND lifecycle_mode = 'ephemeral'"
-        " AND session_ref = ? RETURNING id",
+        "DELETE FROM bunkers WHERE session_type = 'scaicore' AND session_ref = ? RETURNING id",
         (execution_id,),
     ).fetchall()
     return [row["id"] for row in rows]
@@ -163,7 +172,7 @@ def delete_of_run(connection: sqlite3.Connection, execution_id: str) -> list[str
 def runs_with_bunkers(connection: sqlite3.Connection) -> list[str]:
     """Return the ids of the runs whose bunkers end with them."""
     rows = connection.execute(
-        "SELECT DISTINCT session_ref FROM bunkers WHERE session_type = 'scaicore' AND lifecycle_mode = 'ephemeral'"
+        "SELECT DISTINCT session_ref FROM bunkers WHERE session_type = 'scaicore' AND session_ref GLOB 'exec_*'"
     ).fetchall()
     return [row["session_ref"] for row in rows]
 

@@ -67,6 +67,10 @@ class Bunkers:
         """Return a bunker. Raises GridError 404."""
         return await self._store_now(lambda connection, _: bunker_table.get(connection, tenant_id, bunker_id))
 
+    async def find(self, tenant_id: str, spec: BunkerSpec) -> Bunker | None:
+        """Return the bunker that was made just so, for the same session."""
+        return await self._store_now(lambda connection, _: bunker_table.find(connection, tenant_id, spec))
+
     async def page(
         self, tenant_id: str, *, status: str | None, lifecycle: str | None, after: int, limit: int
     ) -> list[Bunker]:

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/scopes/{scope_id}")
 class ClaimRequest(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    batch_size: Annotated[int, Field(ge=1, le=100)] = 1
+    batch_size: Annotated[int, Field(ge=1, le=claims.MOST_AT_ONCE)] = 1
 
 
 class CompleteRequest(BaseModel):

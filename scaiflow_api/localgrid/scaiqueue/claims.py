@@ -36,6 +36,8 @@ _ORDERS = {
     "deadline": "m.deadline IS NULL, m.deadline, m.seq",
 }
 _LONGEST_BACKOFF_S = 300
+MOST_AT_ONCE = 100
+"""Messages of one claim."""
 
 
 def claim(

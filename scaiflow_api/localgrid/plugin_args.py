@@ -1,0 +1,52 @@
+"""Arguments of the grid's own plugins: read as their methods declare them, with refusals as failures of the block."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from scaiflow_api.expressions import Value
+from scaiflow_api.localgrid.runtime.evaluation import as_text
+from scaiflow_api.localgrid.runtime.failures import BlockFailed
+from scaiflow_api.localgrid.scaigrid.errors import GridError
+
+Text = Annotated[str, BeforeValidator(as_text)]
+"""A field that is text whatever its template yields; null is the empty text."""
+MaybeText = Annotated[str | None, BeforeValidator(lambda value: None if value is None else as_text(value))]
+"""Null stays null."""
+
+
+class Args(BaseModel):
+    """What a method takes. Keys that it does not know are ignored, as the compiler warned of them."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+_Args = TypeVar("_Args", bound=Args)
+
+
+def read_args(model: type[_Args], args: Mapping[str, Value]) -> _Args:
+    """Return the arguments as `model`. Raises BlockFailed."""
+    try:
+        return model.model_validate(dict(args))
+    except ValidationError as error:
+        first: Any = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "arguments"
+        raise BlockFailed("INVALID_ARGUMENTS", f"{place}: {first['msg']}") from None
+
+
+def unknown_method(alias: str, method: str, known: Mapping[str, object]) -> BlockFailed:
+    """Return the failure of a call of a method that a plugin does not have."""
+    return BlockFailed(
+        "METHOD_NOT_FOUND", f"the plugin {alias} has no method {method!r}; it has: {', '.join(known)}"
+    )
+
+
+@contextmanager
+def refusals_fail_the_block() -> Iterator[None]:
+    """Turn refusals of the grid into failures of the block, with their codes."""
+    try:
+        yield
+    except GridError as refused:
+        raise BlockFailed(refused.code, refused.message) from None
