@@ -2,7 +2,11 @@
 
 import asyncio
 import os
+import random
 import signal
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,8 @@ from servers import ROOT, Place, running, scaiflow
 
 ECHO = orjson.loads((ROOT / "examples" / "echo-agent.flow.json").read_bytes())
 FLOWS = 10
-SAVES = 200
+SAVES, PACKAGES, DELETES = 90, 20, 20
+WORK = SAVES + PACKAGES + DELETES
 
 
 @pytest.fixture
@@ -21,35 +26,65 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "data")
 
 
-async def save_until_it_dies(
-    place: Place, headers: dict[str, str], flows: list[str], kill: Any
-) -> dict[str, set[str]]:
-    """Send all saves at once, kill the server when a third was acknowledged; return the acknowledged versions."""
-    acknowledged: dict[str, set[str]] = {flow: set() for flow in flows}
+@dataclass
+class Acknowledged:
+    """What the server said that it did, before it died."""
+
+    versions: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    packages: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.versions.values())) + len(self.packages) + len(self.deleted)
+
+
+async def work_until_it_dies(
+    place: Place, headers: dict[str, str], flows: list[str], doomed: list[str], kill: Callable[[], None]
+) -> Acknowledged:
+    """Save, publish and delete all at once, and kill the server when a third was acknowledged."""
+    done = Acknowledged()
     killed = False
 
     async def save(client: httpx.AsyncClient, number: int) -> None:
-        nonlocal killed
         flow = flows[number % len(flows)]
         content = {**ECHO, "metadata": {"description": f"save {number}"}}
+        answer = await client.put(f"/flows/{flow}", json={"content": content}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        done.versions[flow].add(answer.json()["version"])
+
+    async def publish(client: httpx.AsyncClient, number: int) -> None:
+        body = {"package_id": f"package-{number}", "flow_id": flows[number % len(flows)]}
+        answer = await client.post("/catalog/publish", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        done.packages.add(body["package_id"])
+
+    async def delete(client: httpx.AsyncClient, number: int) -> None:
+        answer = await client.delete(f"/flows/{doomed[number]}", headers=headers)
+        assert answer.status_code == 204, answer.text
+        done.deleted.add(doomed[number])
+
+    async def one(client: httpx.AsyncClient, work: Any, number: int) -> None:
+        nonlocal killed
         try:
-            answer = await client.put(f"/flows/{flow}", json={"content": content}, headers=headers)
+            await work(client, number)
         except httpx.TransportError:
             return
-        assert answer.status_code == 200, answer.text
-        acknowledged[flow].add(answer.json()["version"])
-        if not killed and sum(map(len, acknowledged.values())) >= SAVES // 3:
+        if not killed and len(done) >= WORK // 3:
             killed = True
             kill()
 
-    limits = httpx.Limits(max_connections=SAVES)
+    all_work = [(save, number) for number in range(SAVES)]
+    all_work += [(publish, number) for number in range(PACKAGES)]
+    all_work += [(delete, number) for number in range(len(doomed))]
+    random.Random(7).shuffle(all_work)
+    limits = httpx.Limits(max_connections=WORK)
     async with httpx.AsyncClient(base_url=f"{place.api}/api/v1", timeout=60, limits=limits) as client:
-        await asyncio.gather(*(save(client, number) for number in range(SAVES)))
+        await asyncio.gather(*(one(client, work, number) for work, number in all_work))
     assert killed
-    return acknowledged
+    return done
 
 
-def test_kill_nine_amid_two_hundred_saves(place: Place) -> None:
+def test_kill_nine_amid_saves_publishes_and_deletes(place: Place) -> None:
     with running(place, scaiflow("grid"), f"http://127.0.0.1:{place.grid_port}/"):
         headers = place.headers("bob")
         # `dev` would embed these; `serve` alone takes them from the environment.
@@ -63,27 +98,47 @@ def test_kill_nine_amid_two_hundred_saves(place: Place) -> None:
         }
         with running(place, scaiflow("serve"), f"{place.api}/readyz", **environment) as server:
             flows = [create(place, headers) for _ in range(FLOWS)]
+            doomed = [create(place, headers) for _ in range(DELETES)]
 
-            acknowledged = asyncio.run(
-                save_until_it_dies(place, headers, flows, lambda: server.send_signal(signal.SIGKILL))
+            done = asyncio.run(
+                work_until_it_dies(place, headers, flows, doomed, lambda: server.send_signal(signal.SIGKILL))
             )
 
         with running(place, scaiflow("serve"), f"{place.api}/readyz", **environment):
             remove_what_the_crash_left(place, environment)
-            for flow in flows:
-                listed = httpx.get(f"{place.api}/api/v1/flows/{flow}/versions", headers=headers).json()
-                versions = {item["version"] for item in listed}
-                assert acknowledged[flow] <= versions
-                assert sum(item["is_current"] for item in listed) == 1
-                for version in versions:
-                    read = httpx.get(f"{place.api}/api/v1/flows/{flow}/versions/{version}", headers=headers)
-                    assert read.status_code == 200
-                    assert read.json()["content"]["version"] == version
-            # Every flow can still be saved.
-            saved = httpx.put(
-                f"{place.api}/api/v1/flows/{flows[0]}", json={"content": ECHO}, headers=headers, timeout=30
-            )
-            assert saved.status_code == 200
+            with httpx.Client(base_url=f"{place.api}/api/v1", headers=headers, timeout=30) as api:
+                flows_are_whole(api, flows, done)
+                packages_are_whole(api, done)
+                for flow in doomed:
+                    read = api.get(f"/flows/{flow}")
+                    assert read.status_code in ({404} if flow in done.deleted else {200, 404})
+
+
+def flows_are_whole(api: httpx.Client, flows: list[str], done: Acknowledged) -> None:
+    for flow in flows:
+        listed = api.get(f"/flows/{flow}/versions").json()
+        versions = {item["version"] for item in listed}
+        assert done.versions[flow] <= versions
+        assert sum(item["is_current"] for item in listed) == 1
+        for version in versions:
+            read = api.get(f"/flows/{flow}/versions/{version}")
+            assert read.status_code == 200
+            assert read.json()["content"]["version"] == version
+        # Every flow can still be saved.
+        assert api.put(f"/flows/{flow}", json={"content": ECHO}).status_code == 200
+
+
+def packages_are_whole(api: httpx.Client, done: Acknowledged) -> None:
+    listed = {item["package_id"] for item in api.get("/catalog").json()}
+    assert done.packages <= listed
+    for package in listed:
+        assert api.get(f"/catalog/{package}/download").status_code == 200
+    # What was cut off can be published after all.
+    flow = api.post("/flows", json={"content": ECHO}).json()["id"]
+    for number in range(PACKAGES):
+        body = {"package_id": f"package-{number}", "flow_id": flow}
+        if body["package_id"] not in listed:
+            assert api.post("/catalog/publish", json=body).status_code == 201
 
 
 def remove_what_the_crash_left(place: Place, environment: dict[str, str]) -> None:
@@ -95,7 +150,7 @@ def remove_what_the_crash_left(place: Place, environment: dict[str, str]) -> Non
     assert first.returncode == 0, first.stderr
     report = orjson.loads(first.stdout)
     assert report["objects"]["removed"] == report["objects"]["orphans"]
-    assert report["objects"]["named"] >= SAVES // 3
+    assert report["objects"]["named"] >= WORK // 3
     second = orjson.loads(place.scaiflow("gc", "--json", **environment).stdout)
     assert second["objects"]["seen"] == second["objects"]["named"] == report["objects"]["named"]
     assert second["unfinished_files"] == 0
