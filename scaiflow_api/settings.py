@@ -457,6 +457,12 @@ class ScaiGrid(Section):
         "seconds that a test run waits for its last events when all fixtures are done, for their coverage",
         ge=0,
     )
+    test_busy_wait_s: float = _env(
+        "SCAIFLOW_TEST_BUSY_WAIT_S",
+        120.0,
+        "seconds that `scaiflow test` waits, for one call, where ScaiGrid limits the rate; the API never waits",
+        ge=0,
+    )
 
 
 class Secrets(Section):

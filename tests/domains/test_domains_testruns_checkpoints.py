@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from scaiflow_api.domains.testruns.schemas import TestReport
 from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.upstreams.credentials import Access
-from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
+from scaiflow_api.upstreams.errors import UpstreamBusy, UpstreamError, as_app_error
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 LIMITS = TestLimits(
@@ -213,6 +214,21 @@ async def test_a_moment_of_trouble_costs_no_fixture(grid: PlayedRuns, access: Ac
     busy = httpx.Response(429, json={"error": {"code": "RATE_LIMITED"}}, headers={"Retry-After": "0"})
     grid.faults["checkpoints"] = [httpx.Response(503)] * 3 + [busy]
     assert (await only(access, {"resolutions": {"node_review": "yes"}}))[0]
+
+
+async def test_a_rate_limit_is_waited_for_where_that_is_allowed(grid: PlayedRuns, access: Access) -> None:
+    """Whoever was answered 429 has begun nothing, so nothing is invoked twice; only begun runs use up their time."""
+    busy = httpx.Response(429, json={"error": {"code": "RATE_LIMITED"}})
+    grid.script = asks("node_review")
+    grid.faults |= {"events": [busy], "invoke": [busy, busy], "resolve": [busy]}
+    case = {"resolutions": {"node_review": "yes"}}
+    patient = replace(LIMITS, busy_wait_s=5, timeout_s=2)
+    with patch("scaiflow_api.domains.testruns.patience._UNTOLD_S", 0.01):
+        report = await run(access, document(case), patient)
+    assert (report.passed, grid.resolutions) == (1, ["yes"])
+    grid.faults["invoke"] = [busy]
+    with pytest.raises(UpstreamBusy):
+        await run(access, document(case), replace(patient, busy_wait_s=0.5))
 
 
 @pytest.mark.parametrize("fault", [refusal(403), httpx.Response(200, html="<h1>hello</h1>")])

@@ -1,14 +1,10 @@
 """The command for deploying and its options."""
 
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Mapping
+from argparse import BooleanOptionalAction, Namespace
 
-from scaiflow_api.cli.failure import Unusable
 from scaiflow_api.cli.flows.commands import FLOW
 from scaiflow_api.cli.register import Commands
-
-_STRAIGHT = {"api_key": "--api-key", "base_url": "--base-url"}
-_THROUGH_THE_API = {"token": "--token", "flow_id": "--flow-id", "message": "--message"}
+from scaiflow_api.cli.target import add_straight, add_through_the_api, refuse_mixtures
 
 
 def register(commands: Commands) -> None:
@@ -33,40 +29,19 @@ def register(commands: Commands) -> None:
         help="a group that may use the model, several by repeating it (default: what the flow's config says)",
     )
     deploy.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    _add_straight(deploy)
-    _add_through_the_api(deploy)
-
-
-def _add_straight(deploy: ArgumentParser) -> None:
-    deploy.add_argument(
-        "--api-key",
-        metavar="TEXT",
-        help="a ScaiGrid key; better in SCAIGRID_API_KEY, where others on this machine do not see it",
-    )
-    deploy.add_argument(
-        "--base-url", metavar="URL", help="ScaiGrid (default: SCAIGRID_BASE_URL, else the public one)"
-    )
-
-
-def _add_through_the_api(deploy: ArgumentParser) -> None:
-    deploy.add_argument(
-        "--api", metavar="URL", help="save the flow at this ScaiFlow, if it changed, and deploy it from there"
-    )
-    deploy.add_argument(
-        "--token", metavar="TEXT", help="with --api: an access token; better in SCAIFLOW_TOKEN"
-    )
-    deploy.add_argument(
-        "--flow-id",
-        metavar="ID",
-        help="with --api: the flow to save to (default: the one with the file's id, else your only one with its"
-        " name, else a new one)",
+    add_straight(deploy)
+    add_through_the_api(
+        deploy,
+        does="save the flow at this ScaiFlow, if it changed, and deploy it from there",
+        flow="the flow to save to (default: the one with the file's id, else your only one with its name, else a"
+        " new one)",
     )
     deploy.add_argument("--message", metavar="TEXT", help="with --api: what the new version says of itself")
 
 
 def _deploy(options: Namespace) -> int:
+    refuse_mixtures(options, through={"message": "--message"})
     if options.api is None:
-        _refuse(options, _THROUGH_THE_API, "goes only with --api")
         from scaiflow_api.cli.deploy.straight import deploy_straight
 
         return deploy_straight(
@@ -77,7 +52,6 @@ def _deploy(options: Namespace) -> int:
             base_url=options.base_url,
             as_json=options.json,
         )
-    _refuse(options, _STRAIGHT, "does not go with --api")
     from scaiflow_api.cli.deploy.through_api import deploy_through_api
 
     return deploy_through_api(
@@ -90,9 +64,3 @@ def _deploy(options: Namespace) -> int:
         message=options.message,
         as_json=options.json,
     )
-
-
-def _refuse(options: Namespace, names: Mapping[str, str], how: str) -> None:
-    for name, option in names.items():
-        if getattr(options, name) is not None:
-            raise Unusable(f"{option} {how}")

@@ -1,18 +1,13 @@
 """The command for testing and its options."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError, Namespace
 
 from scaiflow_api.cli.failure import Unusable
 from scaiflow_api.cli.flows.commands import FLOW
 from scaiflow_api.cli.register import Commands
+from scaiflow_api.cli.target import add_straight, add_through_the_api, refuse_mixtures
 
-_STRAIGHT = {
-    "api_key": "--api-key",
-    "base_url": "--base-url",
-    "concurrency": "--concurrency",
-    "timeout": "--timeout",
-}
-_THROUGH_THE_API = {"token": "--token", "flow_id": "--flow-id"}
+_ONLY_STRAIGHT = {"concurrency": "--concurrency", "timeout": "--timeout"}
 
 
 def register(commands: Commands) -> None:
@@ -38,19 +33,7 @@ def register(commands: Commands) -> None:
         help="also exit with 1 when fewer of the flow's nodes were run through",
     )
     test.add_argument("--json", action="store_true", help="print the report as JSON")
-    _add_straight(test)
-    _add_through_the_api(test)
-
-
-def _add_straight(test: ArgumentParser) -> None:
-    test.add_argument(
-        "--api-key",
-        metavar="TEXT",
-        help="a ScaiGrid key; better in SCAIGRID_API_KEY, where others on this machine do not see it",
-    )
-    test.add_argument(
-        "--base-url", metavar="URL", help="ScaiGrid (default: SCAIGRID_BASE_URL, else the public one)"
-    )
+    add_straight(test)
     test.add_argument(
         "--concurrency",
         metavar="N",
@@ -63,27 +46,17 @@ def _add_straight(test: ArgumentParser) -> None:
         type=_seconds,
         help="for one fixture (default: SCAIFLOW_TEST_TIMEOUT_S, else 60)",
     )
-
-
-def _add_through_the_api(test: ArgumentParser) -> None:
-    test.add_argument(
-        "--api", metavar="URL", help="run the fixtures of the flow that is saved at this ScaiFlow"
-    )
-    test.add_argument("--token", metavar="TEXT", help="with --api: an access token; better in SCAIFLOW_TOKEN")
-    test.add_argument(
-        "--flow-id",
-        metavar="ID",
-        help="with --api: the flow there (default: the one with the file's id, else your only one with its name)",
+    add_through_the_api(
+        test,
+        does="run the fixtures of the flow that is saved at this ScaiFlow",
+        flow="the flow there (default: the one with the file's id, else your only one with its name)",
     )
 
 
 def _test(options: Namespace) -> int:
     if options.json and options.junit == "-":
         raise Unusable("only one of --json and --junit can write to standard output")
-    wrong, when = (_THROUGH_THE_API, "only") if options.api is None else (_STRAIGHT, "not")
-    for name, option in wrong.items():
-        if getattr(options, name) is not None:
-            raise Unusable(f"{option} goes {when} with --api")
+    refuse_mixtures(options, straight=_ONLY_STRAIGHT)
 
     from scaiflow_api.cli.testruns.run import run_fixtures
 

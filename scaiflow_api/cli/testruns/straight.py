@@ -39,6 +39,7 @@ async def _run(document: dict[str, Any], chosen: Chosen, options: Namespace) -> 
         timeout_s=options.timeout or settings.test_timeout_s,
         events_wait_s=settings.test_events_wait_s,
         clear_s=settings.timeout_s,
+        busy_wait_s=settings.test_busy_wait_s,
     )
     async with straight.open() as access:
         with Progress(len(chosen.fixtures)) as progress:

@@ -1,6 +1,7 @@
 """One fixture: its run is invoked, answered where it waits for people, followed to its end, and never left behind."""
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from scaiflow_api.domains.testruns.patience import patiently
 from scaiflow_api.domains.testruns.trail import End
 from scaiflow_api.domains.testruns.watch import Watch
 from scaiflow_api.flowgraph import TestFixture
@@ -62,6 +64,7 @@ class Attempt:
         watch: Watch,
         timeout_s: float,
         clear_s: float,
+        busy_wait_s: float,
     ) -> None:
         self._fixture = fixture
         self._flow_name = flow_name
@@ -70,10 +73,13 @@ class Attempt:
         self._watch = watch
         self._timeout_s = timeout_s
         self._clear_s = clear_s
+        self._busy_wait_s = busy_wait_s
         self._key = watch.new_key()
         self._may_run = False
         self._visits: Counter[str] = Counter()
         self.execution_id: str | None = None
+        self.begun = time.monotonic()
+        """When the run was asked for, once ScaiGrid admitted it."""
 
     @property
     def ended(self) -> bool:
@@ -83,13 +89,13 @@ class Attempt:
     async def carry_out(self) -> Outcome:
         """Run the fixture within its time limit. What is still under way when this ends is cancelled.
 
-        Raises UpstreamError for what would fail every fixture alike: no access, a rate limit, ScaiGrid gone.
+        Where ScaiGrid limits the rate, the fixture waits; its time limit counts from when it is admitted. Raises
+        UpstreamError for what would fail every fixture alike: no access, a rate limit that lasts, ScaiGrid gone.
         """
-        deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            run = await self._invoke()
+            run = await patiently(self._invoke, self._busy_wait_s)
             if run.status in {"SUSPENDED", "RUNNING"} and run.execution_id is not None:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout(self.begun + self._timeout_s - time.monotonic()):
                     return await self._see_through(run.execution_id)
             return self._at_once(run)
         except TimeoutError:
@@ -104,6 +110,7 @@ class Attempt:
 
     async def _invoke(self) -> Execution:
         self._may_run = True
+        self.begun = time.monotonic()
         try:
             run = await self._access.grid.invoke(
                 self._access.credential,
@@ -156,8 +163,12 @@ class Attempt:
         resolution = self._resolution_at(checkpoint)
         if resolution is None:
             return f"{name} has no resolution in this fixture"
+        access = self._access
         try:
-            await self._access.checkpoints.resolve(self._access.credential, checkpoint.id, resolution)
+            await patiently(
+                lambda: access.checkpoints.resolve(access.credential, checkpoint.id, resolution),
+                self._busy_wait_s,
+            )
         except UpstreamRejected as refusal:
             if refusal.status in _BAD_REQUEST:
                 return f"{name}: {as_app_error(refusal)}"

@@ -13,6 +13,7 @@ from typing import Any
 from scaiflow_api.domains.testruns.attempt import Attempt, Outcome
 from scaiflow_api.domains.testruns.coverage import FlowMap
 from scaiflow_api.domains.testruns.matching import find_mismatches
+from scaiflow_api.domains.testruns.patience import patiently
 from scaiflow_api.domains.testruns.schemas import FixtureResult, MismatchItem, TestReport
 from scaiflow_api.domains.testruns.starts import CannotStart, Starts
 from scaiflow_api.domains.testruns.watch import USUAL_PACE, Pace, Watch
@@ -36,6 +37,8 @@ class TestLimits:
     """For the last events, when all fixtures are done."""
     clear_s: float
     """For cancelling what one fixture leaves behind."""
+    busy_wait_s: float = 0.0
+    """For one call, where ScaiGrid limits the rate; 0 ends the test run with ScaiGrid's answer."""
     pace: Pace = USUAL_PACE
 
 
@@ -70,7 +73,7 @@ class FixtureRunner:
         what would fail every fixture alike ends the run: raises UpstreamError. However it ends, also by being
         cancelled, no run of a fixture is left behind if that can be helped.
         """
-        await self._watch.begin()
+        await patiently(self._watch.begin, self._limits.busy_wait_s)
         starts = await self._starts(document, fixtures)
         done = await self._carry_out(fixtures, starts, told)
         ended = [item.execution_id for item in done if item.ended and item.execution_id is not None]
@@ -109,11 +112,10 @@ class FixtureRunner:
         return [done[place] for place in sorted(done)]
 
     async def _carry_out_one(self, fixture: TestFixture, starts: Starts | None) -> _Done:
-        started = time.monotonic()
         try:
             flow_name = starts.flow_name(fixture.entry) if starts and fixture.entry is not None else None
         except CannotStart as reason:
-            return _Done(fixture, _result(fixture, Outcome(error=str(reason)), started))
+            return _Done(fixture, _result(fixture, Outcome(error=str(reason)), 0.0))
         attempt = Attempt(
             fixture,
             flow_name=flow_name,
@@ -122,9 +124,10 @@ class FixtureRunner:
             watch=self._watch,
             timeout_s=self._limits.timeout_s,
             clear_s=self._limits.clear_s,
+            busy_wait_s=self._limits.busy_wait_s,
         )
         outcome = await attempt.carry_out()
-        result = _result(fixture, outcome, started)
+        result = _result(fixture, outcome, time.monotonic() - attempt.begun)
         if outcome.error is None:
             # Not on the event loop: an expectation may be as large as a flow.
             found = await asyncio.to_thread(find_mismatches, fixture.expect, outcome.output)
@@ -155,13 +158,13 @@ def _report(results: list[FixtureResult], message: str | None) -> TestReport:
     return TestReport(results=results, passed=passed, failed=len(results) - passed, message=message)
 
 
-def _result(fixture: TestFixture, outcome: Outcome, started: float) -> FixtureResult:
+def _result(fixture: TestFixture, outcome: Outcome, seconds: float) -> FixtureResult:
     return FixtureResult(
         name=fixture.name,
         ok=False,
         expect=fixture.expect,
         output=outcome.output,
         error=outcome.error,
-        duration_ms=round((time.monotonic() - started) * 1000),
+        duration_ms=round(seconds * 1000),
         mismatches=[],
     )

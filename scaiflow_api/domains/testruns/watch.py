@@ -14,6 +14,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from scaiflow_api.domains.testruns.patience import asked_to_wait_s
 from scaiflow_api.domains.testruns.trail import STARTED, Trail
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.errors import UpstreamBusy, UpstreamError, UpstreamTimedOut, UpstreamUnavailable
@@ -151,7 +152,7 @@ class Watch:
                 await self._ask()
             except _PASSING as failure:
                 # Each who waits has a time limit; what was begun is not given up for a moment's trouble.
-                at_least_s = _asked_to_wait_s(failure)
+                at_least_s = asked_to_wait_s(failure)
             except Exception as failure:
                 self._failure = failure
                 for followed in self._followed.values():
@@ -192,8 +193,3 @@ class Watch:
         if trail is None:
             trail = self._others.setdefault(execution_id, Trail())
         trail.take(kind, payload)
-
-
-def _asked_to_wait_s(failure: UpstreamError) -> float:
-    asked = failure.headers.get("Retry-After", "") if isinstance(failure, UpstreamBusy) else ""
-    return float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else 0.0
