@@ -22,6 +22,7 @@ from scaiflow_api.localgrid.models.offline import OfflineModel
 from scaiflow_api.localgrid.models.openai import OpenAIModel
 from scaiflow_api.localgrid.people import clients
 from scaiflow_api.localgrid.plugins import GridPlugins
+from scaiflow_api.localgrid.rate_limit import RateLimit, RateLimitMiddleware
 from scaiflow_api.localgrid.runs import Runs
 from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
 from scaiflow_api.localgrid.scaibunker import schema as scaibunker
@@ -91,9 +92,9 @@ def create_grid(
 
     app = FastAPI(title="ScaiFlow local grid", openapi_url=None, lifespan=lifespan)
     app.state.grid = grid
-    faults = Faults()
+    faults, limit = Faults(), RateLimit(clock, config.rate_limit_per_minute)
     if config.faults:
-        app.include_router(switch(faults))
+        app.include_router(switch(faults, limit))
     app.mount("/scaikey", scaikey_app(grid))
     app.mount("/scaigrid", scaigrid_app(grid))
     app.mount("/scaivault", scaivault_app(grid))
@@ -110,6 +111,7 @@ def create_grid(
         }
 
     # Added last runs first: a foreign host learns nothing, and faults befall what clients call.
+    app.add_middleware(RateLimitMiddleware, limit=limit, prefix="/scaigrid/")
     app.add_middleware(FaultMiddleware, faults=faults)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestId)

@@ -41,6 +41,8 @@ class GridConfig:
     """Where events about people and groups are delivered; None: nowhere, unless somebody registers a webhook."""
     webhook_secret: str | None = field(default=None, repr=False)
     faults: bool = False
+    rate_limit_per_minute: int | None = None
+    """The most requests to ScaiGrid of one credential in 60 seconds; None: any number."""
     run_timeout_s: float = 300.0
     """The longest a run of a Core may take; it fails then."""
     invoke_wait_s: float = 100.0
@@ -62,6 +64,8 @@ class GridConfig:
             require_return_address(uri)
         if (self.webhook_url is None) != (self.webhook_secret is None):
             raise ValueError("A webhook needs both an address and a secret.")
+        if self.rate_limit_per_minute is not None and self.rate_limit_per_minute < 1:
+            raise ValueError("A rate limit allows at least one request a minute.")
         if self.api_key is not None and not self.api_key.startswith("sgk_"):
             raise ValueError("A ScaiGrid API key begins with 'sgk_'.")
 

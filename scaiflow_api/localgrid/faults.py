@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.rate_limit import RateLimit
 
 _PATH = "/_faults"
 _CONNECTION_HEADERS = {"content-length", "transfer-encoding", "connection"}
@@ -42,6 +43,15 @@ class Fault(BaseModel):
 class _Armed:
     fault: Fault
     left: int | None
+
+
+class RateLimitRequest(BaseModel):
+    """How many requests to ScaiGrid a credential has in 60 seconds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    per_minute: int | None = Field(ge=1, le=1_000_000)
+    """None: any number."""
 
 
 class Faults:
@@ -93,7 +103,7 @@ class FaultMiddleware:
         await Response(body, fault.status or 200, headers, media_type)(scope, receive, send)
 
 
-def switch(faults: Faults) -> APIRouter:
+def switch(faults: Faults, limit: RateLimit) -> APIRouter:
     """Return the routes that turn faults on and off."""
     router = APIRouter(prefix=_PATH)
 
@@ -104,6 +114,11 @@ def switch(faults: Faults) -> APIRouter:
     @router.delete("", status_code=204)
     async def switch_off() -> None:
         faults.clear()
+        limit.reset()
+
+    @router.put("/rate-limit", status_code=204)
+    async def limit_rate(wanted: RateLimitRequest) -> None:
+        limit.set(wanted.per_minute)
 
     @router.post("/rotate-keys")
     async def rotate_keys(grid: GridDep, forget_old: bool = Query(default=False)) -> dict[str, str]:

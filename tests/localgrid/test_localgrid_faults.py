@@ -58,6 +58,24 @@ async def test_only_the_route_that_is_meant_fails(grid: RunningGrid) -> None:
     assert await status(grid, f"{SCAICORE}/cores", "GET") == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/checkpoints"),
+        ("GET", "/checkpoints/x"),
+        ("POST", "/checkpoints/x/resolve"),
+        ("POST", "/checkpoints/x/cancel"),
+        ("GET", "/executions/x"),
+        ("POST", "/executions/x/cancel"),
+    ],
+)
+async def test_the_calls_about_waiting_runs_fail_as_well(grid: RunningGrid, method: str, path: str) -> None:
+    assert await status(grid, f"{SCAICORE}{path}", method) == 401
+    await switch_on(grid, prefix=f"{SCAICORE}{path.replace('/x', '/*')}", method=method, status=503)
+
+    assert await status(grid, f"{SCAICORE}{path}", method) == 503
+
+
 async def test_the_newest_fault_wins_and_replaces_its_like(grid: RunningGrid) -> None:
     await switch_on(grid, prefix="/scaikey", status=500)
     await switch_on(grid, prefix=JWKS, status=501, times=1)

@@ -1,7 +1,9 @@
 """Runs that wait for people, wherever they stand, and go on: at once, or after a restart of the grid."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,262 @@ async def test_a_run_goes_on_wherever_it_waited(around: str, tmp_path: Path) -> 
 
     assert outcomes[0] == outcomes[1]
     assert traces[0] == traces[1]
+
+
+# What goes on beside
+
+
+class Gate(ScriptedModels):
+    """A model that answers once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called, self.open = asyncio.Event(), asyncio.Event()
+
+    async def complete(self, choice: Any, request: Any) -> Any:
+        self.requests.append(request)
+        self.called.set()
+        await self.open.wait()
+        return "an answer"
+
+
+TWO = together([waits("node_a")], [waits("node_b")], merge_order=("node_a", "node_b"))
+
+
+async def test_two_branches_wait_at_the_same_time(bench: Bench) -> None:
+    execution = await bench.invoke(await bench.core(a_module(TWO, LAST)))
+    first, second = await bench.pending()
+    await bench.resolve(second, {"n": 2})
+    between = await bench.state(execution.id)
+    await bench.resolve(first, {"n": 1})
+    ended = await bench.state(execution.id)
+
+    assert (execution.status, execution.checkpoint_id) == ("SUSPENDED", first.id)
+    assert (between.status, between.checkpoint_id) == ("SUSPENDED", first.id)
+    assert ended.output == [None, None, {"n": 1}, {"n": 2}]
+
+
+async def test_a_run_is_not_suspended_while_a_branch_goes_on(tmp_path: Path) -> None:
+    gate = Gate()
+    body = together([waits("node_a")], [asks("node_b")], merge_order=("node_a", "node_b"))
+    async with bench_at(tmp_path / "grid.db", models=gate, limits={"invoke_wait_s": 0.02}) as bench:
+        execution = await bench.invoke(await bench.core(a_module(body, LAST)))
+        (checkpoint,) = await bench.pending()
+        await bench.resolve(checkpoint)
+        gate.open.set()
+        ended = await bench.state(execution.id)
+
+    assert (execution.status, execution.checkpoint_id) == ("RUNNING", None)
+    assert ended.output == [None, None, {"decision": "approve"}, "an answer"]
+
+
+@pytest.mark.parametrize("restarting", [False, True])
+async def test_a_branch_that_fails_takes_the_questions_beside_it_back(bench: Bench, restarting: bool) -> None:
+    failing = (waits("node_b"), says("node_x", "{{ 1 + b.decision }}"))
+    parallel = tries(together([waits("node_a"), says("node_never", "x")], failing))
+    core = await bench.core(a_module(parallel, waits("node_c"), sets("node_last", output="{{ [a, b, c] }}")))
+    execution = await bench.invoke(core)
+    await bench.resolve((await bench.pending())[1])
+    await bench.state(execution.id)
+    if restarting:
+        await bench.restart()
+    (third,) = await bench.pending()
+    await bench.resolve(third, {"n": 3})
+    ended = await bench.state(execution.id)
+
+    assert ended.output == [None, None, {"n": 3}]
+    assert [row.status for row in await bench.rows()] == ["cancelled", "resolved", "resolved"]
+    trace = await bench.trace(execution.id)
+    assert [line for line in trace if "node_a" in line] == [
+        *("entered node_a", "pending node_a", "resolved node_a"),
+    ]
+    assert sum("failed node_par" in line for line in trace) == 1
+
+
+# Stops
+
+
+async def test_what_was_under_way_at_a_stop_is_not_done_again(tmp_path: Path) -> None:
+    gate = Gate()
+    body = (tries(asks("node_a")), waits(), LAST)
+    async with bench_at(tmp_path / "grid.db", models=gate, limits={"invoke_wait_s": 0.02}) as bench:
+        execution = await bench.invoke(await bench.core(a_module(*body)))
+        await gate.called.wait()
+        await bench.restart()
+        await bench.state(execution.id)
+        (checkpoint,) = await bench.pending()
+        await bench.resolve(checkpoint)
+        ended = await bench.state(execution.id)
+        failed = [e.payload for e in await bench.events() if e.type.endswith("block.failed")]
+
+    assert len(gate.requests) == 1
+    assert ended.output == [None, {"decision": "approve"}, None, None]
+    assert [(p["node_id"], p["error"]["code"], p["handled"]) for p in failed] == [
+        ("node_a", "INTERRUPTED", True)
+    ]
+
+
+async def test_time_that_ran_out_stays_so(tmp_path: Path) -> None:
+    gate = Gate()
+    block = tries(asks("node_a", budget={"max_duration": "0s"}, on_failure="retry(max=2)"))
+    async with bench_at(tmp_path / "grid.db", models=gate) as bench:
+        execution = await bench.invoke(await bench.core(a_module(block, waits(), LAST)))
+        await bench.restart()
+        gate.open.set()
+        ended = await bench.finish(await bench.state(execution.id))
+        failed = [e.payload["error"]["code"] for e in await bench.events() if e.type.endswith("failed")]
+
+    assert len(gate.requests) <= 1
+    assert (ended.status, ended.output[2]) == ("COMPLETED", None)
+    assert failed == ["BUDGET_EXCEEDED"]
+
+
+async def test_blocks_are_counted_as_if_there_had_been_no_stop(tmp_path: Path) -> None:
+    body = (sets(None, v=1), sets(None, v=2), waits(), sets(None, v=3), LAST)
+    outcomes = []
+    for most in (5, 4):
+        async with bench_at(tmp_path / f"{most}.db", limits={"max_blocks": most}) as bench:
+            execution = await bench.invoke(await bench.core(a_module(*body)))
+            await bench.restart()
+            ended = await bench.finish(await bench.state(execution.id))
+            outcomes.append(ended.error["code"] if ended.error else ended.status)
+
+    assert outcomes == ["COMPLETED", "TOO_MANY_BLOCKS"]
+
+
+async def test_people_are_not_hurried(tmp_path: Path) -> None:
+    async with bench_at(tmp_path / "grid.db", limits={"run_timeout_s": 0.08}) as bench:
+        execution = await bench.invoke(await bench.core(a_module(waits(), LAST)))
+        await asyncio.sleep(0.12)
+        ended = await bench.finish(await bench.state(execution.id))
+
+    assert ended.status == "COMPLETED"
+
+
+async def test_a_run_that_waited_has_the_time_left_that_it_had(tmp_path: Path) -> None:
+    gate = Gate()
+    async with bench_at(tmp_path / "grid.db", models=gate, limits={"run_timeout_s": 0.05}) as bench:
+        execution = await bench.invoke(await bench.core(a_module(waits(), asks("node_a"))))
+        (checkpoint,) = await bench.pending()
+        await bench.resolve(checkpoint)
+        await gate.called.wait()
+        ended = await bench.state(execution.id)
+
+    assert ended.error is not None
+    assert ended.error["code"] == "RUN_TIMEOUT"
+
+
+class Answering(ScriptedModels):
+    async def complete(self, choice: Any, request: Any) -> Any:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        return f"answer to {request.goal}"
+
+    @property
+    def goals(self) -> list[str]:
+        return [request.goal for request in self.requests]
+
+
+async def test_whatever_was_written_when_the_grid_died_nothing_happens_twice(tmp_path: Path) -> None:
+    rounds = ir.ForeachBlock(
+        node_id="node_a",
+        items="[1, 2]",
+        max_concurrent=2,
+        body=(decides("node_if", arm("item == 1", tries(waits()))), asks("node_m", goal="round {{ item }}")),
+        collect="[ok, m]",
+    )
+    body = (together([rounds], [asks("node_b", goal="b"), waits("node_b2")]), asks("node_c", goal="c"))
+    last = sets("node_last", output="{{ [a, b, b2, c] }}")
+    models = Answering()
+    copies: list[tuple[Path, set[str]]] = []
+    async with bench_at(tmp_path / "grid.db", models=models) as bench:
+        core = await bench.core(a_module(*body, last))
+        write = bench.store.write
+
+        async def write_and_copy(work: Any) -> Any:
+            result = await write(work)
+            path = tmp_path / f"{len(copies)}.db"
+
+            def copy(connection: sqlite3.Connection) -> None:
+                with closing(sqlite3.connect(path)) as target:
+                    connection.backup(target)
+
+            await bench.store.read(copy)
+            copies.append((path, set(models.goals)))
+            return result
+
+        bench.store.write = write_and_copy  # type: ignore[method-assign]
+        whole = await bench.finish(await bench.invoke(core))
+        trace = sorted(await bench.trace())
+
+    ends = []
+    for path, asked in copies:
+        models = Answering()
+        async with bench_at(path, models=models) as bench:
+            ended = await bench.finish(await bench.state(whole.id))
+            ends.append(ended.error["code"] if ended.error else ended.status)
+
+            assert asked.isdisjoint(models.goals)
+            if ended.status == "COMPLETED":
+                assert ended.output == whole.output
+                assert sorted(await bench.trace()) == trace
+    assert whole.status == "COMPLETED"
+    assert len(ends) > 10
+    assert set(ends) == {"COMPLETED", "INTERRUPTED"}
+
+
+# Calls
+
+
+def calls(**more: Any) -> ir.CoreCallBlock:
+    return ir.CoreCallBlock(**{"node_id": "node_a", "target": "core://acme/other", "timeout": "1s", **more})
+
+
+async def calling(bench: Bench, *around: ir.AnyBlock) -> Execution:
+    await bench.core(a_module(waits(), sets("node_last", output="{{ ok }}")), slug="other")
+    body = around or (calls(), LAST)
+    return await bench.invoke(await bench.core(a_module(*body)))
+
+
+@pytest.mark.parametrize("restarting", [False, True])
+async def test_a_call_of_a_core_that_waits_waits_itself(bench: Bench, restarting: bool) -> None:
+    execution = await calling(bench)
+    (checkpoint,) = await bench.pending()
+    if restarting:
+        await bench.restart()
+        assert (await bench.state(execution.id)).status == "SUSPENDED"
+    await bench.resolve(checkpoint)
+    ended = await bench.state(execution.id)
+
+    assert (execution.status, execution.checkpoint_id) == ("SUSPENDED", checkpoint.id)
+    assert checkpoint.core_id == "core_other"
+    assert checkpoint.execution_id != execution.id
+    assert ended.output == [None, None, {"decision": "approve"}, None]
+
+
+async def test_cancelling_a_run_cancels_what_it_waits_for(bench: Bench) -> None:
+    execution = await calling(bench)
+    ended = await bench.runs.cancel(execution.id)
+    (row,) = await bench.rows()
+    for _ in range(100):
+        await asyncio.sleep(0)
+        (row,) = await bench.rows()
+        if row.status != "pending":
+            break
+
+    assert ended is not None
+    assert (ended.error or {})["code"] == "CANCELLED"
+    assert row.status == "cancelled"
+    called = await bench.state(row.execution_id)
+    assert (called.error or {})["code"] == "CANCELLED"
+
+
+@pytest.mark.parametrize("restarting", [False, True])
+async def test_a_called_core_that_nobody_waits_for_asks_by_itself(bench: Bench, restarting: bool) -> None:
+    execution = await calling(bench, calls(is_async=True), waits("node_b"), LAST)
+    if restarting:
+        await bench.restart()
+    ended = await bench.finish(await bench.state(execution.id))
+
+    assert ended.status == "COMPLETED"
+    assert len(await bench.rows()) == 2
