@@ -48,6 +48,7 @@ bench: $(VENV)/.dev ## Measure, as ratios to a peer or a floor in the same run
 	$(BIN)/python -m benchmarks.directory
 	$(BIN)/python -m benchmarks.tokens
 	$(BIN)/python -m benchmarks.testruns
+	$(BIN)/python -m benchmarks.proxies
 
 openapi: $(VENV)/.run ## Print the OpenAPI document
 	@$(BIN)/scaiflow openapi

@@ -15,9 +15,9 @@ from benchmarks.databases import DATABASES
 from benchmarks.documents import flow_of
 from benchmarks.floors import rows_and_files
 from benchmarks.load import Rate, Request, drive
+from benchmarks.pair import served
 from benchmarks.requests import Requests
-from benchmarks.servers import environment, free_port, memory_mb, running
-from scaiflow_api.cli.token import sign_in
+from benchmarks.servers import free_port, running
 
 NODES = 100
 CLIENTS = (1, 8)
@@ -33,7 +33,8 @@ def main(wanted: list[str]) -> None:
 
 def measure(database: str, folder: Path) -> None:
     content = flow_of(NODES)
-    with DATABASES[database](folder) as url, _served(folder, url) as (base, token):
+    with DATABASES[database](folder) as url, served(folder, SCAIFLOW_DB_URL=url) as pair:
+        base, token = pair.api, pair.token
         for clients in CLIENTS:
             requests = Requests(base, token, content, clients)
             bodies = folder / f"bodies{clients}"
@@ -83,31 +84,6 @@ def _rounds(kinds: dict[str, list[Request]], rounds: int = ROUNDS) -> dict[str, 
             rate = asyncio.run(drive(sent, seconds=SECONDS))
             rates[name] = rates[name] + rate if name in rates else rate
     return rates
-
-
-@contextmanager
-def _served(folder: Path, url: str) -> Iterator[tuple[str, str]]:
-    """Start the local grid and the API; yield the API's address and a token."""
-    api_port, grid_port = free_port(), free_port()
-    settings = {
-        "SCAIFLOW_DATA_FOLDER": str(folder),
-        "SCAIFLOW_API_PORT": str(api_port),
-        "SCAIFLOW_GRID_PORT": str(grid_port),
-        "SCAIFLOW_LOG_LEVEL": "WARNING",
-        "SCAIFLOW_DB_URL": url,
-    }
-    grid = ["-m", "scaiflow_api.cli", "grid"]
-    api = ["-m", "scaiflow_api.cli", "serve"]
-    with (
-        environment(settings),
-        running(grid, f"http://127.0.0.1:{grid_port}/scaikey/") as (grid_process, grid_started),
-    ):
-        token = sign_in("alice")  # also completes the environment for the API
-        with running(api, f"http://127.0.0.1:{api_port}/healthz") as (api_process, api_started):
-            print(f"start-up: API {api_started:.2f} s, local grid {grid_started:.2f} s")
-            yield f"http://127.0.0.1:{api_port}", token
-            used = f"API {memory_mb(api_process):.0f} MB, local grid {memory_mb(grid_process):.0f} MB"
-            print(f"\nmemory after that: {used}")
 
 
 @contextmanager
