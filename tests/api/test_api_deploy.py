@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from api_flow_calls import grant
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
@@ -14,8 +15,6 @@ from sqlalchemy import update
 
 from scaiflow_api.app import create_app
 from scaiflow_api.db.models.deployment import Deployment
-from scaiflow_api.db.models.flow import FlowAcl
-from scaiflow_api.kit.ids import new_id
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import DeployAuth, Settings
 from scaiflow_api.upstreams.tenant_grids import TenantKey
@@ -34,21 +33,6 @@ async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
     """A flow that bob owns."""
     made = await api.post("/flows", json={"content": echo}, headers=people.bob.headers)
     return str(made.json()["id"])
-
-
-async def grant(resources: Resources, flow_id: str, principal: str, level: str) -> None:
-    async with resources.db.write() as session:
-        session.add(
-            FlowAcl(
-                id=new_id("acl"),
-                flow_id=flow_id,
-                principal_type="group" if principal.startswith("grp_") else "user",
-                principal_id=principal,
-                level=level,
-                granted_by="usr_bob",
-                granted_at=resources.clock.now(),
-            )
-        )
 
 
 async def test_a_deploy_answers_as_documented(

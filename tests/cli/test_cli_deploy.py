@@ -162,6 +162,9 @@ def test_a_flow_with_errors_shows_their_places_and_sends_nothing(scaiflow, chang
     assert (done.code, done.output) == (1, b"")
     assert "has no output port 'out_typo'" in done.errors
     assert "changed.flow.json:" in done.errors
+    as_json = scaiflow("deploy", flow, "--json")
+    assert (as_json.code, as_json.json["ok"], as_json.json["error"]) == (1, False, "scaicore_compile_failed")
+    assert [found["edge_id"] for found in as_json.json["diagnostics"] if "out_typo" in found["message"]]
     assert grid.steps == []
 
 

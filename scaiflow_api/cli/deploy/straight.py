@@ -7,9 +7,11 @@ from dataclasses import asdict
 
 from scaiflow_api.cli.deploy.outcome import refused, report
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
+from scaiflow_api.cli.flows.files import print_json
 from scaiflow_api.cli.flows.findings import show, tell, too_large
 from scaiflow_api.cli.straight import Straight
 from scaiflow_api.compiler import CompileError
+from scaiflow_api.domains.deploy.errors import CompileFailed
 from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.domains.deploy.rollout import (
     CORE,
@@ -48,7 +50,7 @@ def deploy_straight(
     """
     file = read_flow(flow)
     straight = Straight.of(api_key, base_url)
-    release = _compiled(file, publish_as_model, group_ids)
+    release = _compiled(file, publish_as_model, group_ids, as_json=as_json)
     if release is None:
         return 1
     try:
@@ -66,15 +68,16 @@ def deploy_straight(
 
 
 def _compiled(
-    file: FlowFile, publish_as_model: bool | None, group_ids: Sequence[str] | None
+    file: FlowFile, publish_as_model: bool | None, group_ids: Sequence[str] | None, *, as_json: bool
 ) -> Release | None:
     try:
         release = Release.of(file.document, publish_as_model=publish_as_model, group_ids=group_ids)
-    except CompileError as failure:
-        show(file, failure.diagnostics, sys.stderr)
-        return None
-    except FlowTooLarge as refusal:
-        show(file, [too_large(refusal)], sys.stderr)
+    except (CompileError, FlowTooLarge) as failure:
+        found = failure.diagnostics if isinstance(failure, CompileError) else [too_large(failure)]
+        show(file, found, sys.stderr)
+        if as_json:
+            detail = CompileFailed(diagnostics=[finding.as_dict() for finding in found]).detail()
+            print_json({"ok": False, **detail})
         return None
     show(file, release.findings, sys.stderr)
     return release

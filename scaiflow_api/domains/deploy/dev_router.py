@@ -13,29 +13,13 @@ from fastapi.routing import APIRoute
 
 from scaiflow_api.auth.errors import InvalidToken, NotAuthenticated
 from scaiflow_api.compiler import CompileError
-from scaiflow_api.domains.deploy.errors import (
-    CoreCreateFailed,
-    CorePublishFailed,
-    CoreStartFailed,
-    DevDeployOff,
-    MissingServiceKey,
-    QueueProvisionFailed,
-)
+from scaiflow_api.domains.deploy.errors import ROLLOUT_FAILURES, DevDeployOff, MissingServiceKey
 from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.domains.deploy.rollout import KnownCore, Progress, Rollout, RolloutLimits
 from scaiflow_api.domains.deploy.schemas import DevDeployAnswer, DevDeployRequest
 from scaiflow_api.domains.flows.errors import DoesNotCompile
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.metrics import DEPLOYS, timed
-from scaiflow_api.upstreams.errors import (
-    ScaiGridAuth,
-    ScaiGridBusy,
-    ScaiGridNotConfigured,
-    ScaiGridTimeout,
-    ScaiQueueAuth,
-    ScaiQueueBusy,
-    ScaiQueueTimeout,
-)
 from scaiflow_api.web.authentication import bearer_of
 from scaiflow_api.web.deps import CredentialsDep, ResourcesDep
 from scaiflow_api.web.errors import documented, response_to
@@ -93,17 +77,7 @@ async def shared_token(
         DoesNotCompile,
         FlowTooLarge,
         MissingServiceKey,
-        QueueProvisionFailed,
-        CoreCreateFailed,
-        CoreStartFailed,
-        CorePublishFailed,
-        ScaiGridAuth,
-        ScaiGridBusy,
-        ScaiGridNotConfigured,
-        ScaiGridTimeout,
-        ScaiQueueAuth,
-        ScaiQueueBusy,
-        ScaiQueueTimeout,
+        *ROLLOUT_FAILURES,
     ),
 )
 async def deploy_content(

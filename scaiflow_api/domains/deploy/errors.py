@@ -1,9 +1,16 @@
 """What can go wrong between a flow and a running Core."""
 
-from typing import Any
+from typing import Any, Final
 
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams.errors import (
+    ScaiGridAuth,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+    ScaiGridTimeout,
+    ScaiQueueAuth,
+    ScaiQueueBusy,
+    ScaiQueueTimeout,
     UpstreamBusy,
     UpstreamError,
     UpstreamRejected,
@@ -69,6 +76,22 @@ class CorePublishFailed(_StepFailed):
     """The Core `core_id` runs, but could not be offered as a chat model."""
 
     status, error = 502, "scaicore_publish_failed"
+
+
+ROLLOUT_FAILURES: Final = (
+    QueueProvisionFailed,
+    CoreCreateFailed,
+    CoreStartFailed,
+    CorePublishFailed,
+    ScaiGridAuth,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+    ScaiGridTimeout,
+    ScaiQueueAuth,
+    ScaiQueueBusy,
+    ScaiQueueTimeout,
+)
+"""What may go wrong between a compiled flow and a running Core, for the documentation of routes."""
 
 
 class CoreDeleteFailed(_StepFailed):

@@ -8,14 +8,11 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import (
+    ROLLOUT_FAILURES,
     CompileFailed,
-    CoreCreateFailed,
     CoreDeleteFailed,
-    CorePublishFailed,
-    CoreStartFailed,
     DeployInProgress,
     MissingScaiGridCredentials,
-    QueueProvisionFailed,
 )
 from scaiflow_api.domains.deploy.planning import PlanDeploy
 from scaiflow_api.domains.deploy.repository import Position
@@ -50,9 +47,6 @@ from scaiflow_api.upstreams.errors import (
     ScaiGridBusy,
     ScaiGridNotConfigured,
     ScaiGridTimeout,
-    ScaiQueueAuth,
-    ScaiQueueBusy,
-    ScaiQueueTimeout,
 )
 from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
@@ -114,18 +108,8 @@ WithdrawFlowDep = Annotated[WithdrawFlow, Depends(withdraw_flow_service)]
         MissingScaiGridCredentials,
         FlowTooLarge,
         CompileFailed,
-        QueueProvisionFailed,
-        CoreCreateFailed,
-        CoreStartFailed,
-        CorePublishFailed,
+        *ROLLOUT_FAILURES,
         ScaiGridApi,
-        ScaiGridAuth,
-        ScaiGridBusy,
-        ScaiGridNotConfigured,
-        ScaiGridTimeout,
-        ScaiQueueAuth,
-        ScaiQueueBusy,
-        ScaiQueueTimeout,
         StoreUnavailable,
         *KEY_FAILURES,
     ),
