@@ -57,28 +57,33 @@ async def test_files_go_in_commands_run_and_files_come_out(bob: Caller, config: 
     assert folders_of(config) == []
 
 
-@pytest.mark.usefixtures("sandboxes")
-@pytest.mark.parametrize(
-    ("command", "parse", "output"),
-    [
-        (["echo", '{"a": [1, true]}'], "auto", {"a": [1, True]}),
-        (["echo", "plain {{ n }}"], "auto", {"exit_code": 0, "stdout": "plain 7\n", "stderr": ""}),
-        (["echo", "42"], "json", 42),
-        (["echo", "42"], "text", "42\n"),
-        (["echo", "plain"], "json", "OUTPUT_INVALID"),
-        (["sh", "-c", "echo broken >&2; exit 3"], "auto", "COMMAND_FAILED"),
-        (["sleep", "60"], "auto", "COMMAND_STOPPED"),
-    ],
-)
-async def test_what_a_command_prints_is_read_as_told(
-    bob: Caller, command: list[str], parse: str, output: Any
-) -> None:
-    answer = await run_chain(bob, box(), runs(*command, parse=parse, timeout_s=1), n=7)
+PRINTED: list[tuple[list[str], str, Any]] = [
+    (["echo", '{"a": [1, true]}'], "auto", {"a": [1, True]}),
+    (["echo", "plain {{ n }}"], "auto", {"exit_code": 0, "stdout": "plain 7\n", "stderr": ""}),
+    (["echo", "42"], "json", 42),
+    (["echo", "42"], "text", "42\n"),
+    (["echo", "plain"], "json", "OUTPUT_INVALID"),
+    (["sh", "-c", "echo broken >&2; exit 3"], "auto", "COMMAND_FAILED"),
+]
 
-    assert (answer["error"]["code"] if answer["status"] == "FAILED" else answer["output"]) == output
-    if output == "COMMAND_FAILED":
-        assert answer["error"]["message"] == "the command exited with 3: broken"
-        assert answer["error"]["node_id"] == "node_cmd"
+
+@pytest.mark.usefixtures("sandboxes")
+async def test_what_a_command_prints_is_read_as_told(bob: Caller) -> None:
+    for command, parse, output in PRINTED:
+        answer = await run_chain(bob, box(), runs(*command, parse=parse), n=7)
+        assert (answer["error"]["code"] if answer["status"] == "FAILED" else answer["output"]) == output
+    assert answer["error"]["message"] == "the command exited with 3: broken"
+    assert answer["error"]["node_id"] == "node_cmd"
+
+
+@pytest.mark.usefixtures("sandboxes")
+async def test_a_command_that_takes_too_long_fails_its_node(bob: Caller) -> None:
+    args = {"bunker": "{{ box }}", "command": "echo begun; sleep 60", "timeout_s": 0.2}
+    call = {"plugin": "scaibunker", "method": "exec", "args": args}
+    answer = await run_chain(bob, box(), ("cmd", "tool_plugin", call))
+
+    assert answer["error"]["code"] == "COMMAND_STOPPED"
+    assert answer["error"]["message"] == "the command was ended: timeout; begun"
 
 
 @pytest.mark.usefixtures("sandboxes")
@@ -131,31 +136,30 @@ async def test_a_session_keeps_its_sandbox_and_a_core_the_persistent_one(bob: Ca
     assert [await counted(persistent, key) for key in ("ann", None)] == [1, 2]
 
 
-@pytest.mark.usefixtures("sandboxes")
-@pytest.mark.parametrize(
-    ("nodes", "code"),
-    [
-        ([runs("true")], "INVALID_ARGUMENTS"),
-        ([box(), runs("true", bunker="bnk_nowhere")], "BUNKER_NOT_FOUND"),
-        ([box(), ("end", "compute_destroy", {}), runs("true", bunker="{{ box }}")], "BUNKER_NOT_FOUND"),
-        ([box(), ("down", "compute_file_download", {"path": "nothing"})], "BUNKER_FILE_NOT_FOUND"),
-        ([box(), ("down", "compute_file_download", {"path": "/tmp"})], "BUNKER_FILE_REFUSED"),
-        ([box(), ("down", "compute_file_download", {"path": "/usr/bin/env"})], "BUNKER_FILE_REFUSED"),
-        ([box(), ("up", "compute_file_upload", {"path": "/usr/x", "content": "x"})], "BUNKER_FILE_REFUSED"),
-        (
-            [box(), ("up", "compute_file_upload", {"path": "x", "content_base64": "{{ 'no' }}!"})],
-            "INVALID_ARGUMENTS",
-        ),
-        ([box(gpu_count=1)], "NO_SUITABLE_WORKER"),
-        ([box(lifecycle="appliance")], "LIFECYCLE_MODE_DENIED"),
-        ([box(memory_mb=1)], "INVALID_ARGUMENTS"),
-    ],
-)
-async def test_what_cannot_be_done_fails_the_node(bob: Caller, nodes: Any, code: str) -> None:
-    answer = await run_chain(bob, *nodes)
+UNFIT: list[tuple[list[Any], str]] = [
+    ([runs("true")], "INVALID_ARGUMENTS"),
+    ([box(), runs("true", bunker="bnk_nowhere")], "BUNKER_NOT_FOUND"),
+    ([box(), ("end", "compute_destroy", {}), runs("true", bunker="{{ box }}")], "BUNKER_NOT_FOUND"),
+    ([box(), ("down", "compute_file_download", {"path": "nothing"})], "BUNKER_FILE_NOT_FOUND"),
+    ([box(), ("down", "compute_file_download", {"path": "/tmp"})], "BUNKER_FILE_REFUSED"),
+    ([box(), ("down", "compute_file_download", {"path": "/usr/bin/env"})], "BUNKER_FILE_REFUSED"),
+    ([box(), ("up", "compute_file_upload", {"path": "/usr/x", "content": "x"})], "BUNKER_FILE_REFUSED"),
+    (
+        [box(), ("up", "compute_file_upload", {"path": "x", "content_base64": "{{ 'no' }}!"})],
+        "INVALID_ARGUMENTS",
+    ),
+    ([box(gpu_count=1)], "NO_SUITABLE_WORKER"),
+    ([box(lifecycle="appliance")], "LIFECYCLE_MODE_DENIED"),
+    ([box(memory_mb=1)], "INVALID_ARGUMENTS"),
+]
 
-    assert (answer["status"], answer["error"]["code"]) == ("FAILED", code), answer
-    assert answer["error"]["node_id"] == f"node_{nodes[-1][0]}"
+
+@pytest.mark.usefixtures("sandboxes")
+async def test_what_cannot_be_done_fails_the_node(bob: Caller) -> None:
+    for nodes, code in UNFIT:
+        answer = await run_chain(bob, *nodes)
+        assert (answer["status"], answer["error"]["code"]) == ("FAILED", code), answer
+        assert answer["error"]["node_id"] == f"node_{nodes[-1][0]}"
 
 
 async def test_without_bubblewrap_nothing_runs(

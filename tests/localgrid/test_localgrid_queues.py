@@ -62,49 +62,47 @@ async def test_a_queue_has_defaults(bob: Caller) -> None:
     assert (await bob("GET", f"{SCOPES}/{scope['id']}/queues/{queue['id']}")).json()["data"] == queue
 
 
-@pytest.mark.parametrize(
-    ("asked", "mode"),
-    [
+async def test_both_ways_to_name_a_mode_are_understood(bob: Caller) -> None:
+    scope = await make(bob, SCOPES, slug="support")
+    asked = [
         ({"ordering": "fifo"}, "fifo"),
         ({"ordering": "deadline", "consumer_mode": "competing"}, "deadline"),
         ({"ordering": "fifo", "consumer_mode": "broadcast"}, "broadcast"),
         ({"consumer_mode": "priority"}, "priority"),
         ({"consumer_mode": "priority", "ordering": "priority"}, "priority"),
         ({"consumer_mode": "competing"}, "fifo"),
-    ],
-)
-async def test_both_ways_to_name_a_mode_are_understood(bob: Caller, asked: dict[str, str], mode: str) -> None:
+    ]
+
+    for number, (words, mode) in enumerate(asked):
+        queue = await make(bob, f"{SCOPES}/{scope['id']}/queues", slug=f"q{number}", **words)
+        assert queue["consumer_mode"] == mode, words
+
+
+UNFIT: list[Any] = [
+    {},
+    {"slug": "Upper"},
+    {"slug": "_mine"},
+    {"slug": "x" * 64},
+    {"slug": 1},
+    {"slug": "a", "max_retries": 101},
+    {"slug": "a", "max_retries": True},
+    {"slug": "a", "visibility_timeout_s": 0},
+    {"slug": "a", "consumer_mode": "lifo"},
+    {"slug": "a", "consumer_mode": "priority", "ordering": "fifo"},
+    {"slug": "a", "overflow_policy": "drop"},
+    [],
+]
+
+
+async def test_a_queue_that_cannot_be_is_refused(bob: Caller) -> None:
     scope = await make(bob, SCOPES, slug="support")
 
-    queue = await make(bob, f"{SCOPES}/{scope['id']}/queues", slug="review", **asked)
-    assert queue["consumer_mode"] == mode
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"slug": "Upper"},
-        {"slug": "_mine"},
-        {"slug": "x" * 64},
-        {"slug": 1},
-        {"slug": "a", "max_retries": 101},
-        {"slug": "a", "max_retries": True},
-        {"slug": "a", "visibility_timeout_s": 0},
-        {"slug": "a", "consumer_mode": "lifo"},
-        {"slug": "a", "consumer_mode": "priority", "ordering": "fifo"},
-        {"slug": "a", "overflow_policy": "drop"},
-        [],
-    ],
-)
-async def test_a_queue_that_cannot_be_is_refused(bob: Caller, body: Any) -> None:
-    scope = await make(bob, SCOPES, slug="support")
-    response = await bob("POST", f"{SCOPES}/{scope['id']}/queues", json=body)
-
-    assert response.status_code == 422
-    error = error_of(response)
-    assert error["code"] == "VALIDATION_ERROR"
-    assert error["details"]
+    for body in UNFIT:
+        response = await bob("POST", f"{SCOPES}/{scope['id']}/queues", json=body)
+        assert response.status_code == 422, body
+        error = error_of(response)
+        assert error["code"] == "VALIDATION_ERROR"
+        assert error["details"]
 
 
 async def test_lists_are_paged_in_order_of_creation(bob: Caller) -> None:

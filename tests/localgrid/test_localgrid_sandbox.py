@@ -163,6 +163,8 @@ async def test_files_go_in_and_out(box: Box) -> None:
     listing = (await box.file("GET", "deep/er")).json()
     assert listing["data"] == [{"name": "data.bin", "type": "file", "size": 2560}]
     assert (listing["has_more"], listing["next_cursor"]) == (False, None)
+    for locked in (".", "/tmp", "/"):
+        assert (await box.file("DELETE", locked)).status_code == 409
     assert (await box.file("DELETE", "deep")).status_code == 204
     assert (await box.file("GET", "deep/er/data.bin")).status_code == 404
     assert (await box.file("PUT", "empty", b"")).status_code == 204

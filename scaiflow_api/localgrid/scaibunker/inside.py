@@ -22,9 +22,13 @@ def main(limits: str, verb: str, *args: str) -> None:
     """Do what the verb says."""
     import resource  # noqa: PLC0415 - Unix alone has it, and others import the exit codes
 
-    for name, most in json.loads(limits).items():
-        if name != "RLIMIT_NPROC" or counts_by_namespace():
-            resource.setrlimit(getattr(resource, name), (most, most))
+    for name, asked in json.loads(limits).items():
+        if name == "RLIMIT_NPROC" and not counts_by_namespace():
+            continue
+        kind = getattr(resource, name)
+        _, hard = resource.getrlimit(kind)
+        most = asked if hard == resource.RLIM_INFINITY else min(asked, hard)
+        resource.setrlimit(kind, (most, most))
     os.nice(10)
     if verb == "exec":
         execute(*args)
@@ -97,6 +101,8 @@ def list_folder(path: str) -> None:
 def delete(path: str) -> None:
     """Delete a file, a link, or a folder with all in it."""
     target = Path(path)
+    if target.is_mount():
+        raise OSError("the folder belongs to the sandbox")
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
     else:
