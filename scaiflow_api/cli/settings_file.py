@@ -37,6 +37,10 @@ class SettingsFile:
         if any(self.values.get(name) != value for name, value in values.items()):
             raise CommandFailed(f"a value that ScaiKey gave cannot be written into {self.path}")
         self.copy.chmod(_MODE)
+        if self.path.exists():
+            # Whoever could read it goes on to: a service whose settings root writes is not root.
+            owner = self.path.stat()
+            os.chown(self.copy, owner.st_uid, owner.st_gid)
         with self.copy.open("rb") as written:
             os.fsync(written.fileno())
         self.copy.replace(self.path)

@@ -1,5 +1,6 @@
 """`scaiflow scaikey-register`, against the local ScaiKey: what is there stays, and the secret is seen by nobody."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -94,6 +95,17 @@ def test_lines_of_others_stay_and_the_file_is_closed_to_others(register: Scaiflo
 
     assert Path("api.env").read_text().startswith(BEFORE + "\n")
     assert mode("api.env") == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes files of others")
+def test_the_file_stays_its_owners(register: Scaiflow) -> None:
+    Path(".env").write_text("A=1\n")
+    os.chown(".env", 12345, 12345)
+
+    assert register().code == 0
+
+    found = Path(".env").stat()
+    assert (found.st_uid, found.st_gid, mode()) == (12345, 12345, 0o600)
 
 
 def test_a_line_that_was_there_is_replaced_where_it_stands(register: Scaiflow) -> None:

@@ -124,6 +124,7 @@ def test_a_busy_grid_is_handed_on(grid: httpx.Client, api: httpx.Client) -> None
 def test_known_keys_go_on_working_while_scaikey_is_down(
     place: Place, grid: httpx.Client, api: httpx.Client
 ) -> None:
+    assert api.get("/me").status_code == 200  # from here on its key is known
     break_route(grid, "/scaikey", {"status": 503})
 
     known = api.get("/me")
