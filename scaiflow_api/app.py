@@ -34,6 +34,8 @@ from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.domains.sync.router import router as sync
+from scaiflow_api.domains.sync.draft.deps import draft_follower
+from scaiflow_api.domains.sync.draft.router import router as drafts
 from scaiflow_api.domains.tenants.router import router as tenants
 from scaiflow_api.domains.testruns.router import router as testruns
 from scaiflow_api.domains.versions.router import router as versions
@@ -122,6 +124,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         flows,
         flow_files,
         versions,
+        drafts,
         presence,
         acls,
         deploy,
@@ -162,3 +165,4 @@ def _equip(app: FastAPI, resources: Resources) -> None:
     app.state.authenticator = Authenticator(resources)
     app.state.denials = Denials(resources)
     app.state.rooms = Rooms(resources)
+    app.state.after_save = draft_follower(resources).follow

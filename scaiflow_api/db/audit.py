@@ -38,6 +38,7 @@ Action: TypeAlias = Literal[
     "flow.deployed",
     "flow.undeployed",
     "flow.tested",
+    "draft.discarded",
     "core.invoked",
     "run.cancelled",
     "checkpoint.resolved",

@@ -13,6 +13,7 @@ import pytest
 import respx
 from api_audit_calls import log_of
 from api_catalog_calls import publish
+from api_draft_calls import opened
 from api_flow_calls import create
 from fastapi import FastAPI
 from mirror import mirror
@@ -64,6 +65,8 @@ TOLD: dict[tuple[str, str], Told] = {
     ("POST", "/flows/{flow_id}/duplicate"): Told(done("flow.created")),
     ("POST", "/flows/{flow_id}/transfer"): Told(done("flow.transferred"), {"owner_id": "usr_heir"}),
     ("POST", "/flows/{flow_id}/versions/{version}/restore"): Told(done("flow.updated")),
+    ("POST", "/flows/{flow_id}/draft/save"): Told(done("flow.updated")),
+    ("POST", "/flows/{flow_id}/draft/discard"): Told(done("draft.discarded")),
     # Who is looking at a flow at this moment changes nothing of it.
     ("POST", "/flows/{flow_id}/presence/heartbeat"): Told(body={"display_name": "Alice", "color": "#a4ff32"}),
     ("DELETE", "/flows/{flow_id}/presence"): Told(),
@@ -178,7 +181,7 @@ async def test_what_was_done_is_told(
 async def scene(
     api: httpx.AsyncClient, people: People, resources: Resources, echo: Json, *, deleted: bool
 ) -> dict[str, str]:
-    """Bob has a flow with two versions, a grant, a Core and a package; an admin to be is there too."""
+    """Bob has a flow with two versions, a draft, a grant, a Core and a package; an admin to be is there too."""
     await mirror(resources.db, "tnt_acme", users=["usr_heir", "usr_erin", "usr_admin", "usr_bob"])
     bob, alice = people.bob.headers, people.alice.headers
     package = await publish(api, bob, echo)
@@ -188,6 +191,7 @@ async def scene(
     deployed = await api.post(f"/flows/{flow_id}/deploy", headers=bob)
     renamed = {"content": {**echo, "name": "Second"}, "name": "Second"}
     assert (await api.put(f"/flows/{flow_id}", json=renamed, headers=bob)).status_code == 200
+    await opened(api, bob, resources, flow_id)
     role = {"role": "tenant_admin"}
     assert (await api.post("/admin/users/usr_admin/role", json=role, headers=alice)).status_code == 204
     if deleted:

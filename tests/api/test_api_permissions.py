@@ -13,6 +13,7 @@ import httpx
 import pytest
 import respx
 from api_catalog_calls import publish
+from api_draft_calls import opened
 from api_flow_calls import create, grant
 from fastapi import FastAPI
 from mirror import mirror
@@ -86,6 +87,9 @@ CALLS: dict[tuple[str, str], Call] = {
     ("POST", "/flows/{flow_id}/versions/{version}/restore"): Call(),
     ("GET", "/flows/{flow_id}/diff"): Call(query="?from=1.0.0"),
     ("GET", "/flows/{flow_id}/drift"): Call(),
+    ("GET", "/flows/{flow_id}/draft"): Call(),
+    ("POST", "/flows/{flow_id}/draft/save"): Call(),
+    ("POST", "/flows/{flow_id}/draft/discard"): Call(),
     ("GET", "/flows/{flow_id}/export"): Call(),
     ("POST", "/flows/{flow_id}/presence/heartbeat"): Call(
         (204, None), {"display_name": "Somebody", "color": "#a4ff32"}
@@ -343,6 +347,9 @@ async def scene(
         granted = await api.post(f"/flows/{flow_id}/acls", json=body, headers=people.bob.headers)
         names["acl_id"] = granted.json()["id"]
     if "{core_id}" in asked or "{checkpoint_id}" in asked:
+    if "/draft" in asked:
+        await opened(api, people.bob.headers, resources, flow_id)
+    if "{core_id}" in asked:
         deployed = await api.post(f"/flows/{flow_id}/deploy", headers=people.bob.headers)
         names["core_id"] = deployed.json()["core_id"]
         names["checkpoint_id"] = grid.add_checkpoint(names["core_id"])["id"]

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
 from scaiflow_api.domains.flows.errors import PreconditionRequired
-from scaiflow_api.domains.flows.saving import FlowWriter
+from scaiflow_api.domains.flows.saving import AfterSave, FlowWriter
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.flows.transferring import TransferFlow
 from scaiflow_api.web.deps import ResourcesDep
@@ -15,8 +15,11 @@ async def flow_service(resources: ResourcesDep) -> FlowService:
     return FlowService(resources.db, resources.versions)
 
 
-async def flow_writer(resources: ResourcesDep) -> FlowWriter:
-    return FlowWriter(resources.db, resources.versions, resources.limits, resources.clock, resources.saves)
+async def flow_writer(request: Request, resources: ResourcesDep) -> FlowWriter:
+    after_save: AfterSave = request.app.state.after_save
+    return FlowWriter(
+        resources.db, resources.versions, resources.limits, resources.clock, resources.saves, after_save
+    )
 
 
 async def flow_transfer(resources: ResourcesDep) -> TransferFlow:

@@ -15,10 +15,10 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -59,6 +59,10 @@ _EXACTLY = ("version", "revision")
 """The columns that make the ETag: unchanged, they say that nobody changed the flow."""
 
 
+AfterSave: TypeAlias = Callable[[Flow], Awaitable[None]]
+"""Called when a new version of a flow is saved for good. It must not raise: nothing can be taken back."""
+
+
 class FlowWriter:
     """Creates, changes, deletes and restores flows that the caller was already allowed to change."""
 
@@ -69,6 +73,7 @@ class FlowWriter:
         limits: Limits,
         clock: Clock,
         turns: Turns,
+        after_save: AfterSave | None = None,
         *,
         orphan_after_s: float = ORPHAN_AFTER_S,
     ) -> None:
@@ -77,6 +82,7 @@ class FlowWriter:
         self._limits = limits
         self._clock = clock
         self._turns = turns
+        self._after_save = after_save
         self._orphan_after_s = orphan_after_s
 
     async def create(
@@ -129,9 +135,12 @@ class FlowWriter:
         fields = change.model_dump(include={"name", "description"}, exclude_none=True)
         if change.content is not None:
             async with self._turns.of(flow.id):
-                return await self._save(
+                saved, stored = await self._save(
                     caller, flow, change.content, change.message, fields, if_match, origin or {}
                 )
+            if self._after_save is not None:
+                await self._after_save(saved)
+            return saved, stored
         if not fields:
             return flow, None
         tell = partial(audited.updated, fields=tuple(fields))

@@ -7,9 +7,3 @@ class NotDeployed(AppError):
     status, error = 404, "not_deployed"
     template = "The flow '{flow_id}' is not deployed."
     fix = "POST /api/v1/flows/{flow_id}/deploy deploys it; until then compare its versions, or 'current'."
-
-
-class DraftNotFound(AppError):
-    status, error = 404, "draft_not_found"
-    template = "The flow '{flow_id}' has no draft."
-    fix = "Compare a version, 'current' or 'deployed'."

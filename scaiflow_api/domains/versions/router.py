@@ -21,7 +21,9 @@ from scaiflow_api.domains.flows.errors import (
 )
 from scaiflow_api.domains.flows.schemas import FlowDetail, FlowUpdate
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.versions.errors import DraftNotFound, NotDeployed
+from scaiflow_api.domains.sync.draft.deps import draft_reader
+from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound
+from scaiflow_api.domains.versions.errors import NotDeployed
 from scaiflow_api.domains.versions.schemas import Drift, FlowDifference, FlowVersionItem, RestoreVersion
 from scaiflow_api.domains.versions.service import CURRENT, CompareVersions
 from scaiflow_api.flowgraph import FlowTooLarge
@@ -33,9 +35,12 @@ from scaiflow_api.web.idempotency import IdempotentRoute
 router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
 
 
+_SIDE = "a version, `current`, `deployed` or `draft`"
+
+
 async def compare_versions(resources: ResourcesDep) -> CompareVersions:
     flows = FlowService(resources.db, resources.versions)
-    return CompareVersions(flows, Deployments(resources.db), resources.limits)
+    return CompareVersions(flows, Deployments(resources.db), draft_reader(resources), resources.limits)
 
 
 CompareVersionsDep = Annotated[CompareVersions, Depends(compare_versions)]
@@ -114,17 +119,24 @@ async def restore_version(
     "/{flow_id}/diff",
     response_model=FlowDifference,
     response_model_exclude_unset=True,
-    responses=documented(FlowNotFound, VersionNotFound, NotDeployed, DraftNotFound, StoreUnavailable),
+    responses=documented(
+        FlowNotFound,
+        VersionNotFound,
+        NotDeployed,
+        DraftNotFound,
+        DraftContention,
+        InvalidFlow,
+        FlowTooLarge,
+        StoreUnavailable,
+    ),
     openapi_extra=acl(Level.VIEW),
 )
 async def diff_versions(
     flow_id: str,
     caller: Viewer,
     versions: CompareVersionsDep,
-    old: Annotated[str, Query(alias="from", max_length=64, description="a version, `current` or `deployed`")],
-    new: Annotated[
-        str, Query(alias="to", max_length=64, description="a version, `current` or `deployed`")
-    ] = CURRENT,
+    old: Annotated[str, Query(alias="from", max_length=64, description=_SIDE)],
+    new: Annotated[str, Query(alias="to", max_length=64, description=_SIDE)] = CURRENT,
 ) -> dict[str, Any]:
     """Compare two versions: what the flow does, what its tests expect, what only people see; and who could break."""
     old_version, new_version, comparison = await versions.diff(caller, flow_id, old, new)

@@ -12,7 +12,8 @@ from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.versions.errors import DraftNotFound, NotDeployed
+from scaiflow_api.domains.sync.draft.reading import DraftReader
+from scaiflow_api.domains.versions.errors import NotDeployed
 from scaiflow_api.flowgraph import Limits
 
 CURRENT, DEPLOYED, DRAFT = "current", "deployed", "draft"
@@ -32,15 +33,19 @@ class FoundDrift:
 class CompareVersions:
     """Compares documents as they are read: under the flow's present name, but what is deployed under its own."""
 
-    def __init__(self, flows: FlowService, deployments: Deployments, limits: Limits) -> None:
+    def __init__(
+        self, flows: FlowService, deployments: Deployments, drafts: DraftReader, limits: Limits
+    ) -> None:
         self._flows = flows
         self._deployments = deployments
+        self._drafts = drafts
         self._limits = limits
 
     async def diff(self, caller: Caller, flow_id: str, old: str, new: str) -> tuple[str, str, Comparison]:
-        """Return both versions and their difference; a version is a number, `current` or `deployed`.
+        """Return both versions and their difference; a version is a number, `current`, `deployed` or `draft`.
 
-        Raises what opening the flow raises, VersionNotFound, NotDeployed, DraftNotFound, or the store's error.
+        Raises what opening the flow raises, VersionNotFound, NotDeployed, what reading a sound draft raises, or the
+        store's error.
         """
         flow = await self._flows.open(caller, flow_id, Level.VIEW)
         old_version, before = await self._named(flow, old)
@@ -58,7 +63,7 @@ class CompareVersions:
 
     async def _named(self, flow: Flow, name: str) -> tuple[str, Document]:
         if name == DRAFT:
-            raise DraftNotFound(flow_id=flow.id)
+            return DRAFT, (await self._drafts.read_sound(flow)).document
         if name == DEPLOYED:
             deployment = await self._deployments.in_core(flow)
             if deployment is None:

@@ -1,0 +1,17 @@
+"""What can be wrong with asking for a draft."""
+
+from scaiflow_api.kit.errors import AppError
+
+
+class DraftNotFound(AppError):
+    status, error = 404, "draft_not_found"
+    template = "The flow '{flow_id}' has no draft."
+    fix = "A draft begins when somebody opens the flow at /api/v1/flows/{flow_id}/sync; until then use 'current'."
+
+
+class DraftContention(AppError):
+    """Others wrote it anew, or saved versions, each time that we had read it."""
+
+    status, error = 503, "draft_contention"
+    template = "Too much happens to the draft of this flow at the same moment."
+    fix = "Try again in a second."

@@ -1,0 +1,119 @@
+"""Bringing saved versions into drafts: right after a save, and again before a draft is used.
+
+A save is two steps, the flow's row and then its draft. Each stands for itself: where a process dies between them, the
+draft's `applied_version` is behind, and whoever loads the draft next merges what is missing. Of several who do so at
+the same moment one adds its update; the others' compare-and-set fails, and what they made is dropped.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from scaiflow_api.db.drafts import Drafts, Entry
+from scaiflow_api.db.models.draft import SyncDocument
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.sync.document import NO_CHANGE, epoch_client_id, merge, open_log
+from scaiflow_api.domains.sync.draft.errors import DraftContention
+from scaiflow_api.kit.clock import Clock
+from scaiflow_api.kit.errors import AppError
+from scaiflow_api.kit.semver import Version
+from scaiflow_api.live import Announcements
+from scaiflow_api.live.draft_news import LogGrew, topic_of, written
+
+log = structlog.get_logger(__name__)
+
+_ATTEMPTS: Final = 10
+_MOST_STEPS: Final = 20
+"""Versions that are merged one after the other; of a draft that is further behind only the whole way is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDraft:
+    """A draft with its log, which holds all of the flow's current version."""
+
+    row: SyncDocument
+    entries: list[Entry]
+
+    @property
+    def seq(self) -> int:
+        return self.entries[-1].seq
+
+
+class DraftFollower:
+    """Raises DatabaseUnavailable and the errors of the store."""
+
+    def __init__(self, db: Database, flows: FlowService, clock: Clock, announcements: Announcements) -> None:
+        self._db = db
+        self._flows = flows
+        self._clock = clock
+        self._announcements = announcements
+
+    async def follow(self, flow: Flow) -> None:
+        """Bring the version that was saved into the draft, if there is one. Never raises: `load` makes up for it."""
+        try:
+            await self.load(flow)
+        except (AppError, DBAPIError) as failure:
+            log.warning("a version is not in the draft yet", flow_id=flow.id, failure=repr(failure))
+
+    async def load(self, flow: Flow) -> LoadedDraft | None:
+        """Return the flow's draft, up to date; None: it has none. Raises DraftContention."""
+        for _ in range(_ATTEMPTS):
+            async with self._db.read() as session:
+                drafts = Drafts(session)
+                row = await drafts.find(flow.tenant_id, flow.id)
+                if row is None:
+                    return None
+                entries = await drafts.entries(row)
+            if entries:  # else it was begun anew between the two questions
+                if not is_behind(row, flow):
+                    return LoadedDraft(row, entries)
+                await self.catch_up(row, entries, flow)
+        raise DraftContention
+
+    async def catch_up(self, row: SyncDocument, entries: list[Entry], flow: Flow) -> None:
+        """Add to the draft what the versions after its `applied_version` changed, unless somebody else just did."""
+        steps = await self._steps(row.applied_version, flow)
+        client_id = epoch_client_id(row.epoch)
+        state = await asyncio.to_thread(_state_of, entries)
+        base = await self._flows.document(flow, row.applied_version)
+        updates = []
+        for version in steps:
+            new = await self._flows.document(flow, version)
+            update, state = await asyncio.to_thread(_merged, state, base, new, client_id)
+            base = new
+            if update != NO_CHANGE:
+                updates.append(update)
+        versions = (row.applied_version, flow.version)
+        async with self._db.write() as session:
+            last = await Drafts(session).append(row, updates, now=self._clock.now(), versions=versions)
+        if last is not None:
+            self._announcements.publish(topic_of(flow.tenant_id, flow.id), written(LogGrew(last)))
+
+    async def _steps(self, applied: str, flow: Flow) -> list[str]:
+        low, high = Version.of(applied), Version.of(flow.version)
+        rows = await self._flows.versions(flow)
+        numbers = [row.version for row in reversed(rows) if low < Version.of(row.version) <= high]
+        return numbers if len(numbers) <= _MOST_STEPS else [flow.version]
+
+
+def is_behind(row: SyncDocument, flow: Flow) -> bool:
+    """Tell whether a draft lacks versions. One that was read before a save may be ahead of a flow read before."""
+    return Version.of(row.applied_version) < Version.of(flow.version)
+
+
+def _state_of(entries: list[Entry]) -> bytes:
+    return open_log(entry.update for entry in entries).get_update()
+
+
+def _merged(
+    state: bytes, base: Mapping[str, Any], new: Mapping[str, Any], client_id: int
+) -> tuple[bytes, bytes]:
+    """Return the update that a version makes, and the state after it."""
+    update = merge(state, base, new, client_id=client_id)
+    return update, state if update == NO_CHANGE else open_log((state, update)).get_update()

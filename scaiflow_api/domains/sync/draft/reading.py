@@ -1,0 +1,68 @@
+"""A draft as a flow document."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scaiflow_api.compiler.rules.shape import diagnostic
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.domains.flows.errors import InvalidFlow
+from scaiflow_api.domains.sync.document import SERVER_KEYS, SharedFlow, open_log, read_flow
+from scaiflow_api.domains.sync.draft.errors import DraftNotFound
+from scaiflow_api.domains.sync.draft.following import DraftFollower, LoadedDraft
+from scaiflow_api.flowgraph import Limits, Problem, parse_document
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the draft of a flow says at one moment."""
+
+    flow: Flow
+    """As it was then; all of its current version is in the draft."""
+    epoch: str
+    seq: int
+    updated_at: datetime
+    document: dict[str, Any]
+    """Under the flow's own id, name and version."""
+    problems: list[Problem]
+    """What keeps it from being saved."""
+
+    def as_diagnostics(self) -> list[dict[str, Any]]:
+        return [diagnostic(problem).as_dict() for problem in self.problems]
+
+
+class DraftReader:
+    """Raises what loading a draft raises."""
+
+    def __init__(self, follower: DraftFollower, limits: Limits) -> None:
+        self._follower = follower
+        self._limits = limits
+
+    async def read(self, flow: Flow) -> Draft:
+        """Return the draft of a flow. Raises DraftNotFound, and FlowTooLarge where it is beyond a limit."""
+        loaded = await self._follower.load(flow)
+        if loaded is None:
+            raise DraftNotFound(flow_id=flow.id)
+        return await asyncio.to_thread(_read, flow, loaded, self._limits)
+
+    async def read_sound(self, flow: Flow) -> Draft:
+        """Return the draft where it could be saved; else raise InvalidFlow. Raises what `read` raises."""
+        draft = await self.read(flow)
+        if draft.problems:
+            raise InvalidFlow(diagnostics=draft.as_diagnostics())
+        return draft
+
+
+def _read(flow: Flow, loaded: LoadedDraft, limits: Limits) -> Draft:
+    shared: SharedFlow = read_flow(open_log(entry.update for entry in loaded.entries))
+    document = shared.document | {key: getattr(flow, key) for key in SERVER_KEYS}
+    found = parse_document(document, limits=limits)
+    return Draft(
+        flow=flow,
+        epoch=loaded.row.epoch,
+        seq=loaded.seq,
+        updated_at=loaded.row.updated_at,
+        document=document,
+        problems=shared.problems + (found if isinstance(found, list) else []),
+    )

@@ -1,0 +1,119 @@
+"""`/v1/flows/{flow_id}/draft`: what people edit together, before it is a version."""
+
+import asyncio
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Body, Response
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.compiler.interface.comparison import Comparison
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.domains.flows.answers import flow_detail
+from scaiflow_api.domains.flows.deps import FlowServiceDep, IfNoneMatch
+from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl, InvalidFlow, SaveContention
+from scaiflow_api.domains.flows.schemas import FlowDetail
+from scaiflow_api.domains.sync.draft.deps import DraftReaderDep, DraftServiceDep
+from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound
+from scaiflow_api.domains.sync.draft.reading import Draft
+from scaiflow_api.domains.sync.draft.schemas import DraftDetail, DraftState, SaveDraft
+from scaiflow_api.flowgraph import FlowTooLarge
+from scaiflow_api.storage import StoreUnavailable
+from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.errors import documented
+from scaiflow_api.web.etag import names
+from scaiflow_api.web.idempotency import IdempotentRoute
+
+router = APIRouter(prefix="/flows/{flow_id}/draft", tags=["drafts"], route_class=IdempotentRoute)
+
+
+@router.get(
+    "",
+    response_model=DraftDetail,
+    responses={
+        304: {"description": "unchanged"},
+        **documented(FlowNotFound, DraftNotFound, DraftContention, FlowTooLarge, StoreUnavailable),
+    },
+    openapi_extra=acl(Level.VIEW),
+)
+async def read_draft(
+    flow_id: str,
+    caller: Viewer,
+    flows: FlowServiceDep,
+    drafts: DraftReaderDep,
+    resources: ResourcesDep,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read what people edit together, with what differs from the current version, whether or not they are at it."""
+    flow = await flows.open(caller, flow_id, Level.VIEW)
+    draft = await drafts.read(flow)
+    tag = _tag(flow, draft)
+    if if_none_match is not None and names(if_none_match, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    diff = None
+    if not draft.problems:
+        current = await flows.document(flow)
+        found = await asyncio.to_thread(Comparison.of, current, draft.document, limits=resources.limits)
+        diff = found.as_dict()
+    body = {
+        "flow_id": flow.id,
+        "epoch": draft.epoch,
+        "base_version": flow.version,
+        "updated_at": draft.updated_at,
+        "content": draft.document,
+        "diff": diff,
+        "diagnostics": draft.as_diagnostics(),
+    }
+    text = await asyncio.to_thread(orjson.dumps, body, option=orjson.OPT_UTC_Z)
+    return Response(text, headers={"ETag": tag}, media_type="application/json")
+
+
+@router.post(
+    "/save",
+    response_model=FlowDetail,
+    responses=documented(
+        FlowNotFound,
+        InsufficientAcl,
+        DraftNotFound,
+        DraftContention,
+        InvalidFlow,
+        FlowTooLarge,
+        SaveContention,
+        StoreUnavailable,
+    ),
+    openapi_extra=acl(Level.EDIT),
+)
+async def save_draft(
+    flow_id: str,
+    caller: Manager,
+    drafts: DraftServiceDep,
+    body: Annotated[SaveDraft | None, Body()] = None,
+) -> Response:
+    """Make a new version of the draft as it is now; you are its author. Whoever edits it goes on editing.
+
+    Versions that others save at the same moment are merged into the draft first.
+    """
+    message = body.message if body and body.message is not None else "Saved the draft"
+    return flow_detail(*await drafts.save(caller, flow_id, message))
+
+
+@router.post(
+    "/discard",
+    response_model=DraftState,
+    responses=documented(FlowNotFound, InsufficientAcl, DraftNotFound, StoreUnavailable),
+    openapi_extra=acl(Level.EDIT),
+)
+async def discard_draft(flow_id: str, caller: Manager, drafts: DraftServiceDep) -> DraftState:
+    """Throw away all that is not saved: the draft begins anew with the current version.
+
+    Everybody who has it open is disconnected (close code 4410), and loads the new one.
+    """
+    row = await drafts.discard(caller, flow_id)
+    return DraftState(
+        flow_id=row.flow_id, epoch=row.epoch, base_version=row.applied_version, updated_at=row.updated_at
+    )
+
+
+def _tag(flow: Flow, draft: Draft) -> str:
+    """Name all that the answer is made of."""
+    return f'"{flow.version}.r{flow.revision}.{draft.epoch}.{draft.seq}"'

@@ -1,0 +1,100 @@
+"""What REST does to a draft: a version is made of it, or it is thrown away."""
+
+import asyncio
+from typing import Final
+
+from scaiflow_api.auth.acl import Level
+from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit import record
+from scaiflow_api.db.drafts import Drafts
+from scaiflow_api.db.models.draft import SyncDocument
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.session import Database
+from scaiflow_api.domains.flows.access import require_level
+from scaiflow_api.domains.flows.audited import flow_entry
+from scaiflow_api.domains.flows.errors import FlowNotFound, SaveContention, VersionConflict
+from scaiflow_api.domains.flows.etag import etag_of
+from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.saving import FlowWriter
+from scaiflow_api.domains.flows.schemas import FlowUpdate
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.sync.document import seed
+from scaiflow_api.domains.sync.draft.errors import DraftNotFound
+from scaiflow_api.domains.sync.draft.reading import DraftReader
+from scaiflow_api.kit.clock import Clock
+from scaiflow_api.kit.ids import new_id
+from scaiflow_api.live import Announcements
+from scaiflow_api.live.draft_news import LogGrew, topic_of, written
+
+_ATTEMPTS: Final = 10
+_BEYOND_ANY_ENTRY: Final = 2**63 - 1
+"""Announced as the end of the log, it makes every room look, and find that its epoch is over."""
+
+
+class DraftService:
+    """Saves and discards drafts. Raises what opening the flow raises, besides what its methods name."""
+
+    def __init__(
+        self,
+        db: Database,
+        flows: FlowService,
+        drafts: DraftReader,
+        writer: FlowWriter,
+        clock: Clock,
+        announcements: Announcements,
+    ) -> None:
+        self._db = db
+        self._flows = flows
+        self._drafts = drafts
+        self._writer = writer
+        self._clock = clock
+        self._announcements = announcements
+
+    async def save(self, caller: Caller, flow_id: str, message: str) -> tuple[Flow, bytes]:
+        """Make a version of the draft as it is, by the way that every version goes; return the flow and its content.
+
+        What others save meanwhile is merged into the draft first, so no version is undone.
+        Raises what reading a sound draft and saving raise, and SaveContention.
+        """
+        for _ in range(_ATTEMPTS):
+            flow = await self._flows.open(caller, flow_id, Level.EDIT)
+            draft = await self._drafts.read_sound(flow)
+            change = FlowUpdate(name=None, content=draft.document, message=message)
+            try:
+                saved, stored = await self._writer.update(
+                    caller, flow, change, etag_of(flow), {"draft": draft.epoch}
+                )
+            except VersionConflict:
+                continue
+            assert stored is not None, "the change had content"
+            return saved, stored
+        raise SaveContention
+
+    async def discard(self, caller: Caller, flow_id: str) -> SyncDocument:
+        """Begin the draft anew with the current version; return its row. Raises DraftNotFound and the store's errors.
+
+        Whoever has it open must load the new one: what they did not save is gone.
+        """
+        flow = await self._flows.open(caller, flow_id, Level.EDIT)
+        old = await self._find(flow)
+        epoch = new_id("epoch")
+        made = await asyncio.to_thread(seed, await self._flows.document(flow), epoch)
+        async with self._db.write() as session:
+            now = self._clock.now()
+            # False: somebody else discarded the same draft, which is as good.
+            if await Drafts(session).begin_anew(old, epoch=epoch, version=flow.version, seed=made, now=now):
+                current, _ = await FlowRepository(session).reread(flow)
+                if current.deleted_at is not None:
+                    raise FlowNotFound(flow_id=flow.id)
+                await require_level(session, current, caller, Level.EDIT)
+                details = {"epoch": epoch, "discarded": old.epoch, "version": flow.version}
+                await record(session, caller, flow_entry(current, "draft.discarded", details=details), now)
+        self._announcements.publish(topic_of(flow.tenant_id, flow.id), written(LogGrew(_BEYOND_ANY_ENTRY)))
+        return await self._find(flow)
+
+    async def _find(self, flow: Flow) -> SyncDocument:
+        async with self._db.read() as session:
+            row = await Drafts(session).find(flow.tenant_id, flow.id)
+        if row is None:
+            raise DraftNotFound(flow_id=flow.id)
+        return row

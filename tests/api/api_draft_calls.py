@@ -1,0 +1,67 @@
+"""The draft of a flow as a canvas has it, without a socket: the log is read and written as the rooms do."""
+
+from typing import Any
+
+import httpx
+from api_flow_calls import Headers
+from pycrdt import Doc, Map
+
+from scaiflow_api.db.drafts import Drafts, Entry
+from scaiflow_api.db.models.draft import SyncDocument
+from scaiflow_api.domains.sync.document import seed
+from scaiflow_api.kit.ids import new_id
+from scaiflow_api.resources import Resources
+
+
+class Canvas:
+    """Somebody who has a flow open; what they do stays with them until `push`, and others' work until `pull`."""
+
+    def __init__(self, resources: Resources, tenant_id: str, flow_id: str) -> None:
+        self._resources = resources
+        self._place = (tenant_id, flow_id)
+        self._doc: Doc[Any] = Doc()
+
+    @property
+    def flow(self) -> "Map[Any]":
+        return self._doc.get("flow", type=Map)
+
+    async def row(self) -> SyncDocument:
+        async with self._resources.db.read() as session:
+            row = await Drafts(session).find(*self._place)
+        assert row is not None
+        return row
+
+    async def log(self) -> list[Entry]:
+        row = await self.row()
+        async with self._resources.db.read() as session:
+            return await Drafts(session).entries(row)
+
+    async def pull(self) -> None:
+        for entry in await self.log():
+            self._doc.apply_update(entry.update)
+
+    async def push(self) -> None:
+        await self.write(self._doc.get_update())
+
+    async def write(self, update: bytes) -> None:
+        row, now = await self.row(), self._resources.clock.now()
+        async with self._resources.db.write() as session:
+            assert await Drafts(session).append(row, [update], now=now) is not None
+
+
+async def opened(api: httpx.AsyncClient, headers: Headers, resources: Resources, flow_id: str) -> Canvas:
+    """Begin the draft of a flow, as the first who opens it does, and return a canvas that has it."""
+    flow = (await api.get(f"/flows/{flow_id}", headers=headers)).json()
+    epoch = new_id("epoch")
+    async with resources.db.write() as session:
+        await Drafts(session).begin(
+            flow["tenant_id"],
+            flow_id,
+            epoch=epoch,
+            version=flow["version"],
+            seed=seed(flow["content"], epoch),
+            now=resources.clock.now(),
+        )
+    canvas = Canvas(resources, flow["tenant_id"], flow_id)
+    await canvas.pull()
+    return canvas

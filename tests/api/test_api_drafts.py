@@ -1,0 +1,431 @@
+"""The draft over REST: read, saved, discarded, and what other saves do to it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from api_audit_calls import log_of
+from api_draft_calls import Canvas, opened
+from api_flow_calls import Json, create, grant, numbers, refused
+from fastapi import FastAPI
+from people import People
+from pycrdt import Map
+
+from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.service import FlowService
+from scaiflow_api.domains.sync.draft.following import DraftFollower
+from scaiflow_api.domains.sync.draft.reading import Draft, DraftReader
+from scaiflow_api.live.draft_news import topic_of
+from scaiflow_api.resources import Resources
+from scaiflow_api.storage import FlowVersions, StoreUnavailable
+
+
+@pytest.fixture
+async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
+    return str((await create(api, people.bob.headers, echo))["id"])
+
+
+@pytest.fixture
+async def canvas(api: httpx.AsyncClient, people: People, resources: Resources, flow: str) -> Canvas:
+    return await opened(api, people.bob.headers, resources, flow)
+
+
+@pytest.fixture
+def get(api: httpx.AsyncClient, people: People, flow: str) -> Callable[[], Awaitable[Json]]:
+    async def read() -> Json:
+        answer = await api.get(f"/flows/{flow}/draft", headers=people.bob.headers)
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    return read
+
+
+def labels(content: Json) -> list[str]:
+    return [node["label"] for node in content["nodes"]]
+
+
+def relabelled(content: Json, at: int, label: str) -> Json:
+    nodes = [{**node, "label": label} if index == at else node for index, node in enumerate(content["nodes"])]
+    return {**content, "nodes": nodes}
+
+
+def node_at(canvas: Canvas, echo: Json, at: int) -> "Map[Any]":
+    found: Map[Any] = canvas.flow["nodes"][echo["nodes"][at]["id"]]
+    return found
+
+
+async def put(api: httpx.AsyncClient, people: People, flow: str, content: Json) -> None:
+    answer = await api.put(f"/flows/{flow}", json={"content": content}, headers=people.bob.headers)
+    assert answer.status_code == 200, answer.text
+
+
+class TestWithoutOne:
+    async def test_there_is_nothing_to_read_save_or_discard(
+        self, api: httpx.AsyncClient, people: People, flow: str
+    ) -> None:
+        headers = people.bob.headers
+        answers = [
+            await api.get(f"/flows/{flow}/draft", headers=headers),
+            await api.post(f"/flows/{flow}/draft/save", headers=headers),
+            await api.post(f"/flows/{flow}/draft/discard", headers=headers),
+            await api.get(f"/flows/{flow}/diff?from=draft", headers=headers),
+        ]
+
+        assert [refused(answer) for answer in answers] == [(404, "draft_not_found")] * 4
+
+
+class TestReading:
+    async def test_a_draft_is_a_flow_and_what_differs(
+        self, get: Callable[[], Awaitable[Json]], canvas: Canvas, echo: Json, flow: str
+    ) -> None:
+        fresh = await get()
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+
+        edited = await get()
+
+        assert (fresh["flow_id"], fresh["base_version"], fresh["diff"]["equal"]) == (flow, "1.0.0", True)
+        assert fresh["content"] == {**echo, "id": flow, "version": "1.0.0"}
+        assert labels(edited["content"])[0] == "Typed"
+        (change,) = edited["diff"]["behaviour"]["nodes"]["changed"]
+        assert change["changes"][0]["new"] == "Typed"
+        assert edited["diagnostics"] == []
+
+    async def test_whoever_may_view_the_flow_reads_it_and_no_more(
+        self, api: httpx.AsyncClient, people: People, resources: Resources, canvas: Canvas, flow: str
+    ) -> None:
+        await grant(resources, flow, "usr_erin", "view")
+        await canvas.pull()
+
+        assert (await api.get(f"/flows/{flow}/draft", headers=people.erin.headers)).status_code == 200
+        for action in ("save", "discard"):
+            answer = await api.post(f"/flows/{flow}/draft/{action}", headers=people.erin.headers)
+            assert refused(answer) == (403, "insufficient_acl")
+        for person in (people.carol, people.dave):
+            answer = await api.get(f"/flows/{flow}/draft", headers=person.headers)
+            assert refused(answer) == (404, "flow_not_found")
+
+    async def test_it_has_an_etag_of_all_that_it_shows(
+        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+    ) -> None:
+        path, headers = f"/flows/{flow}/draft", people.bob.headers
+        tag = (await api.get(path, headers=headers)).headers["ETag"]
+        again = await api.get(path, headers={**headers, "If-None-Match": tag})
+        await api.put(f"/flows/{flow}", json={"name": "Renamed"}, headers=headers)
+        renamed = await api.get(path, headers={**headers, "If-None-Match": tag})
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+        edited = await api.get(path, headers={**headers, "If-None-Match": renamed.headers["ETag"]})
+
+        assert again.status_code == 304
+        assert renamed.json()["content"]["name"] == "Renamed"
+        assert labels(edited.json()["content"])[0] == "Typed"
+
+    async def test_what_is_no_flow_is_shown_with_what_is_wrong_and_is_not_saved(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+    ) -> None:
+        canvas.flow["nodes"]["new"] = Map({"label": b"bytes"})
+        await canvas.push()
+
+        found = await get()
+        saved = await api.post(f"/flows/{flow}/draft/save", headers=people.bob.headers)
+        compared = await api.get(f"/flows/{flow}/diff?from=current&to=draft", headers=people.bob.headers)
+
+        assert found["diff"] is None
+        assert {item["code"] for item in found["diagnostics"]} >= {"SF001", "SF002"}
+        assert refused(saved) == refused(compared) == (422, "invalid_flow")
+        assert saved.json()["detail"]["diagnostics"] == found["diagnostics"]
+
+    async def test_what_would_end_the_process_is_left_out(
+        self, get: Callable[[], Awaitable[Json]], canvas: Canvas
+    ) -> None:
+        deep = b"\x75\x01" * 100_000 + b"\x7e"
+        await canvas.write(b"\x01\x01\x07\x00\x28\x01\x04flow\x01a\x01" + deep + b"\x00")
+
+        assert (await get())["diff"]["equal"]
+
+    async def test_it_is_a_side_of_a_comparison(
+        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+    ) -> None:
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+
+        answer = await api.get(f"/flows/{flow}/diff?from=1.0.0&to=draft", headers=people.bob.headers)
+
+        changed = {
+            item["name"]
+            for part in ("behaviour", "layout")
+            for item in answer.json()[part]["nodes"]["changed"]
+        }
+        assert (answer.json()["from"], answer.json()["to"]) == ("1.0.0", "draft")
+        assert changed == {echo["nodes"][0]["id"], echo["nodes"][1]["id"]}
+
+
+class TestOtherSaves:
+    """What is saved by REST, and the draft."""
+
+    async def test_a_save_arrives_in_the_draft_beside_what_is_not_saved(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        canvas: Canvas,
+        resources: Resources,
+        flow: str,
+        echo: Json,
+    ) -> None:
+        heard: list[bytes] = []
+        resources.announcements.subscribe(topic_of("tnt_acme", flow), heard.append)
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+
+        node_at(canvas, echo, 0)["label"] = "Typed on"  # before the canvas hears of it
+        await canvas.pull()
+        assert [node_at(canvas, echo, at)["label"] for at in (0, 1)] == ["Typed on", "Saved"]
+        assert ((await canvas.row()).applied_version, len(await canvas.log()), len(heard)) == ("1.0.1", 3, 1)
+
+    async def test_a_restored_version_arrives_too(
+        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+    ) -> None:
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+
+        answer = await api.post(f"/flows/{flow}/versions/1.0.0/restore", headers=people.bob.headers)
+
+        await canvas.pull()
+        assert answer.json()["version"] == (await canvas.row()).applied_version == "1.0.2"
+        assert [node_at(canvas, echo, at)["label"] for at in (0, 1)] == ["Typed", echo["nodes"][1]["label"]]
+
+    async def test_a_name_alone_or_equal_content_writes_nothing_into_it(
+        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+    ) -> None:
+        await api.put(f"/flows/{flow}", json={"name": "Renamed"}, headers=people.bob.headers)
+        await put(api, people, flow, echo)
+
+        assert ((await canvas.row()).applied_version, len(await canvas.log())) == ("1.0.1", 1)
+
+    @pytest.mark.parametrize("saves", [1, 2, 25])
+    async def test_what_a_crash_kept_from_the_draft_arrives_when_it_is_used_next(
+        self,
+        api: httpx.AsyncClient,
+        app: FastAPI,
+        people: People,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+        saves: int,
+    ) -> None:
+        async def die(_: object) -> None:
+            return None
+
+        app.state.after_save = die
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+        for number in range(saves):
+            await put(api, people, flow, relabelled(echo, 1, f"Saved {number}"))
+        assert (await canvas.row()).applied_version == "1.0.0"
+
+        found = await get()
+
+        assert labels(found["content"])[:2] == ["Typed", f"Saved {saves - 1}"]
+        assert (await canvas.row()).applied_version == found["base_version"] == f"1.0.{saves}"
+
+    async def test_of_many_who_bring_a_version_in_one_does(
+        self,
+        api: httpx.AsyncClient,
+        app: FastAPI,
+        people: People,
+        resources: Resources,
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+    ) -> None:
+        async def die(_: object) -> None:
+            return None
+
+        app.state.after_save = die
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        path = f"/flows/{flow}/draft"
+
+        answers = await asyncio.gather(*(api.get(path, headers=people.bob.headers) for _ in range(5)))
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert len(await canvas.log()) == 2
+
+    async def test_a_save_stands_where_its_draft_cannot_follow(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        async def fail(*_: object) -> None:
+            raise StoreUnavailable
+
+        with monkeypatch.context() as broken:
+            broken.setattr(FlowVersions, "read", fail)
+            await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        assert (await canvas.row()).applied_version == "1.0.0"
+
+        assert labels((await get())["content"])[1] == "Saved"
+
+    async def test_who_read_the_flow_before_a_save_does_not_undo_it_in_the_draft(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        resources: Resources,
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+    ) -> None:
+        flows = FlowService(resources.db, resources.versions)
+        async with resources.db.read() as session:
+            stale = await FlowRepository(session).find(flow, "tnt_acme")
+        assert stale is not None
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+
+        follower = DraftFollower(resources.db, flows, resources.clock, resources.announcements)
+        await follower.load(stale)
+
+        assert ((await canvas.row()).applied_version, len(await canvas.log())) == ("1.0.1", 2)
+
+
+class TestSaving:
+    async def test_it_becomes_a_version_with_author_and_message(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+    ) -> None:
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+
+        answer = await api.post(
+            f"/flows/{flow}/draft/save", json={"message": "Together"}, headers=people.alice.headers
+        )
+
+        assert (answer.status_code, answer.json()["version"]) == (200, "1.0.1")
+        assert labels(answer.json()["content"])[0] == "Typed"
+        versions = (await api.get(f"/flows/{flow}/versions", headers=people.bob.headers)).json()
+        assert (versions[0]["author_id"], versions[0]["message"]) == ("usr_alice", "Together")
+        read = await api.get(f"/flows/{flow}", headers=people.bob.headers)
+        assert read.headers["ETag"] == answer.headers["ETag"]
+        assert ((await get())["diff"]["equal"], (await canvas.row()).applied_version) == (True, "1.0.1")
+        (row,) = await log_of(api, people.alice.headers, action="flow.updated")
+        assert row["details"]["draft"] == (await canvas.row()).epoch
+
+    async def test_what_others_save_meanwhile_is_in_the_version(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+        read, saves = DraftReader.read_sound, [relabelled(echo, 1, "Saved")]
+
+        async def read_slowly(self: DraftReader, of: Any) -> Draft:
+            found = await read(self, of)
+            while saves:
+                await put(api, people, flow, saves.pop())
+            return found
+
+        monkeypatch.setattr(DraftReader, "read_sound", read_slowly)
+        answer = await api.post(f"/flows/{flow}/draft/save", headers=people.bob.headers)
+
+        assert labels(answer.json()["content"])[:2] == ["Typed", "Saved"]
+        assert await numbers(api, people.bob.headers, flow) == ["1.0.2", "1.0.1", "1.0.0"]
+
+    async def test_an_idempotency_key_makes_one_version(
+        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str
+    ) -> None:
+        headers = {**people.bob.headers, "Idempotency-Key": "save-1"}
+
+        answers = [await api.post(f"/flows/{flow}/draft/save", headers=headers) for _ in range(2)]
+
+        assert [answer.json()["version"] for answer in answers] == ["1.0.1"] * 2
+        assert await numbers(api, people.bob.headers, flow) == ["1.0.1", "1.0.0"]
+
+    async def test_a_deleted_flow_has_no_draft(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+    ) -> None:
+        headers = people.bob.headers
+        await api.delete(f"/flows/{flow}", headers=headers)
+
+        gone = await api.post(f"/flows/{flow}/draft/save", headers=headers)
+        await api.post(f"/flows/{flow}/restore", headers=headers)
+
+        assert refused(gone) == (404, "flow_not_found")
+        assert (await get())["epoch"] == (await canvas.row()).epoch
+
+
+class TestDiscarding:
+    async def test_all_that_is_not_saved_is_gone_and_everybody_is_told(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        resources: Resources,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+    ) -> None:
+        heard: list[bytes] = []
+        resources.announcements.subscribe(topic_of("tnt_acme", flow), heard.append)
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+        old = (await canvas.row()).epoch
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        heard.clear()
+
+        answer = await api.post(f"/flows/{flow}/draft/discard", headers=people.bob.headers)
+
+        assert (answer.status_code, answer.json()["base_version"], len(heard)) == (200, "1.0.1", 1)
+        assert answer.json()["epoch"] == (await canvas.row()).epoch != old
+        found = await get()
+        assert (found["diff"]["equal"], labels(found["content"])[1], len(await canvas.log())) == (
+            True,
+            "Saved",
+            1,
+        )
+        (row,) = await log_of(api, people.alice.headers, action="draft.discarded")
+        assert (row["actor_id"], row["details"]["discarded"]) == ("usr_bob", old)
+
+    async def test_two_at_once_discard_it_once(
+        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str
+    ) -> None:
+        path = f"/flows/{flow}/draft/discard"
+
+        answers = await asyncio.gather(*(api.post(path, headers=people.bob.headers) for _ in range(3)))
+
+        rows = await log_of(api, people.alice.headers, action="draft.discarded")
+        assert {answer.status_code for answer in answers} == {200}
+        assert rows[-1]["details"]["epoch"] == (await canvas.row()).epoch
+        discarded = [row["details"]["discarded"] for row in rows]
+        assert len(discarded) == len(set(discarded))
