@@ -32,10 +32,10 @@ from scaiflow_api.domains.runs.stream_router import router as event_stream
 from scaiflow_api.domains.schema.router import router as schema
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
-from scaiflow_api.domains.sync.rooms import Rooms
-from scaiflow_api.domains.sync.router import router as sync
 from scaiflow_api.domains.sync.draft.deps import draft_follower
 from scaiflow_api.domains.sync.draft.router import router as drafts
+from scaiflow_api.domains.sync.rooms import Rooms
+from scaiflow_api.domains.sync.router import router as sync
 from scaiflow_api.domains.tenants.router import router as tenants
 from scaiflow_api.domains.testruns.router import router as testruns
 from scaiflow_api.domains.versions.router import router as versions

@@ -49,7 +49,7 @@ class Canvas:
             assert await Drafts(session).append(row, [update], now=now) is not None
 
 
-async def opened(api: httpx.AsyncClient, headers: Headers, resources: Resources, flow_id: str) -> Canvas:
+async def begin_draft(api: httpx.AsyncClient, headers: Headers, resources: Resources, flow_id: str) -> Canvas:
     """Begin the draft of a flow, as the first who opens it does, and return a canvas that has it."""
     flow = (await api.get(f"/flows/{flow_id}", headers=headers)).json()
     epoch = new_id("epoch")

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from api_audit_calls import log_of
-from api_draft_calls import Canvas, opened
+from api_draft_calls import Canvas, begin_draft
 from api_flow_calls import Json, create, grant, numbers, refused
 from fastapi import FastAPI
 from people import People
@@ -29,7 +29,7 @@ async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
 
 @pytest.fixture
 async def canvas(api: httpx.AsyncClient, people: People, resources: Resources, flow: str) -> Canvas:
-    return await opened(api, people.bob.headers, resources, flow)
+    return await begin_draft(api, people.bob.headers, resources, flow)
 
 
 @pytest.fixture

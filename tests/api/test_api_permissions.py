@@ -13,7 +13,7 @@ import httpx
 import pytest
 import respx
 from api_catalog_calls import publish
-from api_draft_calls import opened
+from api_draft_calls import begin_draft
 from api_flow_calls import create, grant
 from fastapi import FastAPI
 from mirror import mirror
@@ -346,10 +346,9 @@ async def scene(
         body = {"principal_type": "user", "principal_id": "usr_heir", "level": "view"}
         granted = await api.post(f"/flows/{flow_id}/acls", json=body, headers=people.bob.headers)
         names["acl_id"] = granted.json()["id"]
-    if "{core_id}" in asked or "{checkpoint_id}" in asked:
     if "/draft" in asked:
-        await opened(api, people.bob.headers, resources, flow_id)
-    if "{core_id}" in asked:
+        await begin_draft(api, people.bob.headers, resources, flow_id)
+    if "{core_id}" in asked or "{checkpoint_id}" in asked:
         deployed = await api.post(f"/flows/{flow_id}/deploy", headers=people.bob.headers)
         names["core_id"] = deployed.json()["core_id"]
         names["checkpoint_id"] = grid.add_checkpoint(names["core_id"])["id"]

@@ -14,11 +14,10 @@ from sync_flows import flows
 from scaiflow_api.domains.sync.document import (
     SERVER_KEYS,
     epoch_client_id,
-    epochs_in,
-    is_of_another_epoch,
     seed,
     to_flow,
 )
+from scaiflow_api.domains.sync.protocol import clients_of
 from scaiflow_api.flowgraph import FlowDocument, parse_document
 from scaiflow_api.kit.canonical_json import canonical_json
 
@@ -114,13 +113,5 @@ def test_the_epoch_is_told_by_the_client_id() -> None:
     own = epoch_client_id("epoch_1")
 
     assert 2**32 <= own < 2**53
-    assert epochs_in(doc.get_state()) == {own}
-    assert not is_of_another_epoch(doc.get_state(), "epoch_1")
-    assert is_of_another_epoch(doc.get_state(), "epoch_2")
-    assert not is_of_another_epoch(b"\x00", "epoch_2")
-
-
-@pytest.mark.parametrize("vector", [b"", b"\x01", b"\x01\x05", b"\xff" * 30, b"\x00\x00", b"\x01\x01\x80"])
-def test_no_state_vector_is_an_error_with_a_name(vector: bytes) -> None:
-    with pytest.raises(ValueError, match=r"number|behind"):
-        epochs_in(vector)
+    assert own != epoch_client_id("epoch_2")
+    assert [*clients_of(doc.get_state())] == [own]

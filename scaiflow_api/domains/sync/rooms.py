@@ -11,6 +11,7 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.closing import TRY_AGAIN
 from scaiflow_api.domains.sync.counters import SyncCounters
 from scaiflow_api.domains.sync.document import epoch_client_id
+from scaiflow_api.domains.sync.draft.following import DraftFollower
 from scaiflow_api.domains.sync.held_draft import HeldDraft
 from scaiflow_api.domains.sync.keeper.client import Keeper
 from scaiflow_api.domains.sync.log import DraftLog, Place
@@ -37,9 +38,9 @@ class Rooms:
         self._settings = resources.settings.sync
         self._announcements = resources.announcements
         self._log = DraftLog(resources.db, resources.clock)
-        self._opening = Opening(
-            FlowService(resources.db, resources.versions), self._log, resources.announcements
-        )
+        flows = FlowService(resources.db, resources.versions)
+        follower = DraftFollower(resources.db, flows, resources.clock, resources.announcements)
+        self._opening = Opening(flows, self._log, follower)
         self._watch = Watch(resources, self._opening)
         self._keeper = Keeper()
         self._rooms: dict[Place, Room] = {}

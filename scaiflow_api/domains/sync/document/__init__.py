@@ -5,7 +5,7 @@ The library dies of what is nested too deeply, and so does the process: what a c
 before anything reads it.
 """
 
-from scaiflow_api.domains.sync.document.epochs import epoch_client_id, epochs_in, is_of_another_epoch
+from scaiflow_api.domains.sync.document.epochs import epoch_client_id
 from scaiflow_api.domains.sync.document.merging import NO_CHANGE, merge
 from scaiflow_api.domains.sync.document.reading import SharedFlow, open_log, read_flow, to_flow
 from scaiflow_api.domains.sync.document.safety import is_safe
@@ -17,8 +17,6 @@ __all__ = [
     "SERVER_KEYS",
     "SharedFlow",
     "epoch_client_id",
-    "epochs_in",
-    "is_of_another_epoch",
     "is_safe",
     "merge",
     "open_log",

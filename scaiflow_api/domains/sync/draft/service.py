@@ -5,7 +5,7 @@ from typing import Final
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.audit import record
+from scaiflow_api.db.audit import Entry, record, state_hash
 from scaiflow_api.db.drafts import Drafts
 from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.db.models.flow import Flow
@@ -87,8 +87,7 @@ class DraftService:
                 if current.deleted_at is not None:
                     raise FlowNotFound(flow_id=flow.id)
                 await require_level(session, current, caller, Level.EDIT)
-                details = {"epoch": epoch, "discarded": old.epoch, "version": flow.version}
-                await record(session, caller, flow_entry(current, "draft.discarded", details=details), now)
+                await record(session, caller, _discarded(current, old, epoch, flow.version), now)
         self._announcements.publish(topic_of(flow.tenant_id, flow.id), written(LogGrew(_BEYOND_ANY_ENTRY)))
         return await self._find(flow)
 
@@ -98,3 +97,13 @@ class DraftService:
         if row is None:
             raise DraftNotFound(flow_id=flow.id)
         return row
+
+
+def _discarded(flow: Flow, old: SyncDocument, epoch: str, version: str) -> Entry:
+    return flow_entry(
+        flow,
+        "draft.discarded",
+        before=state_hash(flow_id=flow.id, epoch=old.epoch, version=old.applied_version),
+        after=state_hash(flow_id=flow.id, epoch=epoch, version=version),
+        details={"epoch": epoch, "discarded": old.epoch, "version": version},
+    )

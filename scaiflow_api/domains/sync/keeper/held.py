@@ -10,6 +10,7 @@ from typing import Any, Final
 from pycrdt import Doc, get_state, get_update, merge_updates
 
 from scaiflow_api.domains.sync.document.epochs import FIRST_EPOCH_CLIENT
+from scaiflow_api.domains.sync.document.safety import is_safe
 from scaiflow_api.domains.sync.protocol import EMPTY_UPDATE, clients_of
 from scaiflow_api.domains.sync.varints import Malformed, Reader
 
@@ -75,6 +76,8 @@ class Held:
         """Tell what a change would do, as far as that can be known without applying it."""
         if update == EMPTY_UPDATE:
             return NOTHING_NEW
+        if not is_safe(update):
+            return INVALID
         try:
             # What a history brings that is not ours begins at its beginning: nobody has it here.
             if self._foreign(clients_of(get_state(update))):
