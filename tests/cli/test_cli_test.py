@@ -1,9 +1,11 @@
 """`scaiflow test` straight at ScaiGrid: what it prints and writes, and how it ends."""
 
+import asyncio
 import contextlib
 import logging
 import os
 import pty
+import signal
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
@@ -212,6 +214,21 @@ def test_what_keeps_all_fixtures_from_running_exits_with_2(scaiflow, grid, flow,
     assert (done.code, done.output) == (2, b"")
     assert done.errors.startswith(f"scaiflow: {said}")
     assert grid.steps.count("invoke") == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_when_what_had_begun_is_cancelled(scaiflow, grid, flow, sent):
+    async def hang(_):
+        os.kill(os.getpid(), sent)
+        await asyncio.sleep(5)
+
+    grid.on_invoke = hang
+
+    done = scaiflow("test", flow({}, {}), "--core", "core_1", "--concurrency", "1")
+
+    assert (done.code, done.output) == (130, b"")
+    assert grid.cancelled == ["exec_1"]
+    assert grid.steps.count("invoke") == 1
 
 
 def test_without_a_key_nothing_is_asked(scaiflow, grid, flow, monkeypatch):

@@ -2,12 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from scaiflow_api.domains.testruns.schemas import Coverage
 from scaiflow_api.domains.testruns.trail import Trail
 from scaiflow_api.flowgraph import Edge, FlowGraph
 
 _CONTROL = frozenset({"sequential", "conditional"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The nodes and edges that one run is known to have been through."""
+
+    nodes: frozenset[str]
+    edges: frozenset[str]
 
 
 class FlowMap:
@@ -17,41 +26,41 @@ class FlowMap:
         self._nodes = [node.id for node in graph.nodes]
         self._first_entry = next((n.id for n in graph.nodes if n.type.startswith("entry_")), None)
         control = [edge for edge in graph.edges if edge.type in _CONTROL]
-        self._into: dict[str, list[Edge]] = defaultdict(list)
-        for edge in control:
-            self._into[edge.target.node].append(edge)
         deciding = {(e.source.node, e.source.port) for e in control if e.type == "conditional"}
         self._choices = [edge for edge in control if (edge.source.node, edge.source.port) in deciding]
+        self._fall_throughs = [edge for edge in self._choices if edge.type == "sequential"]
+        into: dict[str, list[Edge]] = defaultdict(list)
+        for edge in control:
+            into[edge.target.node].append(edge)
+        chosen = {edge.target.node for edge in self._choices}
+        self._ways = {node: [(edge.id, edge.source.node) for edge in into[node]] for node in chosen}
+        """Nodes that a choice may lead to → all edges there, and where they come from."""
 
-    def coverage(self, runs: Iterable[tuple[str | None, Trail]]) -> Coverage:
-        """Return what runs have seen together; with each comes the entry that it began at, if not the first.
+    def seen(self, entry: str | None, trail: Trail) -> Seen:
+        """Return what a run has been through that began at an entry, the first unless given.
 
         An edge was taken when a decision tells so, or when its target ran and no other edge can have led there.
         """
-        nodes: set[str] = set()
-        arms: set[str] = set()
-        fell_through: set[str] = set()
-        for entry, trail in runs:
-            ran = trail.nodes | {found for found in (entry or self._first_entry,) if found is not None}
-            nodes |= ran
-            arms |= trail.arms | self._implied(ran)
-            fell_through |= trail.fell_through
-        taken = [e.id for e in self._choices if e.id in arms or _is_fall_through(e, fell_through)]
-        ran_here = [node for node in self._nodes if node in nodes]
-        return Coverage(nodes=ran_here, edges_taken=taken, node_pct=_percent(ran_here, self._nodes))
-
-    def _implied(self, ran: set[str]) -> set[str]:
-        """Return the edges into nodes that ran and can have been reached over one edge only."""
-        found = set()
-        for node in ran:
-            ways = [edge.id for edge in self._into[node] if edge.source.node in ran]
+        begun = entry or self._first_entry
+        ran = trail.nodes | ({begun} if begun is not None else set())
+        edges = set(trail.arms)
+        edges.update(edge.id for edge in self._fall_throughs if edge.source.node in trail.fell_through)
+        for node in self._ways.keys() & ran:
+            ways = [edge_id for edge_id, source in self._ways[node] if source in ran]
             if len(ways) == 1:
-                found.add(ways[0])
-        return found
+                edges.add(ways[0])
+        return Seen(frozenset(ran), frozenset(edges))
 
-
-def _is_fall_through(edge: Edge, fell_through: set[str]) -> bool:
-    return edge.type == "sequential" and edge.source.node in fell_through
+    def coverage(self, runs: Iterable[Seen]) -> Coverage:
+        """Return what runs have seen together, in the order of the flow."""
+        nodes: set[str] = set()
+        edges: set[str] = set()
+        for run in runs:
+            nodes |= run.nodes
+            edges |= run.edges
+        ran = [node for node in self._nodes if node in nodes]
+        taken = [edge.id for edge in self._choices if edge.id in edges]
+        return Coverage(nodes=ran, edges_taken=taken, node_pct=_percent(ran, self._nodes))
 
 
 def _percent(part: Sequence[str], whole: Sequence[str]) -> float:

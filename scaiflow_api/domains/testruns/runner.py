@@ -143,14 +143,13 @@ class FixtureRunner:
     def _cover(self, report: TestReport, document: dict[str, Any], done: Sequence[_Done]) -> None:
         """Write into the report what each fixture, and all together, have been through."""
         flow = FlowMap(FlowGraph.model_validate(document))
-        runs = [
-            (item, (item.fixture.entry, self._watch.trail(item.execution_id)))
-            for item in done
-            if item.execution_id is not None
-        ]
-        for item, run in runs:
-            item.result.coverage = flow.coverage([run])
-        report.coverage = flow.coverage(run for _, run in runs)
+        together = []
+        for item in done:
+            if item.execution_id is not None:
+                seen = flow.seen(item.fixture.entry, self._watch.trail(item.execution_id))
+                item.result.coverage = flow.coverage([seen])
+                together.append(seen)
+        report.coverage = flow.coverage(together)
 
 
 def _report(results: list[FixtureResult], message: str | None) -> TestReport:
