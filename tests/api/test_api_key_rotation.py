@@ -53,10 +53,16 @@ def kid_of(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
+@pytest.fixture(scope="module")
+def grid_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: making a first key takes longer than anything else here."""
+    return tmp_path_factory.mktemp("grid") / "grid.db"
+
+
 @pytest.fixture
-async def stage(settings: Settings, resources: Resources, tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(settings: Settings, resources: Resources, grid_file: Path) -> AsyncIterator[Stage]:
     config = GridConfig(
-        database=tmp_path / "grid.db",
+        database=grid_file,
         base_url=GRID,
         api_client_id="scaiflow-local",
         api_client_secret="only-here",
