@@ -1,6 +1,7 @@
 """Fixtures whose runs wait for people, take long, or are given up: answered, followed, and never left behind."""
 
 import asyncio
+import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from played_runs import Enter, Fails, PlayedRuns, Step, Wait
 from pydantic import SecretStr
 
 from scaiflow_api.domains.testruns.chosen import Chosen
-from scaiflow_api.domains.testruns.runner import EVENTS_LATE, FixtureRunner, TestLimits
+from scaiflow_api.domains.testruns.runner import EVENTS_LATE, FixtureRunner, TestLimits, keeps_sessions
 from scaiflow_api.domains.testruns.schemas import TestReport
 from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
@@ -270,6 +271,27 @@ async def test_a_run_whose_invocation_never_answered_is_found_and_cancelled(
     grid.emit("invocation.started", "exec_of_a_customer", input={}, instance_key="theirs")
     ok, _, error = await only(access, {}, replace(LIMITS, timeout_s=0.05))
     assert (ok, error) == (False, "ScaiGrid did not answer within 0.05 s.")
+    assert grid.cancelled == ["exec_1"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "keyed"),
+    [
+        ({}, True),
+        ({"config": {"bunker": {"lifecycle": "ephemeral"}}}, True),
+        ({"config": {"bunker": {"lifecycle": "session"}}}, False),
+        ({"nodes": [{"config": {"lifecycle": "session"}}]}, False),
+    ],
+)
+def test_a_run_bears_a_key_unless_its_sandboxes_would_outlive_it(parts: Json, keyed: bool) -> None:
+    assert keeps_sessions({**document({}), **parts}) is not keyed
+
+
+async def test_a_run_without_a_key_is_cancelled_where_it_is_known(grid: PlayedRuns, access: Access) -> None:
+    grid.script = asks("node_review")
+    await run(access, document({}, config={"bunker": {"lifecycle": "session"}}))
+    (sent,) = (json.loads(r.content) for r in grid.requests if r.url.path.endswith("/invoke"))
+    assert sent == {"input": {}}
     assert grid.cancelled == ["exec_1"]
 
 

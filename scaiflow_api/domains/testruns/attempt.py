@@ -59,6 +59,7 @@ class Attempt:
         fixture: TestFixture,
         *,
         flow_name: str | None,
+        instance_key: str | None,
         access: Access,
         core_id: str,
         watch: Watch,
@@ -74,7 +75,7 @@ class Attempt:
         self._timeout_s = timeout_s
         self._clear_s = clear_s
         self._busy_wait_s = busy_wait_s
-        self._key = watch.new_key()
+        self._key = instance_key
         self._may_run = False
         self._visits: Counter[str] = Counter()
         self.execution_id: str | None = None
@@ -196,7 +197,9 @@ class Attempt:
         """Cancel the run. It is tried once; what goes wrong is logged and changes no result."""
         with suppress(TimeoutError, UpstreamError):
             async with asyncio.timeout(self._clear_s):
-                found = self.execution_id or await self._watch.execution_of(self._key)
+                found = self.execution_id
+                if found is None and self._key is not None:
+                    found = await self._watch.execution_of(self._key)
                 if found is not None:
                     self.execution_id = found
                     await self._cancel(found)

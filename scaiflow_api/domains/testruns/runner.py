@@ -6,7 +6,7 @@ Knows no database: the API and the command line run fixtures alike.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,7 @@ class FixtureRunner:
         self._core_id = core_id
         self._limits = limits
         self._watch = Watch(access, core_id, limits.pace)
+        self._keyed = True
 
     async def run(
         self,
@@ -73,6 +74,7 @@ class FixtureRunner:
         what would fail every fixture alike ends the run: raises UpstreamError. However it ends, also by being
         cancelled, no run of a fixture is left behind if that can be helped.
         """
+        self._keyed = not keeps_sessions(document)
         await patiently(self._watch.begin, self._limits.busy_wait_s)
         starts = await self._starts(document, fixtures)
         done = await self._carry_out(fixtures, starts, told)
@@ -119,6 +121,7 @@ class FixtureRunner:
         attempt = Attempt(
             fixture,
             flow_name=flow_name,
+            instance_key=self._watch.new_key() if self._keyed else None,
             access=self._access,
             core_id=self._core_id,
             watch=self._watch,
@@ -150,6 +153,13 @@ class FixtureRunner:
                 item.result.coverage = flow.coverage([seen])
                 together.append(seen)
         report.coverage = flow.coverage(together)
+
+
+def keeps_sessions(document: Mapping[str, Any]) -> bool:
+    """Tell whether the flow has sandboxes that outlive a run with an `instance_key`, for the next one of that key."""
+    own = [node.get("config") or {} for node in document.get("nodes") or []]
+    shared = (document.get("config") or {}).get("bunker") or {}
+    return any(place.get("lifecycle") == "session" for place in (shared, *own))
 
 
 def _report(results: list[FixtureResult], message: str | None) -> TestReport:
