@@ -82,6 +82,7 @@ def create_grid(
             await grid.directory.seed()
             await grid.deliveries.configure(config.webhook_url, config.webhook_secret)
             await grid.keys.load()
+            await grid.post.forget_old()
             await grid.bunkers.recover(alive={left.id for left in await Executions(store).unfinished()})
             await grid.runs.recover()
             stack.push_async_callback(grid.runs.close)

@@ -9,6 +9,7 @@ from localgrid_queues import TestQueue, a_queue, listed
 from localgrid_support import Caller, RunningGrid, error_of, running_grid
 
 from scaiflow_api.localgrid import GridConfig
+from scaiflow_api.localgrid.scaiqueue import post
 
 
 @pytest.fixture
@@ -351,3 +352,19 @@ async def test_messages_and_claims_survive_a_restart(config: GridConfig) -> None
         queue = TestQueue(await second.caller("usr_bob"), queue.scope, queue.queue)
         assert await queue.bodies() == ["pending"]
         assert (await queue.end("complete", claimed)).status_code == 200
+
+
+async def test_a_start_drops_old_messages_that_have_ended(
+    config: GridConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "KEPT_MESSAGES", 2)
+    async with running_grid(config) as first:
+        queue = await a_queue(await first.caller("usr_bob"))
+        for body in range(5):
+            await queue.publish(body)
+        for message in await queue.claim(4):
+            if message["body"] != 1:
+                await queue.end("complete", message)
+    async with running_grid(config) as second:
+        left = await listed(await second.caller("usr_bob"), f"{queue.scope}/messages")
+        assert [message["body"] for message in left["items"]] == [1, 3, 4]

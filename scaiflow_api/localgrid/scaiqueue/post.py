@@ -15,6 +15,9 @@ from scaiflow_api.localgrid.store import Store
 
 _T = TypeVar("_T")
 
+KEPT_MESSAGES = 50_000
+"""Of those that have ended, older ones are dropped at start."""
+
 _LOOK_EVERY_S = 0.5
 """A message may also become visible because time passes, which nobody announces."""
 
@@ -31,6 +34,16 @@ class Post:
         """Wake those who wait: there may be something to claim."""
         self._arrival.set()
         self._arrival = asyncio.Event()
+
+    async def forget_old(self) -> None:
+        """Drop messages that have ended, but for the newest."""
+        await self._store.write(
+            lambda connection: connection.execute(
+                "DELETE FROM queue_messages WHERE state IN ('completed', 'expired')"
+                " AND seq <= (SELECT max(seq) FROM queue_messages) - ?",
+                (KEPT_MESSAGES,),
+            )
+        )
 
     async def publish(
         self, tenant_id: str, scope_slug: str, queue_slug: str, new: NewMessage, source: Actor
