@@ -250,6 +250,46 @@ async def test_without_the_right_to_read_events_nothing_is_begun(grid: PlayedRun
     assert grid.steps == ["events"]
 
 
+# Odd answers
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        ({"status": "COMPLETED"}, None),
+        ({"status": "COMPLETED", "execution_id": 7, "output": {}}, None),
+        ({"status": "COMPLETED", "execution_id": ".."}, None),
+        ({"status": "SUSPENDED"}, "a run without an id has not ended: it is SUSPENDED"),
+        ({"status": "SUSPENDED", "execution_id": "exec_x"}, "the run 'exec_x' did not end within 0.05 s"),
+        ({"status": "DONE", "execution_id": "exec_x"}, "the run 'exec_x' has not ended: it is DONE"),
+    ],
+)
+async def test_an_invocation_with_an_odd_answer_ends_in_time(
+    grid: PlayedRuns, access: Access, data: Json, error: str | None
+) -> None:
+    grid.faults["invoke"] = [httpx.Response(200, json={"data": data})]
+    ok, _, told = await only(access, {}, replace(LIMITS, timeout_s=0.05))
+    assert told == error
+    assert ok == (data.get("output") == {})
+
+
+async def test_events_and_checkpoints_that_make_no_sense_are_passed_over(
+    grid: PlayedRuns, access: Access
+) -> None:
+    grid.script = asks("node_review")
+    started = {"type": "scaicore.runtime.invocation.started", "payload": {"execution_id": 7}}
+    grid.events += [
+        {},
+        {"type": 7, "payload": {"execution_id": "exec_1"}},
+        {"type": "x", "payload": []},
+        started,
+    ]
+    odd: Json = {"status": "pending", "execution_id": "exec_1"}
+    grid.rows |= {"a": {**odd, "id": 7}, "b": {**odd, "id": "chk_b", "execution_id": None, "context": []}}
+    ok, output, error = await only(access, {"resolutions": {"node_review": "yes"}})
+    assert (ok, output, error) == (True, {"answers": [{"decision": "yes"}]}, None)
+
+
 # What is left
 
 

@@ -27,10 +27,8 @@ def run_through_api(file: FlowFile, options: Namespace) -> tuple[Mapping[str, An
             saved = find_saved(api, file.document, options.flow_id)
             if saved is None:
                 raise Unusable(f"{file.shown_name} is not saved at {options.api}: deploy it with --api first")
-            if not saved.is_what(file.document):
-                tell(
-                    f"{file.shown_name} is not what is saved: version {saved.version} of {saved.id} is tested"
-                )
+            differs = "" if saved.is_what(file.document) else f", which is not what {file.shown_name} says"
+            tell(f"testing version {saved.version} of {saved.id}{differs} …")
             body = {"core_id": options.core, **({"name_filter": options.filter} if options.filter else {})}
             answer, _ = api.call("POST", f"/flows/{saved.id}/run-tests", body=body)
             return saved.content, TestReport.model_validate(answer)

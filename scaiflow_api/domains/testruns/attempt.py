@@ -135,7 +135,8 @@ class Attempt:
         if run.status == "FAILED":
             self._may_run = False
             return Outcome(output=run.output, error=_why_failed(run.error))
-        return Outcome(error=f"the run '{run.execution_id}' has not ended: it is {run.status}")
+        named = f"the run '{run.execution_id}'" if run.execution_id is not None else "a run without an id"
+        return Outcome(error=f"{named} has not ended: it is {run.status}")
 
     async def _see_through(self, execution_id: str) -> Outcome:
         answered: set[str] = set()
