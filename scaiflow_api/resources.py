@@ -157,7 +157,8 @@ def _open_sign_in_rate(stack: AsyncExitStack, settings: Settings) -> Rate | None
 
 async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:
     """Return a client for addresses that tenants name; in production it reaches public ones only."""
-    transport = PublicOnly("scaigrid") if settings.is_production else None
+    connections = settings.scaigrid.connections
+    transport = PublicOnly("scaigrid", connections=connections) if settings.is_production else None
     return await stack.enter_async_context(open_client(settings.scaigrid, transport))
 
 

@@ -404,6 +404,20 @@ class ScaiGrid(Section):
         "rows of all pages of a list of ScaiGrid, ScaiQueue or ScaiBunker; a longer one is 502",
         ge=100,
     )
+    connections: int = _env(
+        "SCAIFLOW_UPSTREAM_CONNECTIONS",
+        200,
+        "connections per process to each of ScaiGrid, tenants' own ScaiGrids, ScaiKey and ScaiVault",
+        ge=1,
+        le=10_000,
+    )
+    connections_per_tenant: int = _env(
+        "SCAIFLOW_UPSTREAM_CONNECTIONS_PER_TENANT",
+        50,
+        "how many of them one tenant may have; what is more waits 2 s, then it is 502",
+        ge=1,
+        le=10_000,
+    )
     breaker_failures: int = _env(
         "SCAIFLOW_BREAKER_FAILURES",
         5,

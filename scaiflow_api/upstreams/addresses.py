@@ -81,12 +81,14 @@ class PublicOnly(httpx.AsyncBaseTransport):
     has the same IP address.
     """
 
-    def __init__(self, system: System, inner: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, system: System, inner: httpx.AsyncBaseTransport | None = None, *, connections: int = 100
+    ) -> None:
         self._system: System = system
         self._inner = inner or httpx.AsyncHTTPTransport(
             verify=trusted_authorities(),
             trust_env=False,
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -32,6 +32,7 @@ from scaiflow_api.upstreams.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
+from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
 
 log = structlog.get_logger(__name__)
 
@@ -47,14 +48,20 @@ def open_client(
 ) -> httpx.AsyncClient:
     """Return a client for one system; it is closed by leaving it as a context manager.
 
-    It follows no redirect (a token would travel along) and reads no proxy or netrc from the environment.
+    It follows no redirect (a token would travel along) and reads no proxy or netrc from the environment. Of its
+    connections each tenant has a share.
     """
+    # Servers commonly drop idle connections after 5 s; we drop them first, or a POST meets a closing one.
+    limits = httpx.Limits(
+        max_connections=settings.connections, max_keepalive_connections=20, keepalive_expiry=2.0
+    )
+    inner = transport or httpx.AsyncHTTPTransport(
+        verify=trusted_authorities(), trust_env=False, limits=limits
+    )
+    share = settings.connections_per_tenant
     return httpx.AsyncClient(
-        transport=transport,
-        verify=trusted_authorities(),
+        transport=FairTransport(inner, most=share, patience_s=CONNECT_TIMEOUT_S),
         timeout=httpx.Timeout(settings.timeout_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
-        # Servers commonly drop idle connections after 5 s; we drop them first, or a POST meets a closing one.
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0),
         # The size of an answer is bounded while it is read, so it may not arrive compressed.
         headers={
             "Accept": "application/json",
@@ -250,6 +257,7 @@ class Upstream:
             content=call.content,
             headers=headers,
             auth=Bearer(call.bearer) if call.bearer is not None else None,
+            extensions={PARTY: self._party},
             timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
         ) as response:
             status, most = response.status_code, self._policy.max_bytes

@@ -19,7 +19,9 @@ from scaiflow_api.upstreams.base import Policy
 from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaigrid_checkpoints import ScaiGridCheckpoints
 from scaiflow_api.upstreams.scaikey import DISCOVERY_PATH, ScaiKey
+from scaiflow_api.upstreams.scaikey_applications import ScaiKeyApplications
 from scaiflow_api.upstreams.scaikey_directory import ScaiKeyDirectory
 from scaiflow_api.upstreams.scaiqueue import ScaiQueue
 from scaiflow_api.upstreams.scaivault import ScaiVault
@@ -60,6 +62,9 @@ class Clients:
         self.scaiqueue = ScaiQueue.beside(self.scaigrid)
         self.scaibunker = ScaiBunker.beside(self.scaigrid)
         self.scaikey = ScaiKey(http, key_settings, SystemClock(), policy=policy)
+        self.checkpoints = ScaiGridCheckpoints.beside(self.scaigrid)
+        self.applications = ScaiKeyApplications(http, base_url, self.token)
+        self.applications._policy = policy
         self.directory = ScaiKeyDirectory(http, key_settings, _Tokens(), policy=policy)
         self.vault = ScaiVault(http, base_url, _Tokens(), policy=policy)
 
@@ -102,6 +107,7 @@ _OBJECT_GONE_WRONG = {
     "a bare value": "text",
 }
 _CORES = "/v1/modules/scaicore/cores"
+_CHECKPOINTS = "/v1/modules/scaicore/checkpoints"
 _DISCOVERY = {
     "issuer": "https://up.test",
     "jwks_uri": "https://up.test/jwks",
@@ -149,6 +155,30 @@ CALLS = [
         lambda to: to.scaigrid.events(to.token, limit=5),
         {"data": {"events": []}},
         {**_LIST_GONE_WRONG, "wrong types": {"data": {"events": ["text"]}}},
+    ),
+    Asked(
+        "scaigrid",
+        "GET",
+        _CHECKPOINTS,
+        lambda to: to.checkpoints.page(to.token, limit=5),
+        {"data": []},
+        _LIST_GONE_WRONG,
+    ),
+    Asked(
+        "scaigrid",
+        "GET",
+        f"{_CHECKPOINTS}/chk_1",
+        lambda to: to.checkpoints.get(to.token, "chk_1"),
+        {"data": {"id": "chk_1"}},
+        {**_OBJECT_GONE_WRONG, "wrong types": {"data": {"id": 7}}},
+    ),
+    Asked(
+        "scaigrid",
+        "POST",
+        f"{_CHECKPOINTS}/chk_1/resolve",
+        lambda to: to.checkpoints.resolve(to.token, "chk_1", "approve"),
+        {"data": {"id": "chk_1"}},
+        {**_OBJECT_GONE_WRONG, "wrong types": {"data": {"id": 7}}},
     ),
     Asked(
         "scaiqueue",
@@ -224,6 +254,14 @@ CALLS = [
         lambda to: to.tenants(),
         {"items": [], "total": 0},
         {"wrong envelope": {"result": []}, "wrong types": {"items": "text"}, "a bare value": 7},
+    ),
+    Asked(
+        "scaikey",
+        "POST",
+        "/api/v1/admin/applications/",
+        lambda to: to.applications.create("ScaiFlow", [], []),
+        {"id": "app_1", "client_secret": "x"},
+        {"wrong envelope": {"result": {}}, "wrong types": {"id": 7, "client_secret": "x"}, "a bare value": 7},
     ),
     Asked(
         "scaivault",
