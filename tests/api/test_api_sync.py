@@ -11,8 +11,16 @@ from fastapi import FastAPI
 from people import People, Person
 from pycrdt import Map
 
+from scaiflow_api.settings import Settings, Sync
+
 Json = dict[str, Any]
 Open = Callable[..., Client]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Impatient, so that nobody has to wait."""
+    return settings.model_copy(update={"sync": Sync(poll_s=0.1, findings_delay_s=0.02, idle_s=0.2)})
 
 
 @pytest.fixture
@@ -51,3 +59,19 @@ async def test_a_newcomer_sees_the_flow_and_each_change_reaches_the_others(windo
 
     third = await window().connect()
     assert third.content() == one.content() == other.content()
+
+
+async def test_findings_are_told_to_all_and_go_when_they_are_mended(window: Open, echo: Json) -> None:
+    one, other = await window().connect(), await window().connect()
+    edge = echo["edges"][0]
+
+    def told(client: Client) -> list[Json]:
+        found = (client.diagnostics.to_py() or {}).values()
+        return [finding for finding in found if finding["edge_id"] == edge["id"]]
+
+    one.flow["edges"][edge["id"]]["target"]["node"] = "node_nowhere"
+    await eventually(lambda: told(other) != [])
+    assert {"severity", "code", "message", "path"} <= set(told(other)[0])
+
+    other.flow["edges"][edge["id"]]["target"]["node"] = edge["target"]["node"]
+    await eventually(lambda: told(one) == [])

@@ -53,6 +53,10 @@ _NOTHING: Final = b"\x00"
 _VIEW_ONLY: Final = "You may only view this flow: your change was not taken."
 
 
+class RoomOver(Exception):
+    """The room has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Change:
     peer: Peer | None
@@ -67,6 +71,11 @@ class _Joins:
     vector: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    whole: asyncio.Future[bytes]
+
+
 class Room:
     """Made of a draft that is held already. `end` ends it; `failed` says that it ended by itself."""
 
@@ -74,6 +83,7 @@ class Room:
         self,
         place: Place,
         held: HeldDraft,
+        server_keys: dict[str, str],
         settings: Sync,
         announcements: Announcements,
         counters: SyncCounters,
@@ -85,20 +95,24 @@ class Room:
         self.empty_since = time.monotonic()
         self.failed = False
         self.held = held
+        self.server_keys = server_keys
+        """What only the server writes into the flow: id, name, version."""
         self.changes = asyncio.Event()
         """Set when the draft has changed; for whoever validates it."""
+        self.changes.set()
         self._settings = settings
         self._announcements = announcements
         self._counters = counters
         self._me = secrets.token_bytes(8)
         self._who = awareness.WhoIsWhere[Peer]()
-        self._work: deque[_Change | _Joins] = deque()
+        self._work: deque[_Change | _Joins | _Reads] = deque()
         self._waiting_bytes = 0
         self._behind = False
         self._wanted = asyncio.Event()
         self._room_left = asyncio.Event()
         self._room_left.set()
         self._ending = False
+        self._attending: list[asyncio.Task[None]] = []
         self._task = asyncio.create_task(self._run())
         announcements.subscribe(self.topic, self._hear)
         self._announce(WhoIsThere(self._me))
@@ -146,6 +160,19 @@ class Room:
         """Take a change that this process makes. It does not count as a change of the flow."""
         await self._add(_Change(None, update), len(update))
 
+    async def snapshot(self) -> bytes:
+        """Return the draft, with all that was taken before, as one update. Raises RoomOver."""
+        if self._over:
+            raise RoomOver
+        whole: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._work.append(_Reads(whole))
+        self._wanted.set()
+        return await whole
+
+    def attend(self, task: asyncio.Task[None]) -> None:
+        """Have a task cancelled when the room ends."""
+        self._attending.append(task)
+
     def tidy(self) -> None:
         """Forget clients elsewhere that went silent, and the copy of the draft."""
         self._tell_peers(self._who.forget_silent(time.monotonic()))
@@ -153,7 +180,11 @@ class Room:
 
     async def end(self, closing: Closing) -> None:
         """Store what was taken, close all sockets, and let go of the draft."""
+        for task in self._attending:
+            task.cancel()
+        await asyncio.gather(*self._attending, return_exceptions=True)
         self._ending = True
+        self._room_left.set()
         self._wanted.set()
         await self._task
         for peer in list(self.peers):
@@ -203,6 +234,9 @@ class Room:
     def _fail(self, closing: Closing) -> None:
         self.failed = True
         self._room_left.set()
+        for work in self._work:
+            if isinstance(work, _Reads) and not work.whole.done():
+                work.whole.set_exception(RoomOver())
         self._work.clear()
         for peer in list(self.peers):
             peer.end(closing)
@@ -220,10 +254,15 @@ class Room:
             if changes:
                 self._took(sum(len(change.update) for change in changes))
                 await self._take(changes)
-            if self._work and isinstance(joins := self._work[0], _Joins):
-                self._work.popleft()
-                self._took(len(joins.vector))
-                await self._let_join(joins)
+            match self._work[0] if self._work else None:
+                case _Joins() as joins:
+                    self._work.popleft()
+                    self._took(len(joins.vector))
+                    await self._let_join(joins)
+                case _Reads(whole):
+                    self._work.popleft()
+                    if not whole.done():
+                        whole.set_result((await self.held.whole())[0])
 
     def _took(self, size: int) -> None:
         self._waiting_bytes -= size

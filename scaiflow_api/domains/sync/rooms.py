@@ -6,14 +6,17 @@ import time
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from scaiflow_api.db.leases import Leases
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.closing import TRY_AGAIN
 from scaiflow_api.domains.sync.counters import SyncCounters
 from scaiflow_api.domains.sync.document import epoch_client_id
 from scaiflow_api.domains.sync.draft.following import DraftFollower
+from scaiflow_api.domains.sync.findings.loop import Findings
 from scaiflow_api.domains.sync.held_draft import HeldDraft
 from scaiflow_api.domains.sync.keeper.client import Keeper
+from scaiflow_api.domains.sync.keeper.helper import Helper
 from scaiflow_api.domains.sync.log import DraftLog, Place
 from scaiflow_api.domains.sync.opening import DraftContended, Opening
 from scaiflow_api.domains.sync.peer import Peer
@@ -43,6 +46,9 @@ class Rooms:
         self._opening = Opening(flows, self._log, follower)
         self._watch = Watch(resources, self._opening)
         self._keeper = Keeper()
+        self._validator = Helper("scaiflow_api.domains.sync.findings")
+        self._leases = Leases(resources.db)
+        self._limits = resources.limits
         self._rooms: dict[Place, Room] = {}
         self._being_opened: dict[Place, asyncio.Task[Room]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -59,9 +65,7 @@ class Rooms:
                 room = None
             if room is None:
                 room = await self._opened(place, flow)
-            if (
-                self._rooms.get(place) is room and not room.failed
-            ):  # it may be gone again, or somebody else's turn
+            if self._rooms.get(place) is room and not room.failed:  # else it is gone again
                 if len(room.peers) >= self._settings.max_peers:
                     raise TooManyPeers
                 room.enter(peer)
@@ -77,7 +81,7 @@ class Rooms:
         for room in list(self._rooms.values()):
             self._leave(room)
         await asyncio.gather(*self._ending)
-        await self._keeper.close()
+        await asyncio.gather(self._keeper.close(), self._validator.close())
 
     async def _opened(self, place: Place, flow: Flow) -> Room:
         task = self._being_opened.get(place)
@@ -93,7 +97,10 @@ class Rooms:
             f"{flow.id}/{new_id('room')}", draft, epoch_client_id(draft.epoch), self._keeper, self._log
         )
         await held.open(entries)
-        room = Room(place, held, self._settings, self._announcements, self.counters)
+        keys = {"id": flow.id, "name": flow.name, "version": flow.version}
+        room = Room(place, held, keys, self._settings, self._announcements, self.counters)
+        findings = Findings(room, self._validator, self._leases, self._limits, self._settings.findings_delay_s)
+        room.attend(asyncio.create_task(findings.run()))
         self._rooms[place] = room
         self.counters.rooms = len(self._rooms)
         if self._ticking is None:
