@@ -91,6 +91,7 @@ class Client:
 
     async def open(self) -> None:
         """Connect, and say what we have."""
+        await self.drop()
         self.synced.clear()
         self._outgoing = asyncio.Queue()
         self._socket = await websockets.connect(

@@ -68,7 +68,8 @@ class _Change:
 @dataclass(frozen=True, slots=True)
 class _Joins:
     peer: Peer
-    vector: bytes
+    vector: bytes | None
+    """None: it has joined, and is only asked what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,12 @@ class Room:
     async def join(self, peer: Peer, vector: bytes) -> None:
         """Give a peer what it lacks, and every change from then on."""
         await self._add(_Joins(peer, vector), len(vector))
+
+    def ask(self, peer: Peer) -> None:
+        """Ask a peer for what we lack, now that it may write: what it changed before was refused."""
+        if not self._over:
+            self._work.append(_Joins(peer, None))
+            self._wanted.set()
 
     async def change(self, peer: Peer, update: bytes, *, answers: bool) -> None:
         """Take a peer's change; waits while much is waiting already."""
@@ -257,7 +264,7 @@ class Room:
             match self._work[0] if self._work else None:
                 case _Joins() as joins:
                     self._work.popleft()
-                    self._took(len(joins.vector))
+                    self._took(len(joins.vector or b""))
                     await self._let_join(joins)
                 case _Reads(whole):
                     self._work.popleft()
@@ -319,6 +326,9 @@ class Room:
     async def _let_join(self, joins: _Joins) -> None:
         peer = joins.peer
         if peer.closing is not None:
+            return
+        if joins.vector is None:
+            peer.send(state_frame((await self.held.whole())[1]))
             return
         if joins.vector == _NOTHING:
             update, vector = await self.held.whole()

@@ -48,7 +48,8 @@ class Watch:
         for room in rooms:
             flow = flows.get((room.place.tenant_id, room.place.flow_id))
             for peer in list(room.peers):
-                _judge(peer, flow, standings)
+                if _judge(peer, flow, standings):
+                    room.ask(peer)
             if flow is not None and not flow.deleted:
                 await self._compare(room, flow)
 
@@ -65,10 +66,12 @@ class Watch:
             await self._opening.load(now.flow)
 
 
-def _judge(peer: Peer, flow: FlowNow | None, standings: dict[tuple[str, str], Standing]) -> None:
+def _judge(peer: Peer, flow: FlowNow | None, standings: dict[tuple[str, str], Standing]) -> bool:
+    """Let a peer do what it may do now, or put it out; tells whether it may write since this moment."""
     admitted = peer.admitted.now(standings.get((peer.person.tenant_id, peer.person.user_id)))
     access = admitted if isinstance(admitted, Closing) else access_of(admitted, flow)
     if isinstance(access, Closing):
         peer.end(access)
-    else:
-        peer.may_write = access
+        return False
+    before, peer.may_write = peer.may_write, access
+    return access and not before
