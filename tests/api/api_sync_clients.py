@@ -97,7 +97,8 @@ class Client:
         self._socket = await websockets.connect(
             f"{self.url}?token={self.token}", max_size=None, compression=None, **self.options
         )
-        await self._socket.send(create_sync_message(self.doc))
+        with suppress(websockets.ConnectionClosed):  # `closed` tells why
+            await self._socket.send(create_sync_message(self.doc))
         self._reader = asyncio.create_task(self._read(self._socket))
         self._writer = asyncio.create_task(self._write(self._socket))
 

@@ -1,0 +1,99 @@
+"""The process that holds drafts may end, over a made-up change or by itself: nothing is lost."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+from api_sync_clients import eventually
+from api_sync_crash import CRASHING, SEED, SEED_CLIENT
+from api_sync_fixtures import *  # noqa: F403 - fixtures of a whole module
+from api_sync_fixtures import Open, fixture
+from pycrdt import Doc, Map
+
+from scaiflow_api.domains.sync.held_draft import HeldDraft
+from scaiflow_api.domains.sync.keeper.client import Keeper
+from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
+from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
+from scaiflow_api.domains.sync.log import DraftLog, Place
+from scaiflow_api.domains.sync.rooms import Rooms
+from scaiflow_api.resources import Resources
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sync")]
+
+
+@fixture
+async def keeper() -> AsyncIterator[Keeper]:
+    made = Keeper()
+    yield made
+    await made.close()
+
+
+def change(client_id: int) -> bytes:
+    doc: Doc[Map] = Doc(client_id=client_id)
+    doc.get("flow", type=Map)[f"by {client_id}"] = 1
+    return doc.get_update()
+
+
+async def test_only_the_question_that_it_ended_over_is_blamed(keeper: Keeper) -> None:
+    await keeper.open("bad", SEED_CLIENT, [SEED])
+    await keeper.open("good", SEED_CLIENT, [SEED])
+    asked = [keeper.apply("bad", [(update, False)]) for update in CRASHING]
+
+    *answers, lost, other = await asyncio.gather(
+        *asked, keeper.whole("good"), keeper.apply("good", []), return_exceptions=True
+    )
+
+    assert type(answers[-1]) is HelperCrashed
+    assert {type(lost), type(other)} == {HelperLost}
+    assert keeper.crashes == 1
+    with pytest.raises(HelperLost):  # another process, which knows nothing yet
+        await keeper.whole("good")
+    await keeper.open("good", SEED_CLIENT, [SEED])
+    assert (await keeper.whole("good"))[0] != b""
+
+
+async def test_of_many_changes_the_one_that_it_does_not_survive_is_invalid(
+    keeper: Keeper, resources: Resources, flow_id: str
+) -> None:
+    draft_log = DraftLog(resources.db, resources.clock)
+    place = Place("tnt_acme", flow_id)
+    await draft_log.begin(place, epoch="epoch_x", version="1.0.0", seed=SEED)
+    draft = await draft_log.find(place)
+    assert draft is not None
+    held = HeldDraft("x", draft, SEED_CLIENT, keeper, draft_log)
+    await held.open(await draft_log.since(draft, 0))
+    good = [change(11), change(12)]
+
+    judged = await held.judge([(update, False) for update in (good[0], *CRASHING, good[1])])
+
+    assert [verdict for verdict, _ in judged] == [CHANGED] * 4 + [INVALID, CHANGED]
+    assert await held.store([update for verdict, update in judged if verdict == CHANGED]) == []
+    whole, _ = await held.whole()
+    doc: Doc[Map] = Doc()
+    doc.apply_update(whole)
+    assert {"by 11", "by 12"} <= set(doc.get("flow", type=Map))
+
+
+async def test_nobody_notices_that_it_was_killed(window: Open, rooms: Rooms) -> None:
+    one, other = await window().connect(), await window().connect()
+    for number in range(6):
+        process = rooms._keeper._helper._process
+        assert process is not None
+        one.nodes[f"node_{number}"] = Map({"id": f"node_{number}"})
+        os.kill(process.pid, signal.SIGKILL)
+        await eventually(lambda number=number: f"node_{number}" in other.nodes)
+
+    third = await window().connect()
+    assert third.content() == one.content() == other.content()
+
+
+async def test_it_ends_with_the_process_that_asks_it(keeper: Keeper) -> None:
+    await keeper.open("x", SEED_CLIENT, [SEED])
+    process = keeper._helper._process
+    assert process is not None
+
+    await keeper.close()
+
+    assert process.returncode == 0
