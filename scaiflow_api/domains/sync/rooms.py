@@ -18,7 +18,7 @@ from scaiflow_api.domains.sync.held_draft import HeldDraft
 from scaiflow_api.domains.sync.keeper.client import Keeper
 from scaiflow_api.domains.sync.keeper.helper import Helper
 from scaiflow_api.domains.sync.log import DraftLog, Place
-from scaiflow_api.domains.sync.opening import DraftContended, Opening
+from scaiflow_api.domains.sync.opening import Opening
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.room import Room
 from scaiflow_api.domains.sync.watch import Watch
@@ -77,6 +77,7 @@ class Rooms:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
+        await self._watch.close()
         await asyncio.gather(*self._being_opened.values(), return_exceptions=True)
         for room in list(self._rooms.values()):
             self._leave(room)
@@ -128,7 +129,7 @@ class Rooms:
             self.counters.peers = sum(len(room.peers) for room in self._rooms.values())
             try:
                 await self._watch.look(list(self._rooms.values()))
-            except (AppError, DBAPIError, DraftContended) as failure:
+            except (AppError, DBAPIError) as failure:
                 log.warning("sockets could not be judged", failure=repr(failure))
             except Exception:
                 # Without it nobody would be shut out any more.

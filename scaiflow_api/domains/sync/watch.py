@@ -4,16 +4,25 @@ Three questions to the database, however many sockets there are. So a change of 
 counts in every process, whoever made it and however; and nothing is missed that an announcement should have told.
 """
 
+import asyncio
 from collections.abc import Sequence
 
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.principals import Standing
 from scaiflow_api.domains.sync.access import access_of
 from scaiflow_api.domains.sync.closing import NOT_AUTHENTICATED, OTHER_EPOCH, Closing
-from scaiflow_api.domains.sync.opening import Opening
+from scaiflow_api.domains.sync.log import Place
+from scaiflow_api.domains.sync.opening import DraftContended, Opening
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.repository import FlowNow, SyncRepository
 from scaiflow_api.domains.sync.room import Room
+from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources
+
+log = structlog.get_logger(__name__)
 
 
 class Watch:
@@ -24,6 +33,7 @@ class Watch:
         self._principals = resources.principals
         self._clock = resources.clock
         self._opening = opening
+        self._following: dict[Place, asyncio.Task[None]] = {}
 
     async def look(self, rooms: Sequence[Room]) -> None:
         """Judge all peers, and have rooms read what is new."""
@@ -51,9 +61,15 @@ class Watch:
                 if _judge(peer, flow, standings):
                     room.ask(peer)
             if flow is not None and not flow.deleted:
-                await self._compare(room, flow)
+                self._compare(room, flow)
 
-    async def _compare(self, room: Room, now: FlowNow) -> None:
+    async def close(self) -> None:
+        """End what it began."""
+        for task in self._following.values():
+            task.cancel()
+        await asyncio.gather(*self._following.values(), return_exceptions=True)
+
+    def _compare(self, room: Room, now: FlowNow) -> None:
         """Have a room read what others wrote; and what a version brought whose saving did not come that far."""
         draft = now.draft
         if draft is None or draft.epoch != room.held.epoch:
@@ -63,7 +79,21 @@ class Watch:
         elif draft.last_seq > room.held.seq:
             room.look_at_log()
         if draft is not None and draft.applied_version != now.flow.version:
-            await self._opening.load(now.flow)
+            self._follow(room.place, now.flow)
+
+    def _follow(self, place: Place, flow: Flow) -> None:
+        """Bring a draft up to the flow's version. It waits for the store, and nobody may wait for that."""
+        if place in self._following:
+            return
+
+        async def follow() -> None:
+            try:
+                await self._opening.load(flow)
+            except (AppError, DBAPIError, DraftContended) as failure:
+                log.warning("draft is behind its flow", flow_id=flow.id, failure=repr(failure))
+
+        task = self._following[place] = asyncio.create_task(follow())
+        task.add_done_callback(lambda _: self._following.pop(place, None))
 
 
 def _judge(peer: Peer, flow: FlowNow | None, standings: dict[tuple[str, str], Standing]) -> bool:
