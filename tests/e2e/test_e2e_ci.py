@@ -35,7 +35,7 @@ def reported(folder: Path) -> dict[str, dict[str, str]]:
     return {path.stem: dict(ElementTree.parse(path).getroot().attrib) for path in reports}
 
 
-def approval() -> dict[str, Any]:
+def approval(expect: dict[str, Any]) -> dict[str, Any]:
     """A flow that asks a person, and a fixture that answers."""
     place = {"position": {"x": 0, "y": 0}}
     return {
@@ -68,7 +68,7 @@ def approval() -> dict[str, Any]:
                 "name": "is approved",
                 "input": {},
                 "resolutions": {"ask": "yes"},
-                "expect": {"decision": "yes"},
+                "expect": expect,
             }
         ],
     }
@@ -76,16 +76,13 @@ def approval() -> dict[str, Any]:
 
 def test_the_shell_script_validates_deploys_and_tests_a_folder_of_flows(tmp_path: Path) -> None:
     place = Place(tmp_path / "data")
+    grid = f"http://127.0.0.1:{place.grid_port}"
     flows = tmp_path / "flows with spaces"
     flows.mkdir()
-    document = approval()
-    (flows / "approval.flow.json").write_text(json.dumps(document))
+    straight = {"SCAIGRID_BASE_URL": f"{grid}/scaigrid", "SCAIGRID_API_KEY": GRID_KEY}
+    (flows / "approval.flow.json").write_text(json.dumps(approval(expect={"decision": "yes"})))
     (flows / "echo agent.flow.json").write_bytes((ROOT / "examples" / "echo-agent.flow.json").read_bytes())
-    straight = {
-        "SCAIGRID_BASE_URL": f"http://127.0.0.1:{place.grid_port}/scaigrid",
-        "SCAIGRID_API_KEY": GRID_KEY,
-    }
-    with running(place, scaiflow("dev"), f"{place.api}/healthz"):
+    with running(place, scaiflow("grid"), f"{grid}/scaikey/"):
         passed = in_ci(place, tmp_path, MIN_COVERAGE="100", **straight)
         assert passed.returncode == 0, passed.stdout + passed.stderr
         assert len(re.findall("^core_id=core_", passed.stdout, re.MULTILINE)) == 2
@@ -93,25 +90,49 @@ def test_the_shell_script_validates_deploys_and_tests_a_folder_of_flows(tmp_path
             name: (it["tests"], it["failures"], it["errors"]) for name, it in reported(tmp_path).items()
         }
         assert counts == {"approval": ("2", "0", "0"), "echo agent": ("2", "0", "0")}
-        assert GRID_KEY not in passed.stdout + passed.stderr
 
         (flows / "echo agent.flow.json").unlink()
-        document["name"] = "Approval of another"
-        document["tests"][0]["expect"] = {"decision": "no"}
-        (flows / "approval.flow.json").write_text(json.dumps(document))
-        token = place.token("bob")
-        through = in_ci(place, tmp_path, SCAIFLOW_API=place.api, SCAIFLOW_TOKEN=token)
-        assert through.returncode == 1, through.stdout + through.stderr
-        assert "flow_id=flow_" in through.stdout
-        assert "FAIL is approved" in through.stdout
+        (flows / "approval.flow.json").write_text(json.dumps(approval(expect={"decision": "no"})))
+        failed = in_ci(place, tmp_path, **straight)
+        assert failed.returncode == 1, failed.stdout + failed.stderr
+        assert "FAIL is approved" in failed.stdout
         assert reported(tmp_path)["approval"]["failures"] == "1"
-        assert token not in through.stdout + through.stderr
+    assert GRID_KEY not in passed.stdout + passed.stderr + failed.stdout + failed.stderr
+
+
+def test_through_the_api_the_commands_are_told_where_it_is(tmp_path: Path) -> None:
+    """A command in place of `scaiflow` notes what it is called with, and fails to deploy the first of two flows."""
+    flows = tmp_path / "flows with spaces"
+    flows.mkdir()
+    for name in ("a", "b"):
+        (flows / f"{name}.flow.json").write_text("{}")
+    played = tmp_path / "scaiflow"
+    played.write_text(
+        f"""#!/bin/sh
+echo "$@" >> {tmp_path}/calls
+case "$1 $2" in
+    "deploy "*a.flow.json) exit 2;;
+    "deploy "*) echo flow_id=flow_1; echo core_id=core_1;;
+    "test "*) exit 1;;
+esac
+"""
+    )
+    played.chmod(0o755)
+    api = {"SCAIFLOW_API": "https://flow.test", "SCAIFLOW_TOKEN": "tok-ci", "SCAIFLOW": str(played)}
+    done = in_ci(Place(tmp_path / "data"), tmp_path, **api)
+    assert done.returncode == 2
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "validate flows with spaces/a.flow.json flows with spaces/b.flow.json",
+        "deploy flows with spaces/a.flow.json --api https://flow.test",
+        "deploy flows with spaces/b.flow.json --api https://flow.test",
+        "test flows with spaces/b.flow.json --core core_1 --junit out/reports/b.xml --api https://flow.test",
+    ]
 
 
 def test_when_one_flow_has_errors_nothing_is_deployed(tmp_path: Path) -> None:
     flows = tmp_path / "flows with spaces"
     flows.mkdir()
-    document = approval()
+    document = approval(expect={})
     (flows / "a.flow.json").write_text(json.dumps(document))
     del document["nodes"][0]
     (flows / "b.flow.json").write_text(json.dumps(document))
