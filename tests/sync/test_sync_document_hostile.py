@@ -82,7 +82,7 @@ ATTACKS: dict[str, tuple[Callable[[Map[Any]], None], str]] = {
         "flow",
     ),
     "the server's keys": (lambda flow: flow.update({"id": 1, "version": [], "name": None}), "flow"),
-    "maps in maps": (lambda flow: flow.update({"x": nested(150)}), "too large"),
+    "maps in maps": (lambda flow: flow.update({"x": nested(230)}), "too large"),
     "lists in lists": (lambda flow: flow.update({"x": deep(500)}), "too large"),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from scaiflow_api.flowgraph.limits import DEFAULT_LIMITS
+from scaiflow_api.kit import canonical_json
 
 JSON: TypeAlias = Any
 Tree: TypeAlias = Any
@@ -22,8 +22,8 @@ LIST: Final = "$list"
 """In the map of a list whose entries have none: true. Its other keys are places."""
 ABSENT_MARK: Final = "$absent"
 """In a map that is always there: true where the document has no such key as long as the map is empty."""
-MAX_DEPTH: Final = DEFAULT_LIMITS.max_nesting + 1
-"""What lies deeper is left out where a draft is read: such a flow is refused anyway."""
+MAX_DEPTH: Final = canonical_json.MAX_DEPTH + 1
+"""What lies deeper is left out where a draft is read: no setting allows to store such a flow."""
 _RESERVED: Final = re.compile(r"\$+(?:index|list|absent)")
 
 
