@@ -21,7 +21,6 @@ class Draft:
     flow: Flow
     """As it was then; all of its current version is in the draft."""
     epoch: str
-    seq: int
     updated_at: datetime
     document: dict[str, Any]
     """Under the flow's own id, name and version."""
@@ -39,16 +38,20 @@ class DraftReader:
         self._follower = follower
         self._limits = limits
 
-    async def read(self, flow: Flow) -> Draft:
-        """Return the draft of a flow. Raises DraftNotFound, and FlowTooLarge where it is beyond a limit."""
+    async def load(self, flow: Flow) -> LoadedDraft:
+        """Return the draft of a flow as it is stored. Raises DraftNotFound."""
         loaded = await self._follower.load(flow)
         if loaded is None:
             raise DraftNotFound(flow_id=flow.id)
+        return loaded
+
+    async def read(self, flow: Flow, loaded: LoadedDraft) -> Draft:
+        """Return what a draft says. Raises FlowTooLarge where it is beyond a limit."""
         return await asyncio.to_thread(_read, flow, loaded, self._limits)
 
     async def read_sound(self, flow: Flow) -> Draft:
-        """Return the draft where it could be saved; else raise InvalidFlow. Raises what `read` raises."""
-        draft = await self.read(flow)
+        """Return the draft where it could be saved, else raise InvalidFlow. Raises what `load` and `read` raise."""
+        draft = await self.read(flow, await self.load(flow))
         if draft.problems:
             raise InvalidFlow(diagnostics=draft.as_diagnostics())
         return draft
@@ -61,7 +64,6 @@ def _read(flow: Flow, loaded: LoadedDraft, limits: Limits) -> Draft:
     return Draft(
         flow=flow,
         epoch=loaded.row.epoch,
-        seq=loaded.seq,
         updated_at=loaded.row.updated_at,
         document=document,
         problems=shared.problems + (found if isinstance(found, list) else []),

@@ -15,7 +15,7 @@ from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl, Inv
 from scaiflow_api.domains.flows.schemas import FlowDetail
 from scaiflow_api.domains.sync.draft.deps import DraftReaderDep, DraftServiceDep
 from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound
-from scaiflow_api.domains.sync.draft.reading import Draft
+from scaiflow_api.domains.sync.draft.following import LoadedDraft
 from scaiflow_api.domains.sync.draft.schemas import DraftDetail, DraftState, SaveDraft
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.storage import StoreUnavailable
@@ -46,10 +46,11 @@ async def read_draft(
 ) -> Response:
     """Read what people edit together, with what differs from the current version, whether or not they are at it."""
     flow = await flows.open(caller, flow_id, Level.VIEW)
-    draft = await drafts.read(flow)
-    tag = _tag(flow, draft)
+    loaded = await drafts.load(flow)
+    tag = _tag(flow, loaded)
     if if_none_match is not None and names(if_none_match, tag):
         return Response(status_code=304, headers={"ETag": tag})
+    draft = await drafts.read(flow, loaded)
     diff = None
     if not draft.problems:
         current = await flows.document(flow)
@@ -114,6 +115,6 @@ async def discard_draft(flow_id: str, caller: Manager, drafts: DraftServiceDep) 
     )
 
 
-def _tag(flow: Flow, draft: Draft) -> str:
+def _tag(flow: Flow, loaded: LoadedDraft) -> str:
     """Name all that the answer is made of."""
-    return f'"{flow.version}.r{flow.revision}.{draft.epoch}.{draft.seq}"'
+    return f'"{flow.version}.r{flow.revision}.{loaded.row.epoch}.{loaded.seq}"'
