@@ -1,8 +1,7 @@
 """Arguments of the grid's own plugins: read as their methods declare them, with refusals as failures of the block."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -23,6 +22,8 @@ class Args(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
+Method: TypeAlias = Callable[[Mapping[str, Value]], Awaitable[Value]]
+
 _Args = TypeVar("_Args", bound=Args)
 
 
@@ -36,17 +37,15 @@ def read_args(model: type[_Args], args: Mapping[str, Value]) -> _Args:
         raise BlockFailed("INVALID_ARGUMENTS", f"{place}: {first['msg']}") from None
 
 
-def unknown_method(alias: str, method: str, known: Mapping[str, object]) -> BlockFailed:
-    """Return the failure of a call of a method that a plugin does not have."""
-    return BlockFailed(
-        "METHOD_NOT_FOUND", f"the plugin {alias} has no method {method!r}; it has: {', '.join(known)}"
-    )
-
-
-@contextmanager
-def refusals_fail_the_block() -> Iterator[None]:
-    """Turn refusals of the grid into failures of the block, with their codes."""
+async def call_method(
+    alias: str, methods: Mapping[str, Method], method: str, args: Mapping[str, Value]
+) -> Value:
+    """Call a plugin's method by its name. Raises BlockFailed, with the code of the grid where that refuses."""
+    if method not in methods:
+        raise BlockFailed(
+            "METHOD_NOT_FOUND", f"the plugin {alias} has no method {method!r}; it has: {', '.join(methods)}"
+        )
     try:
-        yield
+        return await methods[method](args)
     except GridError as refused:
         raise BlockFailed(refused.code, refused.message) from None

@@ -10,6 +10,7 @@ from localgrid_support import FakeClock, RunningGrid, a_config, running_grid
 
 from scaiflow_api.localgrid import GridConfig
 from scaiflow_api.localgrid.scaibunker import folders, sandbox
+from scaiflow_api.localgrid.scaibunker.bubblewrap import Unavailable
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> None:
     folders.make(folder)
     try:
         asyncio.run(sandbox.probe(folder))
-    except sandbox.Unavailable as reason:
+    except Unavailable as reason:
         pytest.skip(f"no sandboxes on this machine: {reason}")
 
 

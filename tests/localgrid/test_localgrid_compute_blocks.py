@@ -83,7 +83,7 @@ async def test_a_command_that_takes_too_long_fails_its_node(bob: Caller) -> None
     answer = await run_chain(bob, box(), ("cmd", "tool_plugin", call))
 
     assert answer["error"]["code"] == "COMMAND_STOPPED"
-    assert answer["error"]["message"] == "the command was ended: timeout; begun"
+    assert answer["error"]["message"].startswith("the command was ended: timeout")
 
 
 @pytest.mark.usefixtures("sandboxes")

@@ -27,6 +27,10 @@ _ENVIRONMENT = {
 }
 
 
+class Unavailable(Exception):
+    """There are no sandboxes on this machine, and why."""
+
+
 def find() -> str | None:
     """Return where bubblewrap is installed."""
     return shutil.which("bwrap")
@@ -36,6 +40,7 @@ def options(folder: Path, env: Mapping[str, str]) -> list[str]:
     """Return how a program on the two folders inside of `folder` is shut in.
 
     They are for `--args`, not for the command line, which the program could read: they name folders and variables.
+    Raises Unavailable.
     """
     return [
         *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
@@ -78,4 +83,6 @@ def _programs() -> list[str]:
 
 def _bound_python() -> list[str]:
     prefix = sys.base_prefix
+    if Path.home().is_relative_to(prefix):
+        raise Unavailable(f"this Python is installed in {prefix}, which holds more than Python")
     return [] if Path(prefix).is_relative_to("/usr") else ["--ro-bind", prefix, prefix]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.localgrid.scaibunker import bunker_table, folders, sandbox
+from scaiflow_api.localgrid.scaibunker.bubblewrap import Unavailable
 from scaiflow_api.localgrid.scaibunker.bunker_table import Bunker, BunkerSpec
 from scaiflow_api.localgrid.scaibunker.sandbox import Finished, Limits
 from scaiflow_api.localgrid.scaigrid.errors import GridError
@@ -58,7 +59,7 @@ class Bunkers:
             if not self._works:
                 await sandbox.probe(self._folder(bunker.id))
                 self._works = True
-        except (sandbox.Unavailable, OSError) as error:
+        except (Unavailable, OSError) as error:
             await self.destroy(tenant_id, bunker.id)
             raise _unavailable(error) from None
         return bunker
@@ -134,7 +135,7 @@ class Bunkers:
         )
         try:
             return await self._until_end(bunker_id, running)
-        except (sandbox.Unavailable, OSError) as error:
+        except (Unavailable, OSError) as error:
             raise _unavailable(error) from None
 
     async def has_room(self, bunker: Bunker, size: int) -> bool:

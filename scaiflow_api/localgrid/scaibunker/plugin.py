@@ -14,9 +14,8 @@ from scaiflow_api.localgrid.plugin_args import (
     Args,
     MaybeText,
     Text,
+    call_method,
     read_args,
-    refusals_fail_the_block,
-    unknown_method,
 )
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
 from scaiflow_api.localgrid.scaibunker.bunker_table import BunkerSpec
@@ -91,10 +90,7 @@ class BunkerPlugin:
 
     async def call(self, method: str, args: Mapping[str, Value]) -> Value:
         """Do what the method says. Raises BlockFailed."""
-        if method not in self._methods:
-            raise unknown_method(ALIAS, method, self._methods)
-        with refusals_fail_the_block():
-            return await self._methods[method](args)
+        return await call_method(ALIAS, self._methods, method, args)
 
     async def _create(self, given: Mapping[str, Value]) -> Value:
         """Return the bunker. One that outlives the run is found again by the same node of a later one."""

@@ -13,7 +13,7 @@ from scaiflow_api.localgrid.people import Principal
 from scaiflow_api.localgrid.scaibunker.bunker_table import PAUSED, RUNNING, BunkerSpec
 from scaiflow_api.localgrid.scaibunker.commands import MAX_TIMEOUT_S, Commands
 from scaiflow_api.localgrid.scaigrid.auth import CallerDep, requires
-from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of, read_json
+from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
 from scaiflow_api.localgrid.scaigrid.errors import GridError
 
 _HOST = re.compile(
@@ -97,8 +97,7 @@ async def list_bunkers(
     found = await grid.bunkers.page(
         caller.tenant.id, status=status, lifecycle=lifecycle, after=after, limit=limit + 1
     )
-    shown = found[:limit]
-    next_cursor = cursor_of(shown[-1].seq) if len(found) > limit else None
+    shown, next_cursor = page_of(found, limit)
     return _listed(request, [bunker.as_dict() for bunker in shown], next_cursor)
 
 

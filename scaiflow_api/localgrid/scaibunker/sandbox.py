@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from scaiflow_api.localgrid.scaibunker import bubblewrap, folders
+from scaiflow_api.localgrid.scaibunker.bubblewrap import Unavailable
 from scaiflow_api.localgrid.scaibunker.processes import usage_below
 
 MAX_PROCESSES = 128
@@ -23,10 +24,6 @@ _LOOK_EVERY_S = 0.02
 _LOOKS_BETWEEN_SIZES = 50
 _MB = 1024 * 1024
 _INSIDE = files(__package__).joinpath("inside.py").read_text("utf-8")
-
-
-class Unavailable(Exception):
-    """There are no sandboxes on this machine, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

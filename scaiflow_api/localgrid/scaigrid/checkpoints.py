@@ -17,9 +17,9 @@ from scaiflow_api.localgrid.scaigrid.auth import CheckpointReader, CheckpointRes
 from scaiflow_api.localgrid.scaigrid.cores import get_core
 from scaiflow_api.localgrid.scaigrid.envelope import (
     MAX_NESTING,
-    cursor_of,
     is_within,
     ok,
+    page_of,
     position_of,
     read_json,
 )
@@ -60,8 +60,7 @@ async def list_checkpoints(
         after=position_of(cursor) if cursor else 0,
         limit=limit + 1,
     )
-    shown = found[:limit]
-    next_cursor = cursor_of(shown[-1].seq) if len(found) > limit else None
+    shown, next_cursor = page_of(found, limit)
     return ok(request, {"checkpoints": [row.as_dict() for row in shown], "next_cursor": next_cursor})
 
 

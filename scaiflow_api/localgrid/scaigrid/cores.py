@@ -17,7 +17,7 @@ from scaiflow_api.localgrid.grid import Grid, GridDep
 from scaiflow_api.localgrid.manifests import read_verified
 from scaiflow_api.localgrid.people import Principal
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager, CoreViewer
-from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of
+from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
 
 MAX_MANIFEST_BYTES = 20 * 1024 * 1024
@@ -87,8 +87,7 @@ async def list_cores(
     """Page through the tenant's Cores, oldest first."""
     after = position_of(cursor) if cursor else 0
     cores = await Cores(grid.store).page(caller.tenant.id, after=after, limit=limit + 1)
-    shown = cores[:limit]
-    next_cursor = cursor_of(shown[-1].seq) if len(cores) > limit else None
+    shown, next_cursor = page_of(cores, limit)
     return ok(request, {"items": [core.as_dict() for core in shown], "next_cursor": next_cursor})
 
 

@@ -2,7 +2,8 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
 
 import orjson
 from fastapi import Request
@@ -41,6 +42,20 @@ def is_within(value: Any, depth: int) -> bool:
         return True
     inner = value.values() if isinstance(value, dict) else value
     return depth > 0 and all(is_within(item, depth - 1) for item in inner)
+
+
+class _Placed(Protocol):
+    @property
+    def seq(self) -> int: ...
+
+
+_Row = TypeVar("_Row", bound=_Placed)
+
+
+def page_of(found: Sequence[_Row], limit: int) -> tuple[Sequence[_Row], str | None]:
+    """Return a page and the cursor behind it, None at the end, of rows of which one more was asked for."""
+    shown = found[:limit]
+    return shown, cursor_of(shown[-1].seq) if len(found) > limit else None
 
 
 def cursor_of(position: int) -> str:

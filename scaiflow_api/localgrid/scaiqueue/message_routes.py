@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
 from scaiflow_api.localgrid.people import Principal
-from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of, read_json
+from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
 from scaiflow_api.localgrid.scaiqueue import messages, publishing, queues
 from scaiflow_api.localgrid.scaiqueue.access import Limit, Publisher, QueueViewer, actor_of, in_scope
 from scaiflow_api.localgrid.scaiqueue.message import Message, NewMessage
@@ -125,6 +125,5 @@ async def _list(
         return messages.page(connection, scope, **asked, after=after, limit=limit + 1)
 
     found = await in_scope(grid, caller, scope_id, page)
-    shown = found[:limit]
-    next_cursor = cursor_of(shown[-1].seq) if len(found) > limit else None
+    shown, next_cursor = page_of(found, limit)
     return ok(request, {"items": [message.as_dict() for message in shown], "next_cursor": next_cursor})

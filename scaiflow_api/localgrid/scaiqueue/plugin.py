@@ -11,9 +11,8 @@ from scaiflow_api.localgrid.plugin_args import (
     Args,
     MaybeText,
     Text,
+    call_method,
     read_args,
-    refusals_fail_the_block,
-    unknown_method,
 )
 from scaiflow_api.localgrid.runtime.evaluation import as_text
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
@@ -80,10 +79,7 @@ class QueuePlugin:
 
     async def call(self, method: str, args: Mapping[str, Value]) -> Value:
         """Do what the method says. Raises BlockFailed."""
-        if method not in self._methods:
-            raise unknown_method(ALIAS, method, self._methods)
-        with refusals_fail_the_block():
-            return await self._methods[method](args)
+        return await call_method(ALIAS, self._methods, method, args)
 
     async def _publish(self, given: Mapping[str, Value]) -> Value:
         args = read_args(PublishArgs, given)

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of, read_json
+from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
 from scaiflow_api.localgrid.scaiqueue import queues
 from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer, in_scope
 from scaiflow_api.localgrid.scaiqueue.message import iso
@@ -70,8 +70,7 @@ async def list_queues(
         scope_id,
         lambda connection, scope, _: queues.page(connection, scope.id, after=after, limit=limit + 1),
     )
-    shown = found[:limit]
-    next_cursor = cursor_of(shown[-1].seq) if len(found) > limit else None
+    shown, next_cursor = page_of(found, limit)
     return ok(request, {"items": [queue.as_dict() for queue in shown], "next_cursor": next_cursor})
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from scaiflow_api.localgrid.event_log import wire_time
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of, read_json
+from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
 from scaiflow_api.localgrid.scaiqueue import scopes
 from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer
 from scaiflow_api.localgrid.scaiqueue.states import ScopeVerb
@@ -39,8 +39,7 @@ async def list_scopes(
     found = await grid.store.read(
         lambda connection: scopes.page(connection, caller.tenant.id, after=after, limit=limit + 1)
     )
-    shown = found[:limit]
-    next_cursor = cursor_of(shown[-1].seq) if len(found) > limit else None
+    shown, next_cursor = page_of(found, limit)
     return ok(request, {"items": [scope.as_dict() for scope in shown], "next_cursor": next_cursor})
 
 
