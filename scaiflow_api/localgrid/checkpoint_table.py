@@ -73,6 +73,11 @@ def end_by_message(connection: sqlite3.Connection, message: Message, ending: End
     return end(connection, checkpoint, replace(ending, resolution=resolution))
 
 
+def reassign(connection: sqlite3.Connection, checkpoint: Checkpoint, assignee: str) -> Checkpoint:
+    """Ask somebody else."""
+    return _update(connection, replace(checkpoint, details={**checkpoint.details, **assignment(assignee)}))
+
+
 def cancel_pending(connection: sqlite3.Connection, execution_id: str, now: datetime) -> None:
     """Cancel whatever a run that has ended still asks."""
     for checkpoint in _select(connection, "execution_id = ? AND status = 'pending'", (execution_id,)):

@@ -82,6 +82,29 @@ class Desk:
 
         Raises NotPending. Of several callers at the same time one ends it.
         """
+        ended = await self._change(
+            tenant_id,
+            checkpoint_id,
+            lambda connection, found: checkpoint_table.end(connection, found, ending(found)),
+        )
+        if ended is not None:
+            self.hand_over(ended)
+        return ended
+
+    async def reassign(self, tenant_id: str, checkpoint_id: str, assignee: str) -> Checkpoint | None:
+        """Ask somebody else; None: there is no such checkpoint. Raises NotPending."""
+        return await self._change(
+            tenant_id,
+            checkpoint_id,
+            lambda connection, found: checkpoint_table.reassign(connection, found, assignee),
+        )
+
+    async def _change(
+        self,
+        tenant_id: str,
+        checkpoint_id: str,
+        change: Callable[[sqlite3.Connection, Checkpoint], Checkpoint],
+    ) -> Checkpoint | None:
         await self.expire()
 
         def apply(connection: sqlite3.Connection) -> Checkpoint | None:
@@ -90,12 +113,9 @@ class Desk:
                 return None
             if found.status != "pending":
                 raise NotPending(found)
-            return checkpoint_table.end(connection, found, ending(found))
+            return change(connection, found)
 
-        ended = await self._store.write(apply)
-        if ended is not None:
-            self.hand_over(ended)
-        return ended
+        return await self._store.write(apply)
 
     def hand_over(self, checkpoint: Checkpoint) -> None:
         """Let the run go on that waits for a checkpoint which has ended."""

@@ -200,6 +200,7 @@ def _drop_old(connection: sqlite3.Connection) -> None:
         " AND root_id NOT IN (SELECT root_id FROM executions WHERE status IS NULL)",
         (KEPT_EXECUTIONS,),
     )
+    connection.execute("DELETE FROM checkpoints WHERE execution_id NOT IN (SELECT id FROM executions)")
     connection.execute(
         "DELETE FROM run_manifests WHERE digest NOT IN"
         " (SELECT manifest FROM executions WHERE manifest IS NOT NULL)"

@@ -58,18 +58,21 @@ class Journal:
         self._started = time.monotonic()
         self._is_closed = False
 
-    async def begin(self, ancestry: Ancestry | None, limit_s: float) -> None:
-        """Note that it runs, and keep the first event."""
+    def begin(self, ancestry: Ancestry | None, limit_s: float) -> None:
+        """Note that it runs, and take the first event. Both are written before any effect."""
         invocation = self._invocation
-        started = self._event(
-            RuntimeEvent(INVOCATION_STARTED, {"input": dict(invocation.input), "node_id": None})
+        self._waiting.events.append(
+            self._event(RuntimeEvent(INVOCATION_STARTED, {"input": dict(invocation.input), "node_id": None}))
         )
-
-        def keep(connection: sqlite3.Connection) -> None:
-            execution_table.insert(connection, self.execution_id, invocation, ancestry, limit_s)
-            append(connection, [started])
-
-        await self._store.write(keep)
+        self.write(
+            partial(
+                execution_table.insert,
+                execution_id=self.execution_id,
+                invocation=invocation,
+                ancestry=ancestry,
+                limit_s=limit_s,
+            )
+        )
 
     def close(self) -> None:
         """Keep nothing from now on: the run ends with the process, and what it does then says nothing about it."""
@@ -156,7 +159,6 @@ class Journal:
 
     async def _finish(self, execution: Execution, event_type: str, payload: dict[str, Any]) -> None:
         """Write the last event, end what still asks, and forget what only going on needs, in one transaction."""
-        await self.settle()
         duration_ms = int((time.monotonic() - self._started) * 1000)
         last = self._event(RuntimeEvent(event_type, {**payload, "duration_ms": duration_ms}))
         now = self._clock.now()
@@ -166,7 +168,8 @@ class Journal:
             append(connection, [last])
             execution_table.end(connection, execution)
 
-        await self._store.write(keep)
+        self.write(keep)
+        await self.settle()
 
     # Writing
 

@@ -80,6 +80,7 @@ class Runs:
         for live in running:
             live.close()
         await asyncio.gather(*(live.task for live in running if live.task), return_exceptions=True)
+        await asyncio.gather(*(live.journal.settle() for live in running), return_exceptions=True)
 
     async def invoke(self, invocation: Invocation) -> Execution:
         """Start a run and wait until it stands still, though not longer than `invoke_wait_s`."""
@@ -153,7 +154,7 @@ class Runs:
     ) -> Execution:
         invocation, journal = live.invocation, live.journal
         if is_new:
-            await journal.begin(ancestry, live.limit_s)
+            journal.begin(ancestry, live.limit_s)
         run = Run(
             invocation.module,
             invocation.flow,
@@ -180,8 +181,6 @@ class Runs:
             return await journal.fail(
                 RunFailed("INTERNAL_ERROR", "the grid's runtime has a bug; its log says more")
             )
-        finally:
-            await journal.settle()
         return await journal.complete(output)
 
 

@@ -99,6 +99,26 @@ async def test_a_cancelled_checkpoint_fails_its_block(bob: Caller) -> None:
     assert run["error"]["node_id"] == "node_ok"
 
 
+async def test_somebody_else_may_be_asked(bob: Caller) -> None:
+    _, row = await suspended(bob)
+    path = f"{SCAICORE}/checkpoints/{row['id']}/reassign"
+    changed = await bob("POST", path, json={"assignee": "group:grp_ops"})
+    wrong = [
+        await bob("POST", path, json=body) for body in ({}, {"assignee": "grp_ops"}, {"assignee": "user:"})
+    ]
+    await resolve(bob, row)
+    late = await bob("POST", path, json={"assignee": "group:grp_ops"})
+
+    assert changed.json()["data"] == {
+        **row,
+        "assignee_raw": "group:grp_ops",
+        "assignee_type": "group",
+        "assignee_resolved": {"type": "group", "value": "grp_ops"},
+    }
+    assert [(r.status_code, error_of(r)["details"][0]["field"]) for r in wrong] == [(422, "assignee")] * 3
+    assert error_of(late)["code"] == "CHECKPOINT_NOT_PENDING"
+
+
 @pytest.mark.parametrize(
     ("content", "field"),
     [
@@ -271,12 +291,13 @@ async def test_who_may_look_may_not_answer(grid: RunningGrid, bob: Caller) -> No
     refused = [
         await resolve(carol, row),
         await carol("POST", f"{SCAICORE}/checkpoints/{row['id']}/cancel"),
+        await carol("POST", f"{SCAICORE}/checkpoints/{row['id']}/reassign", json={"assignee": "user:x"}),
         await carol("POST", f"{SCAICORE}/executions/{row['execution_id']}/cancel"),
     ]
 
     assert [r["id"] for r in await listed(carol)] == [row["id"]]
     assert (await read(carol, row["id"]))["status"] == "pending"
-    assert [error_of(response)["code"] for response in refused] == ["AUTHZ_PERMISSION_DENIED"] * 3
+    assert [error_of(response)["code"] for response in refused] == ["AUTHZ_PERMISSION_DENIED"] * 4
 
 
 async def test_other_tenants_see_nothing(grid: RunningGrid, bob: Caller) -> None:
@@ -286,15 +307,16 @@ async def test_other_tenants_see_nothing(grid: RunningGrid, bob: Caller) -> None
         await dave("GET", f"{SCAICORE}/checkpoints/{row['id']}"),
         await resolve(dave, row),
         await dave("POST", f"{SCAICORE}/checkpoints/{row['id']}/cancel"),
+        await dave("POST", f"{SCAICORE}/checkpoints/{row['id']}/reassign", json={"assignee": "user:x"}),
         await dave("GET", f"{SCAICORE}/executions/{row['execution_id']}"),
         await dave("POST", f"{SCAICORE}/executions/{row['execution_id']}/cancel"),
         await dave("GET", f"{SCAICORE}/checkpoints", params={"core_id": core_id}),
     ]
 
     assert await listed(dave) == []
-    assert [answer.status_code for answer in answers] == [404] * 6
+    assert [answer.status_code for answer in answers] == [404] * 7
     assert [error_of(answer)["code"] for answer in answers] == [
-        *["CHECKPOINT_NOT_FOUND"] * 3,
+        *["CHECKPOINT_NOT_FOUND"] * 4,
         *["EXECUTION_NOT_FOUND"] * 2,
         "CORE_NOT_FOUND",
     ]

@@ -379,6 +379,20 @@ async def test_a_call_of_a_core_that_waits_waits_itself(bench: Bench, restarting
     assert ended.output == [None, None, {"decision": "approve"}, None]
 
 
+async def test_a_run_is_cancelled_in_the_middle_of_its_work(tmp_path: Path) -> None:
+    gate = Gate()
+    async with bench_at(tmp_path / "grid.db", models=gate, limits={"invoke_wait_s": 0.02}) as bench:
+        execution = await bench.invoke(await bench.core(a_module(tries(asks("node_a")), LAST)))
+        ended = await bench.runs.cancel(execution.id)
+        again = await bench.runs.cancel(execution.id)
+        trace = await bench.trace(execution.id)
+
+    assert execution.status == "RUNNING"
+    assert ((ended and ended.error) or {})["code"] == "CANCELLED"
+    assert again is None
+    assert trace == ["started None", "entered node_a", "failed None"]
+
+
 async def test_cancelling_a_run_cancels_what_it_waits_for(bench: Bench) -> None:
     execution = await calling(bench)
     ended = await bench.runs.cancel(execution.id)

@@ -1,6 +1,6 @@
 """ScaiCore module: what runs ask of people."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -36,6 +36,15 @@ class CheckpointResolveRequest(BaseModel):
     resolution: str | dict[str, Any]
     """What was chosen, or an object that is bound as it is."""
     comment: str | None = Field(default=None, max_length=4096)
+
+
+class CheckpointReassignRequest(BaseModel):
+    """Who shall answer."""
+
+    model_config = ConfigDict(strict=True)
+
+    assignee: str = Field(pattern="^(user|group|role):.+$", max_length=256)
+    """`user:<email or id>`, `group:<id>` or `role:<name>`."""
 
 
 @router.get("")
@@ -93,7 +102,8 @@ async def resolve_checkpoint(
             raise invalid(str(error), "resolution") from None
         return Ending("resolved", now, resolution, caller.id, body.comment)
 
-    return ok(request, (await _end(grid, caller, checkpoint_id, resolve)).as_dict())
+    ended = await _changed(checkpoint_id, _end(grid, caller, checkpoint_id, resolve))
+    return ok(request, ended.as_dict())
 
 
 @router.post("/{checkpoint_id}/cancel")
@@ -105,7 +115,18 @@ async def cancel_checkpoint(
     def cancel(_: Checkpoint, now: datetime) -> Ending:
         return Ending("cancelled", now, by=caller.id)
 
-    return ok(request, (await _end(grid, caller, checkpoint_id, cancel)).as_dict())
+    ended = await _changed(checkpoint_id, _end(grid, caller, checkpoint_id, cancel))
+    return ok(request, ended.as_dict())
+
+
+@router.post("/{checkpoint_id}/reassign")
+async def reassign_checkpoint(
+    request: Request, checkpoint_id: str, caller: CheckpointResolver, grid: GridDep
+) -> Response:
+    """Ask somebody else."""
+    assignee = (await read_json(request, CheckpointReassignRequest)).assignee
+    change = grid.desk.reassign(caller.tenant.id, checkpoint_id, assignee)
+    return ok(request, (await _changed(checkpoint_id, change)).as_dict())
 
 
 async def _get(grid: Grid, caller: Principal, checkpoint_id: str) -> Checkpoint:
@@ -118,16 +139,21 @@ async def _get(grid: Grid, caller: Principal, checkpoint_id: str) -> Checkpoint:
 
 async def _end(
     grid: Grid, caller: Principal, checkpoint_id: str, ending: Callable[[Checkpoint, datetime], Ending]
-) -> Checkpoint:
+) -> Checkpoint | None:
     now = grid.clock.now()
+    return await grid.desk.end(caller.tenant.id, checkpoint_id, lambda found: ending(found, now))
+
+
+async def _changed(checkpoint_id: str, change: Awaitable[Checkpoint | None]) -> Checkpoint:
+    """Return a checkpoint as it was changed. Raises GridError 404, 409."""
     try:
-        ended = await grid.desk.end(caller.tenant.id, checkpoint_id, lambda found: ending(found, now))
+        changed = await change
     except NotPending as refused:
         status = refused.checkpoint.status
         raise GridError(409, "CHECKPOINT_NOT_PENDING", f"The checkpoint is already {status}.") from None
-    if ended is None:
+    if changed is None:
         raise _not_found(checkpoint_id)
-    return ended
+    return changed
 
 
 def _not_found(checkpoint_id: str) -> GridError:
