@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from seaweedfs import S3Server, running_seaweedfs
 
-for folder in ("storage", "live", "e2e"):  # the contract suites, and servers as processes, live there
+for folder in ("storage", "live", "e2e", "api"):  # the contract suites, and servers as processes, live there
     sys.path.append(str(Path(__file__).parents[1] / folder))
 pytest.register_assert_rewrite("blob_store_contract", "presence_contract")
 
