@@ -45,6 +45,15 @@ const commands = {
     const [map, key] = place(editors.get(editor).doc, path)
     map.delete(key)
   },
+  type ({ editor, prefix, every }) {
+    const seen = editors.get(editor)
+    let number = 0
+    seen.typing = setInterval(() => {
+      const name = `${prefix}${number++}`
+      seen.doc.getMap('flow').get('nodes').set(name, shared({ id: name }))
+    }, every)
+  },
+  rest ({ editor }) { clearInterval(editors.get(editor).typing) },
   disconnect ({ editor }) { editors.get(editor).provider.disconnect() },
   connect ({ editor }) { editors.get(editor).provider.connect() },
   say ({ editor, state }) { editors.get(editor).provider.awareness.setLocalState(state) },
