@@ -61,7 +61,7 @@ async def test_a_failure_is_told_by_its_code_and_goes_on(
     assert (await ends(db))[1:] == [("failed", {"by": "test", "error": code})]
 
 
-async def test_who_is_cut_off_leaves_a_start_without_an_end(db: Database, bob: Caller) -> None:
+async def test_what_is_given_up_has_an_end_too(db: Database, bob: Caller) -> None:
     begun = asyncio.Event()
 
     async def work() -> None:
@@ -75,7 +75,7 @@ async def test_who_is_cut_off_leaves_a_start_without_an_end(db: Database, bob: C
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert await ends(db) == [("started", {"by": "test"})]
+    assert await ends(db) == [("started", {"by": "test"}), ("failed", {"by": "test", "error": "cancelled"})]
 
 
 async def test_nothing_begins_that_cannot_be_told(
