@@ -70,3 +70,19 @@ def test_bytes_that_are_no_update_are_left_out() -> None:
     good = seed(flow, "e")
 
     assert to_flow(open_log([b"", b"\xff" * 9, good, good[:-50], b"u" * 600])) == to_flow(open_log([good]))
+
+
+def test_half_of_a_bad_update_is_not_kept() -> None:
+    """The library notices only in the middle that a value cannot have something inside it."""
+    doc: Doc[Any] = Doc(client_id=7)
+    flow = doc.get("flow", type=Map)
+    flow["a"] = "no map"
+    first, before = doc.get_update(), doc.get_state()
+    # `b` goes under the root, and `c` inside of `a`, which is a text.
+    inside = b"\x28\x01\x04flow\x01b\x01\x7e" + b"\x28\x00\x07\x00\x01c\x01\x7e"
+    bad = b"\x01\x02\x07\x01" + inside + b"\x00"
+
+    assert doc.get_state() == before
+    with pytest.raises(RuntimeError, match="parent"):
+        doc.apply_update(bad)
+    assert to_flow(open_log([first, bad])) == {"a": "no map"}

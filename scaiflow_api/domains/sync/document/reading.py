@@ -1,7 +1,6 @@
 """From a shared document to a tree, and from that to the flow, whatever clients wrote into it."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -48,10 +47,18 @@ class SharedFlow:
 def open_log(updates: Iterable[bytes]) -> "Doc[Any]":
     """Return the document that a log of updates makes. What cannot be read, or not safely, is left out."""
     doc: Doc[Any] = Doc()
+    good: list[bytes] = []
     for update in updates:
-        if is_safe(update):
-            with suppress(ValueError):
-                doc.apply_update(update)
+        if not is_safe(update):
+            continue
+        try:
+            doc.apply_update(update)
+        except ValueError:
+            continue
+        except RuntimeError:
+            doc = open_log(good)  # half of it may be in
+            continue
+        good.append(update)
     return doc
 
 

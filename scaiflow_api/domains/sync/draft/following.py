@@ -29,6 +29,8 @@ from scaiflow_api.live.draft_news import LogGrew, topic_of, written
 log = structlog.get_logger(__name__)
 
 _ATTEMPTS: Final = 10
+_PATIENCE_S: Final = 10.0
+"""How long a save waits for its draft."""
 _MOST_STEPS: Final = 20
 """Versions that are merged one after the other; of a draft that is further behind only the whole way is."""
 
@@ -57,9 +59,13 @@ class DraftFollower:
     async def follow(self, flow: Flow) -> None:
         """Bring the version that was saved into the draft, if there is one. Never raises: `load` makes up for it."""
         try:
-            await self.load(flow)
-        except (AppError, DBAPIError) as failure:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self.load(flow)
+        except (AppError, DBAPIError, TimeoutError) as failure:
             log.warning("a version is not in the draft yet", flow_id=flow.id, failure=repr(failure))
+        except Exception:
+            # Whoever saved must not be told that it failed.
+            log.exception("a version is not in the draft yet", flow_id=flow.id)
 
     async def load(self, flow: Flow) -> LoadedDraft | None:
         """Return the flow's draft, up to date; None: it has none. Raises DraftContention."""
