@@ -33,12 +33,10 @@ class DraftLog:
         async with self._db.read() as session:
             return await Drafts(session).entries(draft, after=seq)
 
-    async def append(
-        self, draft: SyncDocument, updates: list[bytes], versions: tuple[str, str] | None = None
-    ) -> int | None:
-        """Store changes, and return the number of the last; None: the epoch, or `versions`, is over."""
+    async def append(self, draft: SyncDocument, updates: list[bytes]) -> int | None:
+        """Store changes, and return the number of the last; None: the epoch is over."""
         async with self._db.write() as session:
-            return await Drafts(session).append(draft, updates, now=self._clock.now(), versions=versions)
+            return await Drafts(session).append(draft, updates, now=self._clock.now())
 
     async def merge(self, draft: SyncDocument, *, seq: int, merged: bytes) -> bool:
         """Put one entry in the place of those up to `seq`."""

@@ -93,11 +93,12 @@ class Rooms:
         return await asyncio.shield(task)
 
     async def _open(self, place: Place, flow: Flow) -> Room:
-        draft, entries = await self._opening.load(flow)
+        loaded = await self._opening.load(flow)
+        draft = loaded.row
         held = HeldDraft(
             f"{flow.id}/{new_id('room')}", draft, epoch_client_id(draft.epoch), self._keeper, self._log
         )
-        await held.open(entries)
+        await held.open(loaded.entries)
         keys = {"id": flow.id, "name": flow.name, "version": flow.version}
         room = Room(place, held, keys, self._settings, self._announcements, self.counters)
         findings = Findings(

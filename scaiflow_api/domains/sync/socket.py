@@ -27,7 +27,6 @@ from scaiflow_api.domains.sync.closing import (
     Closing,
 )
 from scaiflow_api.domains.sync.keeper.helper import HelperLost
-from scaiflow_api.domains.sync.opening import DraftContended
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.protocol import Awareness, QueryAwareness, State, Update, decoded
 from scaiflow_api.domains.sync.repository import SyncRepository
@@ -100,7 +99,7 @@ class SyncSocket:
             self._gone = True
         except TooManyPeers:
             closing = TOO_MANY_PEERS
-        except (AppError, UpstreamError, DBAPIError, HelperLost, DraftContended, TimeoutError) as failure:
+        except (AppError, UpstreamError, DBAPIError, HelperLost, TimeoutError) as failure:
             log.warning("socket not served", flow_id=self._flow_id, failure=repr(failure))
             closing = UNAVAILABLE
         except Exception:

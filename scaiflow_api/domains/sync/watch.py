@@ -15,7 +15,7 @@ from scaiflow_api.db.principals import Standing
 from scaiflow_api.domains.sync.access import access_of
 from scaiflow_api.domains.sync.closing import NOT_AUTHENTICATED, OTHER_EPOCH, Closing
 from scaiflow_api.domains.sync.log import Place
-from scaiflow_api.domains.sync.opening import DraftContended, Opening
+from scaiflow_api.domains.sync.opening import Opening
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.repository import FlowNow, SyncRepository
 from scaiflow_api.domains.sync.room import Room
@@ -89,7 +89,7 @@ class Watch:
         async def follow() -> None:
             try:
                 await self._opening.load(flow)
-            except (AppError, DBAPIError, DraftContended) as failure:
+            except (AppError, DBAPIError) as failure:
                 log.warning("draft is behind its flow", flow_id=flow.id, failure=repr(failure))
 
         task = self._following[place] = asyncio.create_task(follow())

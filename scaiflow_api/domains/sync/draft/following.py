@@ -77,7 +77,7 @@ class DraftFollower:
                     return None
                 entries = await drafts.entries(row)
             if entries:  # else it was begun anew between the two questions
-                if not is_behind(row, flow):
+                if not _is_behind(row, flow):
                     return LoadedDraft(row, entries)
                 await self.catch_up(row, entries, flow)
         raise DraftContention
@@ -108,7 +108,7 @@ class DraftFollower:
         return numbers if len(numbers) <= _MOST_STEPS else [flow.version]
 
 
-def is_behind(row: SyncDocument, flow: Flow) -> bool:
+def _is_behind(row: SyncDocument, flow: Flow) -> bool:
     """Tell whether a draft lacks versions. One that was read before a save may be ahead of a flow read before."""
     return Version.of(row.applied_version) < Version.of(flow.version)
 
