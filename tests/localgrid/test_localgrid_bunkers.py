@@ -19,7 +19,7 @@ def always_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests run nothing, so they need no bubblewrap."""
 
     async def probe(folder: Path) -> None:
-        assert (folder / "work").is_dir()
+        assert (folder / "workspace").is_dir()
 
     monkeypatch.setattr(sandbox, "probe", probe)
 
@@ -217,7 +217,7 @@ async def test_bunkers_survive_a_restart_but_not_their_runs(config: GridConfig) 
         persistent = await make(
             alice, lifecycle_mode="persistent", session_type="scaicore", session_ref="core_x"
         )
-    config.database.with_name("grid.db.bunkers").joinpath("bnk_orphan", "work").mkdir(parents=True)
+    config.database.with_name("grid.db.bunkers").joinpath("bnk_orphan", "workspace").mkdir(parents=True)
     async with running_grid(config) as second:
         alice = await second.caller("usr_alice")
         assert await ids(alice) == [kept["id"], persistent["id"]]

@@ -172,6 +172,21 @@ async def test_files_go_in_and_out(box: Box) -> None:
     assert (await box.file("GET", "empty")).content == b""
 
 
+async def test_files_may_lie_in_folders_at_the_root(box: Box) -> None:
+    assert (await box.file("PUT", "/policy/rules/a.md", b"rule")).status_code == 204
+    assert (await box.file("PUT", "/../data/b", b"x")).status_code == 204
+
+    assert await box.says("cat /policy/rules/a.md; echo more > /policy/b; ls /policy") == "ruleb\nrules"
+    assert await box.says("ls -d /policy /data") == "/data\n/policy"
+    assert (await box.file("GET", "/policy/b")).content == b"more\n"
+    for taken in ("/etc/x", "/usr/x", "/run/x", f"{sys.base_prefix}/x", "/x", "/.hidden/x"):
+        assert (await box.file("PUT", taken, b"x")).status_code == 409, taken
+    # Nothing of a command's own can lie where bubblewrap is going to mount.
+    tries = "mkdir /made || rmdir /policy || mv /policy /tmp/p || ln -s /usr /made || ln -s /usr /etc/made"
+    assert (await box.run(tries))["exit_code"] == 1
+    assert await box.says("cat /policy/b") == "more"
+
+
 async def test_links_lead_nowhere_outside(box: Box, tmp_path: Path) -> None:
     outside = tmp_path / "secret"
     outside.write_text("outside")

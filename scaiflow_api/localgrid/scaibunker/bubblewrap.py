@@ -1,7 +1,10 @@
 """How a program is shut in: what it sees, and what it is kept from.
 
 The program gets new namespaces of everything, the network included, no capabilities, and a file system that holds
-this machine's programs, read-only, and two folders of its own. It cannot make namespaces in turn.
+this machine's programs, read-only, and folders of its own. It cannot make namespaces in turn.
+
+Bubblewrap makes the places for what it mounts before the program is shut in. So these lie in a root that is made
+for each command, never in a folder that an earlier command could write to: it could have left a link there.
 """
 
 import shutil
@@ -14,6 +17,7 @@ _TOOLS = "/run/tools"
 _USER = "1000"
 _SHM_BYTES = 64 * 1024 * 1024
 _TOP_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
+_TAKEN = {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "proc", "dev", "run", "sys"}
 _FROM_ETC = (
     *("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d"),
     *("/etc/localtime", "/etc/mime.types", "/etc/ssl/certs"),
@@ -37,7 +41,7 @@ def find() -> str | None:
 
 
 def options(folder: Path, env: Mapping[str, str]) -> list[str]:
-    """Return how a program on the two folders inside of `folder` is shut in.
+    """Return how a program is shut in with the folders that are inside of `folder`, each at the root by its name.
 
     They are for `--args`, not for the command line, which the program could read: they name folders and variables.
     Raises Unavailable.
@@ -58,11 +62,16 @@ def options(folder: Path, env: Mapping[str, str]) -> list[str]:
         *(word for path in _FROM_ETC for word in ("--ro-bind-try", path, path)),
         *(word for name in ("python", "python3") for word in ("--symlink", python(), f"{_TOOLS}/{name}")),
         *("--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108
-        *("--bind", str(folder / "work"), WORKSPACE, "--bind", str(folder / "tmp"), "/tmp"),  # noqa: S108
+        *(word for own in sorted(folder.iterdir()) for word in ("--bind", str(own), f"/{own.name}")),
         *("--remount-ro", "/dev", "--remount-ro", "/"),
         *("--chdir", WORKSPACE),
         *(word for name, value in {**_ENVIRONMENT, **env}.items() for word in ("--setenv", name, value)),
     ]
+
+
+def may_be_own(name: str) -> bool:
+    """Return whether a sandbox may have a folder of its own by this name at its root."""
+    return name not in _TAKEN and name != Path(sys.base_prefix).parts[1]
 
 
 def python() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.localgrid.scaibunker import bunker_table, folders, sandbox
+from scaiflow_api.localgrid.scaibunker import bubblewrap, bunker_table, folders, sandbox
 from scaiflow_api.localgrid.scaibunker.bubblewrap import Unavailable
 from scaiflow_api.localgrid.scaibunker.bunker_table import Bunker, BunkerSpec
 from scaiflow_api.localgrid.scaibunker.sandbox import Finished, Limits
@@ -17,6 +17,7 @@ from scaiflow_api.localgrid.store import Store
 
 _T = TypeVar("_T")
 
+_MAX_FOLDERS = 32
 _AT_ONCE = 8
 """Commands of the whole grid; further ones wait."""
 
@@ -137,6 +138,11 @@ class Bunkers:
             return await self._until_end(bunker_id, running)
         except (Unavailable, OSError) as error:
             raise _unavailable(error) from None
+
+    async def add_folder(self, bunker: Bunker, name: str) -> None:
+        """Give a bunker a folder of its own at its root, where that may be."""
+        if bubblewrap.may_be_own(name):
+            await asyncio.to_thread(folders.add, self._folder(bunker.id), name, most=_MAX_FOLDERS)
 
     async def has_room(self, bunker: Bunker, size: int) -> bool:
         """Return whether a bunker's folder may grow by so many bytes."""

@@ -1,6 +1,7 @@
 """What is done in a bunker: commands and files, in the words of ScaiBunker."""
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ MAX_TIMEOUT_S = 600
 MAX_FILE_BYTES = 16 * 1024 * 1024
 _MAX_WORDS_BYTES = 96 * 1024
 _FILE_TIMEOUT_S = 30
+_TOP = re.compile(r"/([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})/.")
+"""The folder at the root that a path leads through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ class Commands:
         bunker = await self._bunkers.get(self._tenant_id, bunker_id)
         if not await self._bunkers.has_room(bunker, len(content)):
             raise GridError(409, "BUNKER_DISK_FULL", f"The bunker has its {bunker.spec.disk_mb} MB.")
+        top = _TOP.match(posixpath.normpath(path))
+        if top is not None:
+            await self._bunkers.add_folder(bunker, top[1])
         await self._file(bunker_id, path, ["write"], stdin=content)
 
     async def read_file(self, bunker_id: str, path: str) -> bytes | None:

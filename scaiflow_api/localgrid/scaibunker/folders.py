@@ -9,10 +9,19 @@ _BLOCK = 4096
 
 
 def make(folder: Path) -> None:
-    """Make the folder of a new sandbox, for its owner alone. Raises OSError."""
+    """Make the folder of a new sandbox, for its owner alone. Raises OSError.
+
+    What is in it are the folders that the sandbox has at its root.
+    """
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in (folder, folder / "work", folder / "tmp"):
+    for part in (folder, folder / "workspace", folder / "tmp"):
         part.mkdir(mode=0o700)
+
+
+def add(folder: Path, name: str, *, most: int) -> None:
+    """Give the sandbox one more folder at its root, unless it has `most` already. Raises OSError."""
+    if len(list(folder.iterdir())) < most:
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
 
 
 def names_in(root: Path) -> list[str]:
