@@ -35,7 +35,8 @@ test-services: $(VENV)/.dev ## Run the tests of storage, SQL and the API against
 
 fuzz: $(VENV)/.dev ## Draw 20,000 flows, broken documents and manifests (hours)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/compiler/test_compiler_semantics.py \
-		tests/localgrid/test_localgrid_agrees_with_the_graph.py tests/compiler/test_compiler_hostile.py \
+		tests/localgrid/test_localgrid_agrees_with_the_graph.py \
+		tests/localgrid/test_localgrid_resume_agrees_with_the_graph.py tests/compiler/test_compiler_hostile.py \
 		tests/compiler/test_compiler_hostile_shapes.py
 
 fuzz-guided: $(VENV)/.fuzz ## Look for inputs that break the compiler, led by coverage: make fuzz-guided seconds=600

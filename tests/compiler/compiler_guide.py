@@ -18,6 +18,7 @@ from localgrid.localgrid_ir import run
 from scaiflow_api.compiler import compile_flow, ir, read_manifest
 from scaiflow_api.localgrid.models.offline import OfflineModel
 from scaiflow_api.localgrid.models.registry import RoleRegistry
+from scaiflow_api.localgrid.runtime.checkpoint import Answer, Question
 from scaiflow_api.localgrid.runtime.core_call import CoreRequest
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
 
@@ -174,7 +175,14 @@ async def run_example(document: JSON, given: JSON, greeting: JSON | None = None)
     """Compile, deploy and run a flow as the local grid does, with its offline model."""
     module = read_manifest(compile_flow(document).text)
     cores = OneCore(greeting) if greeting else None
-    return await run(module, given, _models(module), cores=cores)
+    return await run(module, given, _models(module), cores=cores, answer=first_option)
+
+
+def first_option(question: Question) -> Answer:
+    """Answer as the pages say that people answer."""
+    decisions = [section for section in question.sections if section["type"] == "decision"]
+    first = (question.options or decisions[0]["options"])[0]
+    return Answer("resolved", {"decision": first["id"] if isinstance(first, dict) else first})
 
 
 def _models(module: ir.Module) -> RoleRegistry:

@@ -1,7 +1,7 @@
 """Hand-built modules, and models that say what a test tells them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +119,7 @@ class Outcome:
     events: list[RuntimeEvent] = field(default_factory=list)
 
     questions: list[Question] = field(default_factory=list)
-    answer: Answer = field(default_factory=lambda: Answer("resolved", {"decision": "approve"}))
+    answer: Callable[[Question], Answer] = lambda _: Answer("resolved", {"decision": "approve"})
 
     # Implements Record, People and Traffic: keeps nothing, and answers everything at once.
 
@@ -139,7 +139,7 @@ class Outcome:
 
     async def ask(self, place: str, question: Question) -> Answer:
         self.questions.append(question)
-        return self.answer
+        return self.answer(question)
 
     def lanes(self, more: int) -> None: ...
 
@@ -156,10 +156,12 @@ async def run(
     max_blocks: int = 1000,
     flow: ir.Flow | None = None,
     cores: Any = None,
-    answer: Answer | None = None,
+    answer: Answer | Callable[[Question], Answer] | None = None,
     plugins: Mapping[str, Plugin] | None = None,
 ) -> Outcome:
-    outcome = Outcome() if answer is None else Outcome(answer=answer)
+    outcome = Outcome()
+    if answer is not None:
+        outcome.answer = (lambda _: answer) if isinstance(answer, Answer) else answer
     execution = Run(
         module,
         flow or module.flows[0],

@@ -23,6 +23,7 @@ from localgrid_runs import Bench, bench_at
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.localgrid.invocation import Execution
+from scaiflow_api.localgrid.runtime.model_calls import ModelFailed
 
 
 @pytest.fixture
@@ -146,6 +147,24 @@ async def test_a_run_goes_on_wherever_it_waited(around: str, tmp_path: Path) -> 
 
     assert outcomes[0] == outcomes[1]
     assert traces[0] == traces[1]
+
+
+@pytest.mark.parametrize("restarting", [False, True])
+async def test_an_escalation_is_answered_in_the_place_of_a_model(tmp_path: Path, restarting: bool) -> None:
+    down = ScriptedModels([ModelFailed("MODEL_UNAVAILABLE", "down", unavailable=True)])
+    block = asks("node_ok", output_type={"n": "int"}, on_failure="retry(max=1) | escalate")
+    async with bench_at(tmp_path / "grid.db", models=down) as bench:
+        execution = await bench.invoke(await bench.core(a_module(block, sets("node_z", output="{{ ok.n }}"))))
+        if restarting:
+            await bench.restart()
+        (checkpoint,) = await bench.pending()
+        await bench.resolve(checkpoint, {"n": "42"})
+        ended = await bench.state(execution.id)
+
+    assert checkpoint.details["checkpoint_type"] == "escalation"
+    assert checkpoint.details["context"]["sections"][0]["field"] == "n"
+    assert ended.output == 42
+    assert len(down.requests) == 2
 
 
 # What goes on beside

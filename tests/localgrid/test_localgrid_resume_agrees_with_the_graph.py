@@ -42,7 +42,7 @@ def with_people(document: Any, rng: Random) -> Any:
         if node["type"].startswith("llm_") and node["type"] != "llm_rigid" and rng.random() < 0.7:
             node = {**node, "type": "checkpoint"}
             node["config"] = {key: node["config"][key] for key in _KEPT if key in node["config"]}
-        if not node["type"].startswith("entry_") and rng.random() < 0.1:
+        if not node["type"].startswith("entry_") and rng.random() < 0.25:
             node = {**node, "config": {**node["config"], "breakpoint": True}}
         nodes.append(node)
     return {**document, "nodes": nodes}
