@@ -125,8 +125,8 @@ class Call:
     """The permission it needs over there, to be named when it is refused."""
     secret: SecretStr | None = None
     """What `content` holds and no error may repeat, beside `bearer`."""
-    runs_a_flow: bool = False
-    """Then a 5xx, or that it takes too long, says something of the flow and nothing of the upstream."""
+    blames_upstream: bool = True
+    """False: a 5xx, or that it takes too long, may come of what somebody sent, and says nothing of the upstream."""
 
 
 class Upstream:
@@ -202,8 +202,8 @@ class Upstream:
                 self._breakers.succeeded(passage)
             case UpstreamUnreachable():
                 self._breakers.failed(passage)
-            case UpstreamTimedOut() | UpstreamUnavailable() if not (
-                call.runs_a_flow or isinstance(ended, UpstreamCrowded)
+            case UpstreamTimedOut() | UpstreamUnavailable() if call.blames_upstream and not isinstance(
+                ended, UpstreamCrowded
             ):
                 self._breakers.failed(passage)
             case _:  # cancelled, our own congestion, or nonsense, which comes quickly

@@ -101,7 +101,7 @@ class ScaiGrid(GridClient):
             content=orjson.dumps({name: given for name, given in body.items() if given is not None}),
             deadline_s=timeout_s or self._settings.invoke_timeout_s,
             needs=MANAGE,
-            runs_a_flow=True,
+            blames_upstream=False,
         )
         return read_execution(await self.send(call))
 

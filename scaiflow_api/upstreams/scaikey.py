@@ -142,6 +142,8 @@ class ScaiKey(Upstream):
                     content=urlencode(form, errors="replace").encode(),
                     content_type="application/x-www-form-urlencoded",
                     secret=secret,
+                    # Whoever makes ScaiKey fail with a strange code must not keep others from signing in.
+                    blames_upstream=grant_type == "client_credentials",
                 )
             )
         except UpstreamRejected as refusal:

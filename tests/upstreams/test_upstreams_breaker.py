@@ -13,6 +13,7 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.kit.secrets import Secret
 from scaiflow_api.settings import DeployAuth, Settings
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy
 from scaiflow_api.upstreams.breaker import Breakers, Passage, Road, State
 from scaiflow_api.upstreams.credentials import Credentials
@@ -26,6 +27,7 @@ from scaiflow_api.upstreams.errors import (
 )
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
+from scaiflow_api.upstreams.scaikey import DISCOVERY_PATH, ScaiKey
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys
 
 GRID = "https://grid.test"
@@ -265,6 +267,29 @@ class TestClients:
             with pytest.raises(UpstreamError):
                 await grid.invoke(token, "core_1", {}, timeout_s=0.05)
         assert state(breakers) is State.OPEN
+
+    async def test_a_strange_code_keeps_nobody_from_signing_in(
+        self, respx_mock: respx.MockRouter, http: httpx.AsyncClient, breakers: Breakers
+    ) -> None:
+        settings = ScaiKeySettings(
+            _env_file=None, base_url="https://key.test", client_id="x", client_secret=SecretStr("y")
+        )
+        scaikey = ScaiKey(http, settings, policy=Policy(attempts=1), breakers=breakers)
+        addresses = {"jwks_uri": "https://key.test/jwks", "token_endpoint": "https://key.test/token"}
+        respx_mock.get("https://key.test" + DISCOVERY_PATH).respond(json=addresses)
+        token = respx_mock.post("https://key.test/token").respond(500)
+        for _ in range(LIMIT):
+            with pytest.raises(UpstreamUnavailable):
+                await scaikey.exchange("strange", "verifier", "https://here.test")
+        token.respond(200, json={"access_token": "tok"})
+        assert (await scaikey.exchange("good", "verifier", "https://here.test")).access_token == "tok"
+
+        token.respond(500)
+        for _ in range(LIMIT):
+            with pytest.raises(UpstreamUnavailable):
+                await scaikey.service_token()
+        with pytest.raises(UpstreamLeftAlone):
+            await scaikey.service_token()
 
     async def test_it_is_used_again_once_it_answers(
         self,
