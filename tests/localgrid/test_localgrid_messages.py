@@ -339,7 +339,14 @@ async def test_a_message_has_a_largest_size(bob: Caller, queue: TestQueue) -> No
     response = await bob("POST", path, json={"message_type": "t", "body": "x" * 262_144})
 
     assert code(response) == (413, "PAYLOAD_TOO_LARGE")
+    deep = f'{{"message_type": "t", "body": {"[" * 300}{"]" * 300}}}'
+    assert code(await bob("POST", path, content=deep)) == (422, "VALIDATION_ERROR")
     assert await queue.claim() == []
+    await queue.publish()
+    (claimed,) = await queue.claim()
+    response = await queue.end("complete", claimed, result="x" * 262_144)
+    assert code(response) == (413, "PAYLOAD_TOO_LARGE")
+    assert (await queue.read(claimed))["state"] == "claimed"
 
 
 async def test_messages_and_claims_survive_a_restart(config: GridConfig) -> None:

@@ -17,6 +17,7 @@ from scaiflow_api.localgrid.scaiqueue.message import (
     CLAIMED,
     COMPLETED,
     DEAD_LETTERED,
+    MAX_MESSAGE_BYTES,
     PENDING,
     SELECT,
     Actor,
@@ -64,6 +65,8 @@ def complete(
 ) -> Message:
     """End a claim: the work is done. Raises GridError, as the other ends of a claim do."""
     message, queue = _held(connection, scope, message_id, actor, now)
+    if len(orjson.dumps(result)) > MAX_MESSAGE_BYTES:
+        raise GridError(413, "PAYLOAD_TOO_LARGE", f"A result may have {MAX_MESSAGE_BYTES:,} bytes.")
     done = replace(message, state=COMPLETED, result=result, completed_at=iso(now))
     if done.source["type"] == "core":
         append(connection, [_completed_event(done, now)])

@@ -16,6 +16,9 @@ COMPLETED = "completed"
 DEAD_LETTERED = "dead_lettered"
 EXPIRED = "expired"
 
+MAX_MESSAGE_BYTES = 256 * 1024
+"""Of what is published, and of a result."""
+
 SCORES = {"critical": 1000, "high": 750, "normal": 500, "low": 250, "background": 0}
 """Priority tier → the score it stands for."""
 

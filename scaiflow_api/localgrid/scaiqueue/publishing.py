@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
-from scaiflow_api.localgrid.scaigrid.errors import GridError
+from scaiflow_api.localgrid.scaigrid.envelope import MAX_NESTING, is_within
+from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
 from scaiflow_api.localgrid.scaiqueue import messages
 from scaiflow_api.localgrid.scaiqueue.message import (
+    MAX_MESSAGE_BYTES,
     SCORES,
     SELECT,
     Actor,
@@ -23,8 +25,6 @@ from scaiflow_api.localgrid.scaiqueue.queues import Queue
 from scaiflow_api.localgrid.scaiqueue.scopes import Scope
 from scaiflow_api.localgrid.scaiqueue.states import ACTIVE
 
-MAX_MESSAGE_BYTES = 256 * 1024
-
 
 def publish(
     connection: sqlite3.Connection, scope: Scope, queue: Queue, new: NewMessage, source: Actor, now: float
@@ -34,6 +34,9 @@ def publish(
     Raises GridError: the queue takes no messages now, is full, has another body under that key, or the message
     is too large.
     """
+    for name, value in (("body", new.body), ("hitl_spec", new.hitl_spec)):
+        if not is_within(value, MAX_NESTING):
+            raise invalid(f"the value is nested deeper than {MAX_NESTING}", name)
     earlier = _with_key(connection, queue, new)
     if earlier is not None:
         return earlier, False
