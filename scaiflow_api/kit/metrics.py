@@ -16,12 +16,16 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
 from scaiflow_api.kit.errors import AppError
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposed", "timed"]
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which OpenMetrics alone uses
 
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -105,6 +109,9 @@ def timed(histogram: Histogram, **labels: str) -> Iterator[None]:
         histogram.labels(**labels, outcome=outcome).observe(time.perf_counter() - started)
 
 
-def exposed() -> bytes:
-    """Return everything in Prometheus's text format, whose type is `CONTENT_TYPE_LATEST`."""
-    return generate_latest(REGISTRY)
+def exposed(*beside: Collector) -> bytes:
+    """Return everything, and what else is given, in Prometheus's text format, whose type is `CONTENT_TYPE_LATEST`."""
+    others = CollectorRegistry()
+    for collector in beside:
+        others.register(collector)
+    return generate_latest(REGISTRY) + generate_latest(others)

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import respx
+from fastapi import FastAPI
 from people import People
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -81,3 +82,13 @@ async def test_a_callers_trace_goes_on(api: httpx.AsyncClient, people: People) -
         await api.get("/scaigrid/models", headers=headers)
 
     assert models.calls.last.request.headers["traceparent"].split("-")[1] == trace_id
+
+
+async def test_editing_together_is_counted(api: httpx.AsyncClient, app: FastAPI) -> None:
+    counters = app.state.rooms.counters
+    counters.peers, counters.updates_delivered = 3, 5
+    counters.closed[4410] += 2
+
+    assert await counted(api, "scaiflow_sync_peers") == {(): 3}
+    assert await counted(api, "scaiflow_sync_updates_delivered_total") == {(): 5}
+    assert await counted(api, "scaiflow_sync_closed_total") == {("4410",): 2}

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.metrics import CONTENT_TYPE_LATEST, UPSTREAM_LEFT_ALONE, exposed
 from scaiflow_api.resources import Resources
@@ -63,12 +64,13 @@ async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(resources: ResourcesDep) -> Response:
+async def metrics(request: Request, resources: ResourcesDep) -> Response:
     """Return what this process counts and times, for Prometheus. Nothing in it names a tenant or a person."""
     left_alone = resources.breakers.left_alone()
     for system in TITLES:
         UPSTREAM_LEFT_ALONE.labels(system).set(left_alone[system])
-    return Response(exposed(), media_type=CONTENT_TYPE_LATEST)
+    rooms: Rooms = request.app.state.rooms
+    return Response(exposed(rooms.counters), media_type=CONTENT_TYPE_LATEST)
 
 
 def _upstreams(resources: Resources) -> dict[str, str]:

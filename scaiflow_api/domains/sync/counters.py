@@ -1,11 +1,18 @@
 """What a process counts of its sockets, for whoever watches over it."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+_OF_THIS_MOMENT = ("rooms", "peers")
 
 
-@dataclass(slots=True)
-class SyncCounters:
+@dataclass(eq=False)
+class SyncCounters(Collector):
     """Counted since the process began, but for the first two, which are of this moment."""
 
     rooms: int = 0
@@ -25,3 +32,18 @@ class SyncCounters:
     bytes_sent: int = 0
     closed: Counter[int] = field(default_factory=Counter)
     """Sockets that the server closed, by code."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield everything as Prometheus has it: `scaiflow_sync_rooms`, `scaiflow_sync_updates_received_total` and so on."""
+        for each in fields(self):
+            if each.name == "closed":
+                continue
+            name, value = f"scaiflow_sync_{each.name}", getattr(self, each.name)
+            kind = GaugeMetricFamily if each.name in _OF_THIS_MOMENT else CounterMetricFamily
+            yield kind(name, f"Editing together: {each.name.replace('_', ' ')}.", value=value)
+        closed = CounterMetricFamily(
+            "scaiflow_sync_closed", "Sockets that the server closed, by code.", labels=["code"]
+        )
+        for code, times in sorted(self.closed.items()):
+            closed.add_metric([str(code)], times)
+        yield closed
