@@ -34,7 +34,7 @@ class SyncCounters(Collector):
     """Sockets that the server closed, by code."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield everything as Prometheus has it: `scaiflow_sync_rooms`, `scaiflow_sync_updates_received_total` and so on."""
+        """Yield everything as Prometheus has it: `scaiflow_sync_rooms`, `scaiflow_sync_peers` and so on."""
         for each in fields(self):
             if each.name == "closed":
                 continue
