@@ -43,6 +43,7 @@ from scaiflow_api.domains.webhooks.router import router as webhooks
 from scaiflow_api.kit.ending import announced
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
+from scaiflow_api.upstreams.answers import HANDED_ON
 from scaiflow_api.web import errors
 from scaiflow_api.web.authentication import Authenticator
 from scaiflow_api.web.denials import Denials
@@ -101,6 +102,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             "If-None-Match",
             "Last-Event-ID",
             "Idempotency-Key",
+            "traceparent",
+            "tracestate",
             "X-Request-Id",
         ],
         expose_headers=[
@@ -108,8 +111,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             "Content-Disposition",
             "ETag",
             "Idempotency-Replayed",
-            "Retry-After",
             "X-Request-Id",
+            *HANDED_ON,
         ],
         max_age=600,
     )

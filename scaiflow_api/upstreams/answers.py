@@ -22,12 +22,13 @@ from scaiflow_api.upstreams.errors import (
 _LONGEST_MESSAGE: Final = 500
 _SHORTEST_SECRET: Final = 8
 """Without a shorter one little would be left of an answer, and it is no secret."""
-_HANDED_ON: Final = (
+HANDED_ON: Final = (
     "Retry-After",
     "X-Scaigrid-Ratelimit-Limit",
     "X-Scaigrid-Ratelimit-Remaining",
     "X-Scaigrid-Ratelimit-Reset",
 )
+"""What is handed on of an answer of 429."""
 _HEADER: Final = re.compile(r"[!-~][ -~]{0,127}", re.ASCII)
 _NESTING_THAT_IS_WRITTEN: Final = 250
 """Deeper JSON can be read, but not written again."""
@@ -67,7 +68,7 @@ def failure_of(
     body = _object(content)
     code, message = explanation(body)
     if status == 429:
-        handed_on = {name: headers[name] for name in _HANDED_ON if _HEADER.fullmatch(headers.get(name, ""))}
+        handed_on = {name: headers[name] for name in HANDED_ON if _HEADER.fullmatch(headers.get(name, ""))}
         return UpstreamBusy(system, message=message, body=body, headers=handed_on)
     if status < 500:
         return UpstreamRejected(system, status=status, code=code, message=message, needs=needs)

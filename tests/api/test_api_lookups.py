@@ -283,9 +283,11 @@ async def test_a_rate_limit_is_handed_on_with_detail_added(
     headers = {"Retry-After": "15", "X-Scaigrid-Ratelimit-Limit": "60", "X-Scaigrid-Ratelimit-Remaining": "0"}
     for path, step, system, *_ in LOOKUPS:
         grid.faults[step] = [httpx.Response(429, json=body, headers=headers)]
-        answer = await ask(api, people, path)
+        answer = await ask(api, people, path, Origin="http://localhost:5173")
         assert answer.status_code == 429
         assert {name: answer.headers[name] for name in headers} == headers
+        exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
+        assert set(headers) <= set(exposed)
         found = answer.json()
         detail = found.pop("detail")
         assert found == body
