@@ -153,4 +153,4 @@ class Breakers:
 
 
 def _told(road: Road) -> dict[str, str | None]:
-    return {"system": road.system, "origin": road.origin, "tenant_id": road.party}
+    return {"system": road.system, "origin": road.origin, "party": road.party}

@@ -29,6 +29,8 @@ def test_a_tenants_key_is_kept_in_the_vault_and_pays(tmp_path: Path) -> None:
 
         assert api.get(URL, headers=carol).json()["masked_key"] == "sgk_…only"
         assert api.get("/scaigrid/models", headers=carol).json()["data"]
+        for path in ("/scaiqueue/scopes", "/scaibunker/bunkers"):
+            assert api.get(path, headers=carol).json() == {"data": []}
 
     with sqlite3.connect(place.folder / "grid.db") as vault:
         kept = vault.execute("SELECT version FROM secrets WHERE path = ?", (PLACE,)).fetchone()

@@ -1,6 +1,7 @@
 """Every client against every fault: the documented answer, in bounded time, with nothing of ours in it."""
 
 import asyncio
+import logging
 import ssl
 import time
 import zlib
@@ -253,6 +254,24 @@ async def test_a_real_server_that_misbehaves_is_left_in_time(script: Script, sta
         policy = replace(PATIENCE, deadline_s=0.15) if status == 504 else PATIENCE
         assert await failures_at(f"http://127.0.0.1:{served.port}", policy) == all_are(status, kind)
     assert served.connections >= len(ONE_EACH)
+
+
+async def test_no_logger_is_told_a_secret_even_where_all_tell_everything(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = TOKEN.encode()
+        writer.write(b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(said) + said)
+        await writer.drain()
+
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore", "asyncio", "scaiflow_api"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    async with Server(refuse) as served:
+        await failures_at(f"http://127.0.0.1:{served.port}")
+    assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
+    assert TOKEN not in caplog.text
+    assert "client-secret" not in caplog.text
 
 
 async def test_a_redirect_is_not_followed_and_its_goal_learns_nothing() -> None:
