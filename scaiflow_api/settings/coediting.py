@@ -20,6 +20,12 @@ class Sync(Section):
         ge=1024,
         le=256 * MIB,
     )
+    max_entries: int = variable(
+        "SCAIFLOW_SYNC_MAX_ENTRIES",
+        500_000,
+        "keys and entries of a flow that can be edited together; its sockets are closed with 4413 above it",
+        ge=1_000,
+    )
     max_awareness_bytes: int = variable(
         "SCAIFLOW_SYNC_MAX_AWARENESS_BYTES",
         64 * 1024,

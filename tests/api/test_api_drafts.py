@@ -299,10 +299,36 @@ class TestOtherSaves:
         assert stale is not None
         await put(api, people, flow, relabelled(echo, 1, "Saved"))
 
-        follower = DraftFollower(resources.db, flows, resources.clock, resources.announcements)
+        follower = DraftFollower(
+            resources.db, flows, resources.settings.sync, resources.clock, resources.announcements
+        )
         await follower.load(stale)
 
         assert ((await canvas.row()).applied_version, len(await canvas.log())) == ("1.0.1", 2)
+
+    async def test_a_version_with_too_many_parts_is_saved_but_not_edited_together(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+    ) -> None:
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+        headers = people.bob.headers
+
+        await put(api, people, flow, {**echo, "extra": [{}] * 500_000})
+        answers = [
+            await api.get(f"/flows/{flow}/draft", headers=headers),
+            await api.post(f"/flows/{flow}/draft/save", headers=headers),
+            await api.post(f"/flows/{flow}/draft/discard", headers=headers),
+        ]
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+
+        assert [refused(answer) for answer in answers] == [(413, "draft_too_large")] * 3
+        assert labels((await get())["content"])[:2] == ["Typed", "Saved"]
 
 
 class TestSaving:

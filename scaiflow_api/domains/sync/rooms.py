@@ -42,8 +42,10 @@ class Rooms:
         self._announcements = resources.announcements
         self._log = DraftLog(resources.db, resources.clock)
         flows = FlowService(resources.db, resources.versions)
-        follower = DraftFollower(resources.db, flows, resources.clock, resources.announcements)
-        self._opening = Opening(flows, self._log, follower)
+        follower = DraftFollower(
+            resources.db, flows, self._settings, resources.clock, resources.announcements
+        )
+        self._opening = Opening(flows, self._log, follower, self._settings)
         self._watch = Watch(resources, self._opening)
         self._keeper = Keeper()
         self._validator = Helper("scaiflow_api.domains.sync.findings")

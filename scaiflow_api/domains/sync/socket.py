@@ -26,6 +26,7 @@ from scaiflow_api.domains.sync.closing import (
     UNAVAILABLE,
     Closing,
 )
+from scaiflow_api.domains.sync.draft.errors import DraftTooLarge
 from scaiflow_api.domains.sync.keeper.helper import HelperLost
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.protocol import Awareness, QueryAwareness, State, Update, decoded
@@ -99,6 +100,8 @@ class SyncSocket:
             self._gone = True
         except TooManyPeers:
             closing = TOO_MANY_PEERS
+        except DraftTooLarge:
+            closing = TOO_LARGE
         except (AppError, UpstreamError, DBAPIError, HelperLost, TimeoutError) as failure:
             log.warning("socket not served", flow_id=self._flow_id, failure=repr(failure))
             closing = UNAVAILABLE

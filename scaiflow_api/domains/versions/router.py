@@ -22,7 +22,7 @@ from scaiflow_api.domains.flows.errors import (
 from scaiflow_api.domains.flows.schemas import FlowDetail, FlowUpdate
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.draft.deps import draft_reader
-from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound
+from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound, DraftTooLarge
 from scaiflow_api.domains.versions.errors import NotDeployed
 from scaiflow_api.domains.versions.schemas import Drift, FlowDifference, FlowVersionItem, RestoreVersion
 from scaiflow_api.domains.versions.service import CURRENT, CompareVersions
@@ -125,6 +125,7 @@ async def restore_version(
         NotDeployed,
         DraftNotFound,
         DraftContention,
+        DraftTooLarge,
         InvalidFlow,
         FlowTooLarge,
         StoreUnavailable,

@@ -91,6 +91,17 @@ def names_of(value: JSON, part: Part) -> list[str] | None:
     return texts if len(texts) == len(value) and len(set(texts)) == len(texts) else None
 
 
+def count_entries(document: JSON) -> int:
+    """Return how many keys of objects and entries of lists there are: each may take half a kilobyte when shared."""
+    count, pending = 0, [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict | list):
+            count += len(value)
+            pending.extend(value.values() if isinstance(value, dict) else value)
+    return count
+
+
 def is_whole(value: JSON) -> bool:
     """Return whether a value is replaced as a whole: a scalar, or a list without any object in it."""
     pending = [value]

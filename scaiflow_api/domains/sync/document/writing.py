@@ -27,13 +27,17 @@ def seed(content: Mapping[str, JSON], epoch: str) -> bytes:
 
 def write(target: "Map[Any]", key: str, tree: Tree) -> None:
     """Put a tree under a key, in the place of what is there."""
-    target[key] = _shared(tree)
+    if not isinstance(tree, dict):
+        target[key] = _value(tree)
+        return
+    target[key] = Map()  # filled when it is in: a map of the library's takes a kilobyte before
+    inner = target[key]
+    for name, item in tree.items():
+        write(inner, name, item)
 
 
-def _shared(tree: Tree) -> Any:
-    """Return what is written for a tree. Numbers are all written alike: JavaScript knows only floats."""
-    if isinstance(tree, dict):
-        return Map({key: _shared(item) for key, item in tree.items()})
-    if isinstance(tree, list):
-        return [_shared(item) for item in tree]
-    return float(tree) if isinstance(tree, int) and not isinstance(tree, bool) else tree
+def _value(value: JSON) -> JSON:
+    """Return a value whose numbers are all written alike: JavaScript knows only floats."""
+    if isinstance(value, list):
+        return [_value(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -15,7 +15,9 @@ from scaiflow_api.web.deps import ResourcesDep
 
 def draft_follower(resources: Resources) -> DraftFollower:
     flows = FlowService(resources.db, resources.versions)
-    return DraftFollower(resources.db, flows, resources.clock, resources.announcements)
+    return DraftFollower(
+        resources.db, flows, resources.settings.sync, resources.clock, resources.announcements
+    )
 
 
 def draft_reader(resources: Resources) -> DraftReader:
@@ -29,7 +31,13 @@ async def _drafts(resources: ResourcesDep) -> DraftReader:
 async def _draft_service(resources: ResourcesDep, writer: FlowWriterDep) -> DraftService:
     flows = FlowService(resources.db, resources.versions)
     return DraftService(
-        resources.db, flows, draft_reader(resources), writer, resources.clock, resources.announcements
+        resources.db,
+        flows,
+        draft_reader(resources),
+        writer,
+        resources.settings.sync,
+        resources.clock,
+        resources.announcements,
     )
 
 

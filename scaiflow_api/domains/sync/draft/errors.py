@@ -9,6 +9,16 @@ class DraftNotFound(AppError):
     fix = "A draft begins when somebody opens the flow at /api/v1/flows/{flow_id}/sync; until then use 'current'."
 
 
+class DraftTooLarge(AppError):
+    """It can be saved and deployed, but would take too much memory in all who have it open."""
+
+    status, error = 413, "draft_too_large"
+    template = (
+        "The flow is too large to be edited together: its limit of {limit} is {maximum}, and it has {actual}."
+    )
+    fix = "Split the flow into several, or change it without a draft, by PUT /api/v1/flows/<flow id>."
+
+
 class DraftContention(AppError):
     """Others wrote it anew, or saved versions, each time that we had read it."""
 

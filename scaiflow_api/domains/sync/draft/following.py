@@ -19,12 +19,14 @@ from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.document import NO_CHANGE, epoch_client_id, merge, open_log
-from scaiflow_api.domains.sync.draft.errors import DraftContention
+from scaiflow_api.domains.sync.draft.bounds import require_few_entries
+from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftTooLarge
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.semver import Version
 from scaiflow_api.live import Announcements
 from scaiflow_api.live.draft_news import LogGrew, topic_of, written
+from scaiflow_api.settings import Sync
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +52,12 @@ class LoadedDraft:
 class DraftFollower:
     """Raises DatabaseUnavailable and the errors of the store."""
 
-    def __init__(self, db: Database, flows: FlowService, clock: Clock, announcements: Announcements) -> None:
+    def __init__(
+        self, db: Database, flows: FlowService, bounds: Sync, clock: Clock, announcements: Announcements
+    ) -> None:
         self._db = db
         self._flows = flows
+        self._bounds = bounds
         self._clock = clock
         self._announcements = announcements
 
@@ -68,7 +73,7 @@ class DraftFollower:
             log.exception("a version is not in the draft yet", flow_id=flow.id)
 
     async def load(self, flow: Flow) -> LoadedDraft | None:
-        """Return the flow's draft, up to date; None: it has none. Raises DraftContention."""
+        """Return the flow's draft, up to date; None: it has none. Raises DraftContention and DraftTooLarge."""
         for _ in range(_ATTEMPTS):
             async with self._db.read() as session:
                 drafts = Drafts(session)
@@ -91,6 +96,12 @@ class DraftFollower:
         updates = []
         for version in steps:
             new = await self._flows.document(flow, version)
+            try:
+                await asyncio.to_thread(require_few_entries, new, self._bounds)
+            except DraftTooLarge:
+                if version == flow.version:
+                    raise
+                continue  # what came after it is compared with what was before it
             update, state = await asyncio.to_thread(_merged, state, base, new, client_id)
             base = new
             if update != NO_CHANGE:

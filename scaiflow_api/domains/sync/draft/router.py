@@ -14,7 +14,7 @@ from scaiflow_api.domains.flows.deps import FlowServiceDep, IfNoneMatch
 from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl, InvalidFlow, SaveContention
 from scaiflow_api.domains.flows.schemas import FlowDetail
 from scaiflow_api.domains.sync.draft.deps import DraftReaderDep, DraftServiceDep
-from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound
+from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound, DraftTooLarge
 from scaiflow_api.domains.sync.draft.following import LoadedDraft
 from scaiflow_api.domains.sync.draft.schemas import DraftDetail, DraftState, SaveDraft
 from scaiflow_api.flowgraph import FlowTooLarge
@@ -32,7 +32,9 @@ router = APIRouter(prefix="/flows/{flow_id}/draft", tags=["drafts"], route_class
     response_model=DraftDetail,
     responses={
         304: {"description": "unchanged"},
-        **documented(FlowNotFound, DraftNotFound, DraftContention, FlowTooLarge, StoreUnavailable),
+        **documented(
+            FlowNotFound, DraftNotFound, DraftContention, DraftTooLarge, FlowTooLarge, StoreUnavailable
+        ),
     },
     openapi_extra=acl(Level.VIEW),
 )
@@ -77,6 +79,7 @@ async def read_draft(
         InsufficientAcl,
         DraftNotFound,
         DraftContention,
+        DraftTooLarge,
         InvalidFlow,
         FlowTooLarge,
         SaveContention,
@@ -101,7 +104,7 @@ async def save_draft(
 @router.post(
     "/discard",
     response_model=DraftState,
-    responses=documented(FlowNotFound, InsufficientAcl, DraftNotFound, StoreUnavailable),
+    responses=documented(FlowNotFound, InsufficientAcl, DraftNotFound, DraftTooLarge, StoreUnavailable),
     openapi_extra=acl(Level.EDIT),
 )
 async def discard_draft(flow_id: str, caller: Manager, drafts: DraftServiceDep) -> DraftState:

@@ -18,13 +18,14 @@ from scaiflow_api.domains.flows.repository import FlowRepository
 from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.domains.flows.schemas import FlowUpdate
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.sync.document import seed
+from scaiflow_api.domains.sync.draft.bounds import bounded_seed
 from scaiflow_api.domains.sync.draft.errors import DraftNotFound
 from scaiflow_api.domains.sync.draft.reading import DraftReader
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.live import Announcements
 from scaiflow_api.live.draft_news import LogGrew, topic_of, written
+from scaiflow_api.settings import Sync
 
 _ATTEMPTS: Final = 10
 _BEYOND_ANY_ENTRY: Final = 2**63 - 1
@@ -40,6 +41,7 @@ class DraftService:
         flows: FlowService,
         drafts: DraftReader,
         writer: FlowWriter,
+        bounds: Sync,
         clock: Clock,
         announcements: Announcements,
     ) -> None:
@@ -47,6 +49,7 @@ class DraftService:
         self._flows = flows
         self._drafts = drafts
         self._writer = writer
+        self._bounds = bounds
         self._clock = clock
         self._announcements = announcements
 
@@ -71,14 +74,15 @@ class DraftService:
         raise SaveContention
 
     async def discard(self, caller: Caller, flow_id: str) -> SyncDocument:
-        """Begin the draft anew with the current version; return its row. Raises DraftNotFound and the store's errors.
+        """Begin the draft anew with the current version; return its row. Raises DraftNotFound, DraftTooLarge.
 
         Whoever has it open must load the new one: what they did not save is gone.
         """
         flow = await self._flows.open(caller, flow_id, Level.EDIT)
         old = await self._find(flow)
         epoch = new_id("epoch")
-        made = await asyncio.to_thread(seed, await self._flows.document(flow), epoch)
+        content = await self._flows.document(flow)
+        made = await asyncio.to_thread(bounded_seed, content, epoch, self._bounds)
         async with self._db.write() as session:
             now = self._clock.now()
             # False: somebody else discarded the same draft, which is as good.
