@@ -152,6 +152,31 @@ class TestReading:
 
         assert (await get())["diff"]["equal"]
 
+    async def test_a_draft_that_somebody_blew_up_is_refused_until_that_is_gone(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        resources: Resources,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setitem(resources.settings.sync.__dict__, "max_entries", 1_000)
+        canvas.flow["x"] = Map({f"k{number}": number for number in range(1_000)})
+        await canvas.push()
+
+        refusal = await api.get(f"/flows/{flow}/draft", headers=people.bob.headers)
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        still = await api.post(f"/flows/{flow}/draft/save", headers=people.bob.headers)
+        assert refused(refusal) == refused(still) == (413, "draft_too_large")
+        assert (await canvas.row()).applied_version == "1.0.0"
+
+        del canvas.flow["x"]
+        await canvas.push()
+        assert labels((await get())["content"])[1] == "Saved"
+
     async def test_it_is_a_side_of_a_comparison(
         self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
     ) -> None:

@@ -6,6 +6,7 @@ or took away what it is in, or changed something in what the draft took away: a 
 edit is nowhere else. Values are compared, not histories, so doing it again changes nothing.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -15,6 +16,7 @@ from scaiflow_api.domains.sync.document.encoding import encode, encode_entry
 from scaiflow_api.domains.sync.document.places import first_places, places_between
 from scaiflow_api.domains.sync.document.reading import (
     Reader,
+    TooMuch,
     Whole,
     entries_in,
     place_of,
@@ -28,6 +30,7 @@ from scaiflow_api.domains.sync.document.shape import (
     INDEX,
     JSON,
     LIST,
+    MAX_DEPTH,
     NOTHING_KNOWN,
     Part,
     Tree,
@@ -44,21 +47,30 @@ NO_CHANGE: Final = b"\x00\x00"
 _Shared: TypeAlias = "Map[Any]"
 
 
-def merge(state: bytes, base: Mapping[str, JSON], new: Mapping[str, JSON], *, client_id: int) -> bytes:
+def merge(
+    state: bytes,
+    base: Mapping[str, JSON],
+    new: Mapping[str, JSON],
+    *,
+    client_id: int,
+    max_entries: int = sys.maxsize,
+) -> bytes:
     """Return the update that brings the changes from `base` to `new` into the draft of `state`; NO_CHANGE if none.
 
     `client_id` is that of the draft's epoch (`epoch_client_id`): all that the server writes comes from it, so the
     caller must add the update to the very state that it was made of, or drop it (compare-and-set), and nobody else
     may write under that id. The same three arguments give the same bytes.
+    Raises TooMuch where the draft has more than `max_entries`, or is nested more deeply than any flow: it cannot be
+    saved either, until somebody takes that away.
     """
     doc: Doc[Any] = Doc(client_id=client_id)
     doc.apply_update(state)
     root = shared_root(doc)
-    reader = Reader()
+    reader = Reader(max_entries)
     tree = reader.tree(root)
     if reader.too_deep:
-        # Nobody can save such a draft; deleting something of it could end the process.
-        return NO_CHANGE
+        # Deleting something of it could end the process.
+        raise TooMuch("nesting", MAX_DEPTH - 1, MAX_DEPTH)
     updates: list[bytes] = []
 
     def keep(event: TransactionEvent) -> None:

@@ -1,5 +1,6 @@
 """From a shared document to a tree, and from that to the flow, whatever clients wrote into it."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -44,6 +45,14 @@ class SharedFlow:
     problems: list[Problem]
 
 
+class TooMuch(Exception):
+    """A document beyond a bound of the reader: nothing of it is returned."""
+
+    def __init__(self, limit: str, maximum: int, actual: int) -> None:
+        super().__init__(f"{actual} {limit}, of at most {maximum}")
+        self.limit, self.maximum, self.actual = limit, maximum, actual
+
+
 def open_log(updates: Iterable[bytes]) -> "Doc[Any]":
     """Return the document that a log of updates makes. What cannot be read, or not safely, is left out."""
     doc: Doc[Any] = Doc()
@@ -70,9 +79,12 @@ def to_flow(doc: "Doc[Any]") -> dict[str, JSON]:
     return read_flow(doc).document
 
 
-def read_flow(doc: "Doc[Any]") -> SharedFlow:
-    """Return the flow as `to_flow` does, with what could not be read as it was written."""
-    reader = Reader()
+def read_flow(doc: "Doc[Any]", *, max_entries: int = sys.maxsize) -> SharedFlow:
+    """Return the flow as `to_flow` does, with what could not be read as it was written.
+
+    Raises TooMuch for a document with more than `max_entries` keys and entries.
+    """
+    reader = Reader(max_entries)
     document = reader.document(reader.tree(shared_root(doc)))
     return SharedFlow(document, reader.problems)
 
@@ -86,14 +98,16 @@ def shared_root(doc: "Doc[Any]") -> "Map[Any]":
 class Reader:
     """Reads trees, and trees as JSON; collects what it cannot read."""
 
+    max_entries: int = sys.maxsize
     problems: list[Problem] = field(default_factory=list)
+    entries: int = 0
     too_deep: bool = False
     """Maps were left out because of their depth: the library deletes nested ones on the stack, and may die of it."""
 
     def tree(self, root: "Map[Any]") -> dict[str, Tree]:
         """Return the tree of the root's map."""
         with root.doc.transaction():
-            return {key: self._shared(root[key], (key,), 2) for key in sorted(root.keys())}
+            return self._map(root, (), 1)
 
     def document(self, tree: Mapping[str, Tree]) -> dict[str, JSON]:
         """Return the flow that a tree stands for."""
@@ -157,7 +171,7 @@ class Reader:
             if depth > MAX_DEPTH:
                 self.too_deep = True
                 return self._refused(trail, "is nested too deeply")
-            return {key: self._shared(value[key], (*trail, key), depth + 1) for key in sorted(value.keys())}
+            return self._map(value, trail, depth)
         if isinstance(value, Array):
             if depth > MAX_DEPTH:
                 self.too_deep = True
@@ -167,6 +181,13 @@ class Reader:
         if isinstance(value, _TEXTS):
             return str(value)
         return self._plain(value, trail, depth)
+
+    def _map(self, shared: "Map[Any]", trail: _Trail, depth: int) -> dict[str, Tree]:
+        keys = sorted(shared.keys())
+        self.entries += len(keys)
+        if self.entries > self.max_entries:
+            raise TooMuch("entries", self.max_entries, self.entries)
+        return {key: self._shared(shared[key], (*trail, key), depth + 1) for key in keys}
 
     def _plain(self, value: object, trail: _Trail, depth: int) -> JSON:
         if value is None or isinstance(value, bool | int | str):

@@ -1,9 +1,10 @@
 """How large a flow may be to have a draft."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from scaiflow_api.domains.sync.document import count_entries, seed
+from scaiflow_api.domains.sync.document import TooMuch, count_entries, seed
 from scaiflow_api.domains.sync.draft.errors import DraftTooLarge
 from scaiflow_api.settings import Sync
 
@@ -22,3 +23,12 @@ def bounded_seed(content: Mapping[str, Any], epoch: str, bounds: Sync) -> bytes:
     if len(made) > bounds.max_document_bytes:
         raise DraftTooLarge(limit="bytes", maximum=bounds.max_document_bytes, actual=len(made))
     return made
+
+
+@contextmanager
+def refused_as_too_large() -> Iterator[None]:
+    """Raise DraftTooLarge where a draft that is there is beyond a bound."""
+    try:
+        yield
+    except TooMuch as found:
+        raise DraftTooLarge(limit=found.limit, maximum=found.maximum, actual=found.actual) from None

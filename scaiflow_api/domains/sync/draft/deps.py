@@ -21,7 +21,7 @@ def draft_follower(resources: Resources) -> DraftFollower:
 
 
 def draft_reader(resources: Resources) -> DraftReader:
-    return DraftReader(draft_follower(resources), resources.limits)
+    return DraftReader(draft_follower(resources), resources.settings.sync, resources.limits)
 
 
 async def _drafts(resources: ResourcesDep) -> DraftReader:

@@ -19,7 +19,7 @@ from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.document import NO_CHANGE, epoch_client_id, merge, open_log
-from scaiflow_api.domains.sync.draft.bounds import require_few_entries
+from scaiflow_api.domains.sync.draft.bounds import refused_as_too_large, require_few_entries
 from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftTooLarge
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
@@ -102,7 +102,10 @@ class DraftFollower:
                 if version == flow.version:
                     raise
                 continue  # what came after it is compared with what was before it
-            update, state = await asyncio.to_thread(_merged, state, base, new, client_id)
+            with refused_as_too_large():
+                update, state = await asyncio.to_thread(
+                    _merged, state, base, new, client_id, self._bounds.max_entries
+                )
             base = new
             if update != NO_CHANGE:
                 updates.append(update)
@@ -129,8 +132,8 @@ def _state_of(entries: list[Entry]) -> bytes:
 
 
 def _merged(
-    state: bytes, base: Mapping[str, Any], new: Mapping[str, Any], client_id: int
+    state: bytes, base: Mapping[str, Any], new: Mapping[str, Any], client_id: int, max_entries: int
 ) -> tuple[bytes, bytes]:
     """Return the update that a version makes, and the state after it."""
-    update = merge(state, base, new, client_id=client_id)
+    update = merge(state, base, new, client_id=client_id, max_entries=max_entries)
     return update, state if update == NO_CHANGE else open_log((state, update)).get_update()

@@ -8,10 +8,12 @@ from typing import Any
 from scaiflow_api.compiler.rules.shape import diagnostic
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.flows.errors import InvalidFlow
-from scaiflow_api.domains.sync.document import SERVER_KEYS, SharedFlow, open_log, read_flow
+from scaiflow_api.domains.sync.document import SERVER_KEYS, open_log, read_flow
+from scaiflow_api.domains.sync.draft.bounds import refused_as_too_large
 from scaiflow_api.domains.sync.draft.errors import DraftNotFound
 from scaiflow_api.domains.sync.draft.following import DraftFollower, LoadedDraft
 from scaiflow_api.flowgraph import Limits, Problem, parse_document
+from scaiflow_api.settings import Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ class Draft:
 class DraftReader:
     """Raises what loading a draft raises."""
 
-    def __init__(self, follower: DraftFollower, limits: Limits) -> None:
+    def __init__(self, follower: DraftFollower, bounds: Sync, limits: Limits) -> None:
         self._follower = follower
+        self._bounds = bounds
         self._limits = limits
 
     async def load(self, flow: Flow) -> LoadedDraft:
@@ -46,8 +49,8 @@ class DraftReader:
         return loaded
 
     async def read(self, flow: Flow, loaded: LoadedDraft) -> Draft:
-        """Return what a draft says. Raises FlowTooLarge where it is beyond a limit."""
-        return await asyncio.to_thread(_read, flow, loaded, self._limits)
+        """Return what a draft says. Raises FlowTooLarge and DraftTooLarge."""
+        return await asyncio.to_thread(_read, flow, loaded, self._bounds, self._limits)
 
     async def read_sound(self, flow: Flow) -> Draft:
         """Return the draft where it could be saved, else raise InvalidFlow. Raises what `load` and `read` raise."""
@@ -57,8 +60,10 @@ class DraftReader:
         return draft
 
 
-def _read(flow: Flow, loaded: LoadedDraft, limits: Limits) -> Draft:
-    shared: SharedFlow = read_flow(open_log(entry.update for entry in loaded.entries))
+def _read(flow: Flow, loaded: LoadedDraft, bounds: Sync, limits: Limits) -> Draft:
+    log = open_log(entry.update for entry in loaded.entries)
+    with refused_as_too_large():
+        shared = read_flow(log, max_entries=bounds.max_entries)
     document = shared.document | {key: getattr(flow, key) for key in SERVER_KEYS}
     found = parse_document(document, limits=limits)
     return Draft(
