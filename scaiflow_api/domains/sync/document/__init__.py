@@ -7,7 +7,8 @@ before anything reads it.
 
 from scaiflow_api.domains.sync.document.epochs import epoch_client_id
 from scaiflow_api.domains.sync.document.merging import NO_CHANGE, merge
-from scaiflow_api.domains.sync.document.reading import SharedFlow, TooMuch, open_log, read_flow, to_flow
+from scaiflow_api.domains.sync.document.reader import TooMuch
+from scaiflow_api.domains.sync.document.reading import SharedFlow, open_log, read_flow, to_flow
 from scaiflow_api.domains.sync.document.safety import is_safe
 from scaiflow_api.domains.sync.document.shape import SERVER_KEYS, count_entries
 from scaiflow_api.domains.sync.document.writing import seed

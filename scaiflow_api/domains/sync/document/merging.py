@@ -8,26 +8,25 @@ edit is nowhere else. Values are compared, not histories, so doing it again chan
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from pycrdt import Doc, Map, TransactionEvent
+from pycrdt import Doc, TransactionEvent
 
 from scaiflow_api.domains.sync.document.encoding import encode, encode_entry
-from scaiflow_api.domains.sync.document.places import first_places, places_between
-from scaiflow_api.domains.sync.document.reading import (
+from scaiflow_api.domains.sync.document.places import first_places
+from scaiflow_api.domains.sync.document.placing import Shared, insert_unnamed, is_map, place_named
+from scaiflow_api.domains.sync.document.reader import (
     Reader,
     TooMuch,
-    Whole,
     entries_in,
     place_of,
     places_in,
     shared_root,
 )
-from scaiflow_api.domains.sync.document.sequences import common_name, groups_after, pairs, unmoved
+from scaiflow_api.domains.sync.document.sequences import common_name, pairs, unmoved
 from scaiflow_api.domains.sync.document.shape import (
     ABSENT_MARK,
     DOCUMENT,
-    INDEX,
     JSON,
     LIST,
     MAX_DEPTH,
@@ -43,8 +42,6 @@ from scaiflow_api.flowgraph.changes import ABSENT, same
 
 NO_CHANGE: Final = b"\x00\x00"
 """The Yjs update that says nothing."""
-
-_Shared: TypeAlias = "Map[Any]"
 
 
 def merge(
@@ -84,7 +81,7 @@ def merge(
 
 
 def _objects(
-    base: Mapping[str, JSON], new: Mapping[str, JSON], tree: Mapping[str, Tree], target: _Shared, part: Part
+    base: Mapping[str, JSON], new: Mapping[str, JSON], tree: Mapping[str, Tree], target: Shared, part: Part
 ) -> None:
     for name in sorted(base.keys() | new.keys()):
         key = escaped(name)
@@ -93,7 +90,7 @@ def _objects(
         )
 
 
-def _value(base: JSON, new: JSON, tree: Tree, target: _Shared, key: str, part: Part) -> None:
+def _value(base: JSON, new: JSON, tree: Tree, target: Shared, key: str, part: Part) -> None:
     """Merge what stands under one key; ABSENT: nothing does."""
     if _equal(base, new) or _always_there(base, new, tree, target, key, part):
         return
@@ -108,9 +105,9 @@ def _value(base: JSON, new: JSON, tree: Tree, target: _Shared, key: str, part: P
         write(target, key, encode(new, part))
 
 
-def _inside(base: JSON, new: JSON, tree: Tree, target: _Shared, key: str, part: Part) -> bool:
+def _inside(base: JSON, new: JSON, tree: Tree, target: Shared, key: str, part: Part) -> bool:
     """Merge what is inside of a map, where all three are of one kind; tells whether they are."""
-    if not _is_map(tree):
+    if not is_map(tree):
         return False
     if tree.get(LIST) is True:
         base = [] if base is ABSENT else base
@@ -130,9 +127,9 @@ def _inside(base: JSON, new: JSON, tree: Tree, target: _Shared, key: str, part: 
     return fits
 
 
-def _always_there(base: JSON, new: JSON, tree: Tree, target: _Shared, key: str, part: Part) -> bool:
+def _always_there(base: JSON, new: JSON, tree: Tree, target: Shared, key: str, part: Part) -> bool:
     """Merge into a map that stays where its key comes or goes; tells whether it is one."""
-    if not part.always or not _is_map(tree) or LIST in tree:
+    if not part.always or not is_map(tree) or LIST in tree:
         return False
     empty: JSON = {} if part.name is None else []
     if not _inside(
@@ -146,7 +143,7 @@ def _always_there(base: JSON, new: JSON, tree: Tree, target: _Shared, key: str, 
     return True
 
 
-def _named(base: list[JSON], new: list[JSON], tree: Mapping[str, Tree], target: _Shared, part: Part) -> None:
+def _named(base: list[JSON], new: list[JSON], tree: Mapping[str, Tree], target: Shared, part: Part) -> None:
     """Merge a list whose entries have names."""
     assert part.name is not None
     before, after = ({escaped(item[part.name]): item for item in items} for items in (base, new))
@@ -165,66 +162,26 @@ def _named(base: list[JSON], new: list[JSON], tree: Mapping[str, Tree], target: 
     moved = (before.keys() & after.keys() & tree.keys()) - unmoved([*before], [*after])
     if [key for key in order if key in before] != [key for key in before if key in tree and key not in gone]:
         moved = set()  # somebody moved entries in the draft: its order stays
-    _place(after, frozenset(moved | added), order, tree, target, part)
+    place_named(after, frozenset(moved | added), order, tree, target, part)
 
 
 def _entry(
     base: Mapping[str, JSON] | None,
     new: Mapping[str, JSON],
     tree: Tree,
-    target: _Shared,
+    target: Shared,
     key: str,
     part: Part,
 ) -> None:
     """Merge an entry that the draft has."""
-    if _is_map(tree):
+    if is_map(tree):
         fields = [{key: item[key] for key in item if key != part.name} for item in (base or {}, new)]
         _objects(fields[0], fields[1], tree, target[key], part.entry)
     elif base is not None and not _equal(base, new) and _equal(Reader().entry(tree, key, part), base):
         write(target, key, encode_entry(new, part, place_of(tree) or first_places(1)[0]))
 
 
-def _place(
-    after: Mapping[str, Mapping[str, JSON]],
-    to_place: frozenset[str],
-    order: list[str],
-    tree: Mapping[str, Tree],
-    target: _Shared,
-    part: Part,
-) -> None:
-    """Give new and moved entries their places, behind the entry that they follow in `after`."""
-    if not to_place:
-        return
-    standing = [key for key in order if key not in to_place]
-    groups = groups_after([*after], dict.fromkeys(standing), to_place)
-    sequence = [
-        key for anchor in [None, *standing] for key in [anchor, *groups.get(anchor, [])] if key is not None
-    ]
-    if sequence == order:
-        return
-    places: dict[str, str] | None = {}
-    for anchor, following in zip([None, *standing], [*standing, None], strict=True):
-        group = groups.get(anchor)
-        if group and places is not None:
-            low = place_of(tree[anchor]) if anchor is not None else None
-            high = place_of(tree[following]) if following is not None else None
-            unknown = anchor is not None and low is None
-            found = None if unknown else places_between(low, high, len(group))
-            if found is None:
-                places = None
-            else:
-                places.update(zip(group, found, strict=True))
-    if places is None:
-        # No room where clients wrote places of their own, or two the same: all entries get new ones.
-        places = dict(zip(sequence, first_places(len(sequence)), strict=True))
-    for key, place in places.items():
-        if key not in tree:
-            write(target, key, encode_entry(after[key], part, place))
-        elif _is_map(tree[key]) and place_of(tree[key]) != place:
-            target[key][INDEX] = place
-
-
-def _unnamed(base: list[JSON], new: list[JSON], tree: Mapping[str, Tree], target: _Shared) -> None:
+def _unnamed(base: list[JSON], new: list[JSON], tree: Mapping[str, Tree], target: Shared) -> None:
     """Merge a list whose entries are known by their places alone."""
     places = places_in(tree)
     held = [Reader().json(tree[place], NOTHING_KNOWN) for place in places]
@@ -247,51 +204,11 @@ def _unnamed(base: list[JSON], new: list[JSON], tree: Mapping[str, Tree], target
             anchor = stands[at]
         elif at not in in_new.values() and not any(_is_same_entry(item, other, name) for other in others):
             insert.setdefault(anchor, []).append(at)
-    _insert(insert, [place for place in places if place in stays], new, tree, target)
+    insert_unnamed(insert, [place for place in places if place in stays], new, tree, target)
 
 
 def _is_same_entry(item: JSON, other: JSON, name: str | None) -> bool:
     return _equal(item, other) if name is None else bool(item[name] == other[name])
-
-
-def _insert(
-    insert: Mapping[str | None, list[int]],
-    standing: list[str],
-    new: list[JSON],
-    tree: Mapping[str, Tree],
-    target: _Shared,
-) -> None:
-    """Put entries of `new` behind the places that they follow."""
-    if not insert:
-        return
-    places: dict[int, str] | None = {}
-    for anchor, following in zip([None, *standing], [*standing, None], strict=True):
-        group = insert.get(anchor)
-        if group and places is not None:
-            found = places_between(anchor, following, len(group))
-            places = None if found is None else places | dict(zip(group, found, strict=True))
-    if places is not None:
-        for at, place in places.items():
-            write(target, place, encode(new[at]))
-        return
-    # No room where clients wrote places of their own: the list is written anew, as it is in the draft.
-    trees = []
-    for anchor in [None, *standing]:
-        trees += [] if anchor is None else [_live(target, anchor)]
-        trees += [encode(new[at]) for at in insert.get(anchor, ())]
-    for place in standing:
-        del target[place]
-    for place, item in zip(first_places(len(trees)), trees, strict=True):
-        write(target, place, item)
-
-
-def _live(target: _Shared, key: str) -> Tree:
-    """Return the tree of what stands under a key now, some of it already merged."""
-    return Reader().tree(target)[key]
-
-
-def _is_map(tree: Tree) -> bool:
-    return isinstance(tree, dict) and not isinstance(tree, Whole)
 
 
 def _equal(first: JSON, second: JSON) -> bool:

@@ -7,7 +7,7 @@ from pycrdt import Doc, Map
 
 from scaiflow_api.domains.sync.document.encoding import encode_object
 from scaiflow_api.domains.sync.document.epochs import epoch_client_id
-from scaiflow_api.domains.sync.document.reading import shared_root
+from scaiflow_api.domains.sync.document.reader import shared_root
 from scaiflow_api.domains.sync.document.shape import DOCUMENT, JSON, Tree, shared_part
 
 
