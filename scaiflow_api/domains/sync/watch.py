@@ -37,9 +37,11 @@ class Watch:
 
     async def look(self, rooms: Sequence[Room]) -> None:
         """Judge all peers, and have rooms read what is new."""
+        # Who comes while we ask was let in by something newer than our answers.
+        here = [(room, list(room.peers)) for room in rooms]
         now = self._clock.now().timestamp()
-        for room in rooms:
-            for peer in list(room.peers):
+        for _, peers in here:
+            for peer in peers:
                 if peer.admitted.expired(now):
                     peer.end(NOT_AUTHENTICATED)
         if not rooms:
@@ -50,14 +52,14 @@ class Watch:
             )
         people = {
             (peer.person.tenant_id, peer.person.user_id)
-            for room in rooms
-            for peer in room.peers
+            for _, peers in here
+            for peer in peers
             if peer.admitted.claims is not None
         }
         standings = await self._principals.find_all(people)
-        for room in rooms:
+        for room, peers in here:
             flow = flows.get((room.place.tenant_id, room.place.flow_id))
-            for peer in list(room.peers):
+            for peer in peers:
                 if _judge(peer, flow, standings):
                     room.ask(peer)
             if flow is not None and not flow.deleted:
