@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from api_sockets import NOT_ACCEPTED, opened
+from fastapi import FastAPI
 from people import People
 from pydantic import ValidationError
 
@@ -13,13 +15,20 @@ from scaiflow_api.settings import Api, Bootstrap, Environment, ScaiKey, Settings
 
 
 @pytest.fixture
-async def open_door(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     """An API that asks nobody for a token."""
     disabled = settings.model_copy(update={"scaikey": ScaiKey(auth_disabled=True)})
     async with open_resources(disabled) as resources:
-        transport = httpx.ASGITransport(create_app(disabled, resources))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8001/api/v1") as client:
-            yield client
+        app = create_app(disabled, resources)
+        yield app
+        await app.state.rooms.close()
+
+
+@pytest.fixture
+async def open_door(open_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(open_app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8001/api/v1") as client:
+        yield client
 
 
 async def test_with_authentication_disabled_everyone_is_one_developer(open_door: httpx.AsyncClient) -> None:
@@ -44,6 +53,31 @@ async def test_it_then_serves_only_requests_to_this_machine(open_door: httpx.Asy
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8001", "localhost", "[::1]", "[::1]:8001"])
 async def test_every_name_of_this_machine_is_good(open_door: httpx.AsyncClient, host: str) -> None:
     assert (await open_door.get("/me", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "code"),
+    [
+        ("localhost:8001", None, None),
+        ("127.0.0.1:8001", "http://localhost:5173", None),
+        ("127.0.0.1:8001", "https://scaiflow.scailabs.ai", None),
+        ("127.0.0.1:8001", "http://evil.example", NOT_ACCEPTED),
+        ("127.0.0.1:8001", "null", NOT_ACCEPTED),
+        ("evil.example", None, NOT_ACCEPTED),
+    ],
+)
+async def test_a_socket_then_opens_only_for_pages_of_this_machine_and_of_the_canvas(
+    open_app: FastAPI,
+    open_door: httpx.AsyncClient,
+    echo: dict[str, object],
+    host: str,
+    origin: str | None,
+    code: int | None,
+) -> None:
+    made = await open_door.post("/flows", json={"content": echo})
+    headers = {"host": host} | ({"origin": origin} if origin else {})
+
+    assert await opened(open_app, f"/api/v1/flows/{made.json()['id']}/sync", headers) == code
 
 
 @pytest.mark.parametrize(

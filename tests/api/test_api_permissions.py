@@ -4,7 +4,6 @@ A route has its rule from the code and its line in `CALLS` here: how to call it,
 through. A route without a line fails the test.
 """
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +14,7 @@ import respx
 from api_catalog_calls import publish
 from api_draft_calls import begin_draft
 from api_flow_calls import create, grant
+from api_sockets import opened
 from fastapi import FastAPI
 from mirror import mirror
 from people import People, Person
@@ -286,32 +286,6 @@ def closed_with(outcome: Outcome, who: Who) -> int | None:
     at_home = who.person is not None and who.person.tenant_id == "tnt_acme" and not who.deleted
     hidden = 4403 if at_home else 4404
     return {401: 4401, 403: 4403, 404: hidden}.get(outcome[0])
-
-
-async def opened(app: FastAPI, path: str, headers: dict[str, str]) -> int | None:
-    """Open a socket within this process; return the code that it is closed with, None if one is let in."""
-    sent: asyncio.Queue[Json] = asyncio.Queue()
-    to_send: asyncio.Queue[Json] = asyncio.Queue()
-    for message in (
-        {"type": "websocket.connect"},
-        {"type": "websocket.receive", "bytes": b"\x00\x00\x01\x00"},
-    ):
-        to_send.put_nowait(message)
-    scope = {
-        "type": "websocket",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        "subprotocols": [],
-    }
-    task = asyncio.create_task(app(scope, to_send.get, sent.put))
-    assert (await sent.get())["type"] == "websocket.accept"
-    answer = await sent.get()
-    to_send.put_nowait({"type": "websocket.disconnect", "code": 1000})
-    await task
-    code: int | None = answer.get("code")
-    return code
 
 
 async def scene(

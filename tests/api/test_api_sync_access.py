@@ -57,6 +57,16 @@ async def test_a_flow_that_one_may_not_see_is_closed_to_one(url: str, flow_id: s
     assert await code_of(url, "flow%00", f"?token={people.bob.token()}") == 4404
 
 
+async def test_a_refusal_is_in_the_audit_log(
+    url: str, api: httpx.AsyncClient, flow_id: str, people: People
+) -> None:
+    assert await code_of(url, flow_id, f"?token={people.erin.token()}") == 4403
+
+    rows = await api.get(f"/flows/{flow_id}/audit", headers=people.bob.headers)
+    denied = [row for row in rows.json()["events"] if row["action"] == "access.denied"]
+    assert [(row["actor_id"], row["details"]["method"]) for row in denied] == [("usr_erin", "WEBSOCKET")]
+
+
 async def test_a_token_may_come_in_any_of_three_ways(url: str, flow_id: str, people: People) -> None:
     token = people.bob.token()
     for query, options, chosen in (

@@ -1,6 +1,7 @@
 """One socket in a room: what waits to be sent to it, and what it may do."""
 
 import asyncio
+import time
 from collections import deque
 from typing import Protocol
 
@@ -34,6 +35,7 @@ class Peer:
         """Whether it has what the room has, and hears of every change."""
         self.closing: Closing | None = None
         self.ended = asyncio.Event()
+        self.sent_at = time.monotonic()
         self._outlet = outlet
         self._most_waiting = most_waiting
         self._counters = counters
@@ -68,6 +70,7 @@ class Peer:
                 frame, counted = self._frames.popleft()
                 await self._outlet.send_bytes(frame)
                 self._waiting -= counted
+                self.sent_at = time.monotonic()
                 self._counters.bytes_sent += len(frame)
             self._wanted.clear()
             await self._wanted.wait()

@@ -50,6 +50,9 @@ _MOST_AT_ONCE: Final = 256
 """Changes that are stored in one transaction."""
 _NOTHING: Final = b"\x00"
 """The state vector of an empty document."""
+_SILENCE_S: Final = 15.0
+_SIGN_OF_LIFE: Final = awareness_frame(awareness.written([]))
+"""y-websocket gives a connection up on which nothing came for 30 seconds; it does not see pings."""
 _VIEW_ONLY: Final = "You may only view this flow: your change was not taken."
 
 
@@ -181,8 +184,12 @@ class Room:
         self._attending.append(task)
 
     def tidy(self) -> None:
-        """Forget clients elsewhere that went silent, and the copy of the draft."""
-        self._tell_peers(self._who.forget_silent(time.monotonic()))
+        """Forget clients elsewhere that went silent, and the draft's copy; let no peer think that we are gone."""
+        now = time.monotonic()
+        self._tell_peers(self._who.forget_silent(now))
+        for peer in self.peers:
+            if peer.joined and now - peer.sent_at > _SILENCE_S:
+                peer.send(_SIGN_OF_LIFE)
         self.held.drop_copy()
 
     async def end(self, closing: Closing) -> None:
@@ -197,13 +204,12 @@ class Room:
         for peer in list(self.peers):
             peer.end(closing)
         self._announcements.unsubscribe(self.topic, self._hear)
-        if not self.failed:
-            try:
-                if self.held.unmerged > self._settings.merge_after // 10:
-                    await self.held.merge()
-                await self.held.forget()
-            except (AppError, DBAPIError, HelperLost, EpochOver) as failure:
-                log.warning("a draft was left as it is", flow_id=self.place.flow_id, failure=repr(failure))
+        try:
+            if not self.failed and self.held.unmerged > self._settings.merge_after // 10:
+                await self.held.merge()
+            await self.held.forget()
+        except (AppError, DBAPIError, HelperLost, EpochOver) as failure:
+            log.warning("a draft was left as it is", flow_id=self.place.flow_id, failure=repr(failure))
 
     # One thing after the other.
 

@@ -55,7 +55,6 @@ class Rooms:
         self._being_opened: dict[Place, asyncio.Task[Room]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.Task[None] | None = None
-        self._closed = False
 
     async def enter(self, flow: Flow, peer: Peer) -> Room:
         """Let a socket into the room of a flow. Raises TooManyPeers, and what opening the draft raises."""
@@ -75,7 +74,6 @@ class Rooms:
 
     async def close(self) -> None:
         """End all rooms, with what was taken stored."""
-        self._closed = True
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from scaiflow_api.db.leases import Leases, LeaseTaken
 from scaiflow_api.db.renewal import Held
-from scaiflow_api.domains.sync.keeper.helper import Helper, HelperLost
+from scaiflow_api.domains.sync.keeper.helper import Helper, HelperCrashed, HelperLost
 from scaiflow_api.domains.sync.room import Room, RoomOver
 from scaiflow_api.domains.sync.varints import Malformed
 from scaiflow_api.flowgraph import Limits
@@ -77,6 +77,8 @@ class Findings:
             update = await self._helper.ask(
                 "told", state, self._client_id, self._room.server_keys, self._limits
             )
+        except HelperCrashed:
+            raise  # over this very draft: another time it would do so again
         except BaseException:
             self._room.changes.set()  # they are still to be looked at
             raise
