@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.localgrid import checkpoint_table
@@ -38,7 +38,8 @@ class Desk:
         while True:
             try:
                 await self.expire()
-            except sqlite3.Error:
+            except Exception:
+                # Nobody waits for this task; the next round may fare better.
                 _log.exception("checkpoints could not expire")
             await asyncio.sleep(_LOOK_AGAIN_S)
 
@@ -50,30 +51,10 @@ class Desk:
         ):
             self.hand_over(checkpoint)
 
-    async def find(self, tenant_id: str, checkpoint_id: str) -> Checkpoint | None:
+    async def rows(self) -> Checkpoints:
+        """Return the checkpoints, as they are now."""
         await self.expire()
-        return await self._rows.find(tenant_id, checkpoint_id)
-
-    async def page(
-        self,
-        tenant_id: str,
-        *,
-        core_id: str | None,
-        execution_id: str | None,
-        statuses: Sequence[str],
-        after: int,
-        limit: int,
-    ) -> list[Checkpoint]:
-        """Return up to `limit` checkpoints of these statuses, oldest first."""
-        await self.expire()
-        return await self._rows.page(
-            tenant_id,
-            core_id=core_id,
-            execution_id=execution_id,
-            statuses=statuses,
-            after=after,
-            limit=limit,
-        )
+        return self._rows
 
     async def end(
         self, tenant_id: str, checkpoint_id: str, ending: Callable[[Checkpoint], Ending]
@@ -82,14 +63,19 @@ class Desk:
 
         Raises NotPending. Of several callers at the same time one ends it.
         """
-        ended = await self._change(
-            tenant_id,
-            checkpoint_id,
-            lambda connection, found: checkpoint_table.end(connection, found, ending(found)),
-        )
-        if ended is not None:
-            self.hand_over(ended)
-        return ended
+
+        async def end_and_hand_over() -> Checkpoint | None:
+            ended = await self._change(
+                tenant_id,
+                checkpoint_id,
+                lambda connection, found: checkpoint_table.end(connection, found, ending(found)),
+            )
+            if ended is not None:
+                self.hand_over(ended)
+            return ended
+
+        # A caller that goes away in between must not leave a run behind that nobody wakes.
+        return await asyncio.shield(end_and_hand_over())
 
     async def reassign(self, tenant_id: str, checkpoint_id: str, assignee: str) -> Checkpoint | None:
         """Ask somebody else; None: there is no such checkpoint. Raises NotPending."""

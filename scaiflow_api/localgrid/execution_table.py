@@ -109,6 +109,10 @@ def keep_steps(connection: sqlite3.Connection, execution_id: str, steps: Mapping
     )
 
 
+def forget_step(connection: sqlite3.Connection, execution_id: str, place: str) -> None:
+    connection.execute("DELETE FROM run_steps WHERE execution_id = ? AND place = ?", (execution_id, place))
+
+
 def keep_lanes(connection: sqlite3.Connection, execution_id: str, events: Mapping[str, int]) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO run_lanes VALUES (?, ?, ?)",

@@ -87,7 +87,7 @@ class Journal:
 
     def emit(self, lane: str, number: int, event: RuntimeEvent) -> None:
         """Take an event. It is written with all that waits when the store is free."""
-        if number < self._past.events.get(lane, 0):
+        if self._is_closed or number < self._past.events.get(lane, 0):
             return
         self._waiting.events.append(self._event(event))
         self._waiting.told[lane] = number + 1
@@ -112,15 +112,19 @@ class Journal:
         if place in self._past.steps:
             return _came_of(self._past.steps[place])
         self._keep(place, None)
+        has_begun = False
         try:
             await self.settle()
             self.check_open()
+            has_begun = True
             value = await work()
             outcome = _written({"value": value})
         except BlockFailed as failure:
             self._keep(place, _failed(failure))
             raise
         except asyncio.CancelledError:
+            if self._is_closed and not has_begun:
+                self._forget(place)
             self._keep(place, _written({"cut": True}))
             raise
         self._keep(place, outcome)
@@ -141,8 +145,9 @@ class Journal:
 
     def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Have something written, behind all events taken so far."""
-        self._waiting.work.append(work)
-        self._write_soon()
+        if not self._is_closed:
+            self._waiting.work.append(work)
+            self._write_soon()
 
     # The end
 
@@ -174,13 +179,19 @@ class Journal:
     # Writing
 
     def _keep(self, place: str, outcome: str | None) -> None:
-        self._waiting.steps[place] = outcome
+        if not self._is_closed:
+            self._waiting.steps[place] = outcome
+            self._write_soon()
+
+    def _forget(self, place: str) -> None:
+        """Take back that a step was begun, which is true even though the journal is closed."""
+        self._waiting.work.append(
+            partial(execution_table.forget_step, execution_id=self.execution_id, place=place)
+        )
         self._write_soon()
 
     def _write_soon(self) -> None:
-        if self._is_closed:
-            self._waiting = _Batch()
-        elif self._writer is None or self._writer.done():
+        if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_waiting())
 
     async def _write_waiting(self) -> None:

@@ -52,7 +52,6 @@ class LiveRun:
         self._left_s: float | None = None
         self._reason: RunFailed | None = None
         self._changed = asyncio.Event()
-        self._is_closed = False
 
     @property
     def id(self) -> str:
@@ -102,8 +101,7 @@ class LiveRun:
             with self._waiting_for(checkpoint.id):
                 return await future
         except asyncio.CancelledError:
-            if not self._is_closed:
-                self._withdraw(checkpoint.id)
+            self._withdraw(checkpoint.id)
             raise
 
     def answer(self, place: str, answer: Answer) -> None:
@@ -149,8 +147,7 @@ class LiveRun:
         try:
             await self.journal.settle()
         except asyncio.CancelledError:
-            if not self._is_closed:
-                self._withdraw(checkpoint.id)
+            self._withdraw(checkpoint.id)
             raise
         return checkpoint
 
@@ -205,7 +202,6 @@ class LiveRun:
 
     def close(self) -> None:
         """Stop with the process, to be taken up again by the next one."""
-        self._is_closed = True
         self.journal.close()
         if self.task is not None:
             self.task.cancel()

@@ -31,7 +31,10 @@ def withdraw(connection: sqlite3.Connection, checkpoint: Checkpoint, now: float)
     """Let the request of a checkpoint that has ended expire, unless somebody works on it."""
     message_id = checkpoint.details["context"].get("message_id")
     if message_id is not None:
-        connection.execute("UPDATE queue_messages SET expires_at = ? WHERE id = ?", (now, message_id))
+        connection.execute(
+            "UPDATE queue_messages SET expires_at = ? WHERE id = ? AND state IN ('pending', 'claimed')",
+            (now, message_id),
+        )
 
 
 def _publish(connection: sqlite3.Connection, checkpoint: Checkpoint, now: float) -> str:

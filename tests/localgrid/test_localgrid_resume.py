@@ -104,11 +104,16 @@ AROUND = {
 
 
 class Echo(ScriptedModels):
-    """Answers with the number of the call, and takes its time."""
+    """Answers with the number of the call; at once, so that no stop of the grid can cut it off, or with a pause."""
+
+    def __init__(self, *, pauses: bool) -> None:
+        super().__init__()
+        self.pauses = pauses
 
     async def complete(self, choice: Any, request: Any) -> Any:
         self.requests.append(request)
-        await asyncio.sleep(0)
+        if self.pauses:
+            await asyncio.sleep(0)
         return f"{request.goal}, asked {sum(r.goal == request.goal for r in self.requests)}"
 
 
@@ -126,7 +131,7 @@ async def played(
         asked.append(checkpoint.id)
         await bench.resolve(checkpoint, {"decision": len(asked)})
         if restarting and len(asked) % 2:
-            await bench.restart()
+            await bench.restart()  # before the lane that waited had its turn
         execution = await bench.state(execution.id)
     return execution, asked
 
@@ -135,7 +140,7 @@ async def played(
 async def test_a_run_goes_on_wherever_it_waited(around: str, tmp_path: Path) -> None:
     outcomes, traces = [], []
     for restarting in (False, True):
-        models = Echo()
+        models = Echo(pauses=not restarting)
         async with bench_at(tmp_path / f"{restarting}.db", models=models) as bench:
             execution, asked = await played(bench, AROUND[around], restarting=restarting)
             outcomes.append((execution.output, sorted(request.goal for request in models.requests)))
@@ -205,8 +210,9 @@ async def test_a_run_is_not_suspended_while_a_branch_goes_on(tmp_path: Path) -> 
     body = together([waits("node_a")], [asks("node_b")], merge_order=("node_a", "node_b"))
     async with bench_at(tmp_path / "grid.db", models=gate, limits={"invoke_wait_s": 0.02}) as bench:
         execution = await bench.invoke(await bench.core(a_module(body, LAST)))
-        (checkpoint,) = await bench.pending()
-        await bench.resolve(checkpoint)
+        while not (pending := await bench.pending()):
+            pass
+        await bench.resolve(pending[0])
         gate.open.set()
         ended = await bench.state(execution.id)
 
@@ -238,6 +244,22 @@ async def test_a_branch_that_fails_takes_the_questions_beside_it_back(bench: Ben
 
 
 # Stops
+
+
+async def test_a_caller_that_goes_away_leaves_no_run_behind(bench: Bench) -> None:
+    execution = await bench.invoke(await bench.core(a_module(waits(), LAST)))
+    (checkpoint,) = await bench.pending()
+    for turns in range(6):
+        caller = asyncio.create_task(bench.resolve(checkpoint))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait({caller})
+    while (await bench.rows())[0].status == "pending":
+        pass
+    ended = await bench.state(execution.id)
+
+    assert ended.status == "COMPLETED"
 
 
 async def test_what_was_under_way_at_a_stop_is_not_done_again(tmp_path: Path) -> None:
@@ -402,6 +424,7 @@ async def test_a_run_is_cancelled_in_the_middle_of_its_work(tmp_path: Path) -> N
     gate = Gate()
     async with bench_at(tmp_path / "grid.db", models=gate, limits={"invoke_wait_s": 0.02}) as bench:
         execution = await bench.invoke(await bench.core(a_module(tries(asks("node_a")), LAST)))
+        await gate.called.wait()
         ended = await bench.runs.cancel(execution.id)
         again = await bench.runs.cancel(execution.id)
         trace = await bench.trace(execution.id)
@@ -415,12 +438,8 @@ async def test_a_run_is_cancelled_in_the_middle_of_its_work(tmp_path: Path) -> N
 async def test_cancelling_a_run_cancels_what_it_waits_for(bench: Bench) -> None:
     execution = await calling(bench)
     ended = await bench.runs.cancel(execution.id)
-    (row,) = await bench.rows()
-    for _ in range(100):
-        await asyncio.sleep(0)
-        (row,) = await bench.rows()
-        if row.status != "pending":
-            break
+    while (row := (await bench.rows())[0]).status == "pending":
+        pass
 
     assert ended is not None
     assert (ended.error or {})["code"] == "CANCELLED"

@@ -61,7 +61,7 @@ async def list_checkpoints(
     """Page through the tenant's checkpoints, oldest first; `status` may name several, with commas between."""
     if core_id is not None:
         await get_core(grid, caller, core_id)
-    found = await grid.desk.page(
+    found = await (await grid.desk.rows()).page(
         caller.tenant.id,
         core_id=core_id,
         execution_id=execution_id,
@@ -131,7 +131,7 @@ async def reassign_checkpoint(
 
 async def _get(grid: Grid, caller: Principal, checkpoint_id: str) -> Checkpoint:
     """Return a checkpoint of the caller's tenant. Raises GridError 404."""
-    found = await grid.desk.find(caller.tenant.id, checkpoint_id)
+    found = await (await grid.desk.rows()).find(caller.tenant.id, checkpoint_id)
     if found is None:
         raise _not_found(checkpoint_id)
     return found

@@ -1,5 +1,6 @@
 """ScaiQueue: claims over HTTP, and what ends them."""
 
+import asyncio
 import sqlite3
 from typing import Annotated, Any
 
@@ -81,9 +82,14 @@ async def complete_message(
         except ValueError as error:
             raise invalid(str(error), "result") from None
 
-    message, checkpoint = await in_scope(grid, caller, scope_id, complete)
-    if checkpoint is not None:
-        grid.desk.hand_over(checkpoint)
+    async def complete_and_hand_over() -> Message:
+        message, checkpoint = await in_scope(grid, caller, scope_id, complete)
+        if checkpoint is not None:
+            grid.desk.hand_over(checkpoint)
+        return message
+
+    # A caller that goes away in between must not leave a run behind that nobody wakes.
+    message = await asyncio.shield(complete_and_hand_over())
     return ok(request, message.as_dict())
 
 
