@@ -6,7 +6,7 @@ before anything reads it.
 """
 
 from scaiflow_api.domains.sync.document.epochs import epoch_client_id
-from scaiflow_api.domains.sync.document.merging import NO_CHANGE, merge
+from scaiflow_api.domains.sync.document.merging import NO_CHANGE, merge, merge_into
 from scaiflow_api.domains.sync.document.reader import TooMuch
 from scaiflow_api.domains.sync.document.reading import SharedFlow, open_log, read_flow, to_flow
 from scaiflow_api.domains.sync.document.safety import is_safe
@@ -22,6 +22,7 @@ __all__ = [
     "epoch_client_id",
     "is_safe",
     "merge",
+    "merge_into",
     "open_log",
     "read_flow",
     "seed",

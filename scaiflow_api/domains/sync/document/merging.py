@@ -23,6 +23,7 @@ from scaiflow_api.domains.sync.document.reader import (
     places_in,
     shared_root,
 )
+from scaiflow_api.domains.sync.document.reading import open_log
 from scaiflow_api.domains.sync.document.sequences import common_name, pairs, unmoved
 from scaiflow_api.domains.sync.document.shape import (
     ABSENT_MARK,
@@ -44,24 +45,22 @@ NO_CHANGE: Final = b"\x00\x00"
 """The Yjs update that says nothing."""
 
 
-def merge(
-    state: bytes,
-    base: Mapping[str, JSON],
-    new: Mapping[str, JSON],
-    *,
-    client_id: int,
-    max_entries: int = sys.maxsize,
-) -> bytes:
-    """Return the update that brings the changes from `base` to `new` into the draft of `state`; NO_CHANGE if none.
+def merge(state: bytes, base: Mapping[str, JSON], new: Mapping[str, JSON], *, client_id: int) -> bytes:
+    """Return what `merge_into` returns for the draft of a state, written under `client_id`."""
+    return merge_into(open_log((state,), client_id=client_id), base, new)
 
-    `client_id` is that of the draft's epoch (`epoch_client_id`): all that the server writes comes from it, so the
-    caller must add the update to the very state that it was made of, or drop it (compare-and-set), and nobody else
-    may write under that id. The same three arguments give the same bytes.
+
+def merge_into(
+    doc: "Doc[Any]", base: Mapping[str, JSON], new: Mapping[str, JSON], *, max_entries: int = sys.maxsize
+) -> bytes:
+    """Bring the changes from `base` to `new` into a draft; return them as an update, NO_CHANGE if there are none.
+
+    The document's client id is that of the draft's epoch (`epoch_client_id`): all that the server writes comes from
+    it, so the caller must add the update to the very log that the document was made of, or drop it
+    (compare-and-set), and nobody else may write under that id. Of equal arguments the update has equal bytes.
     Raises TooMuch where the draft has more than `max_entries`, or is nested more deeply than any flow: it cannot be
     saved either, until somebody takes that away.
     """
-    doc: Doc[Any] = Doc(client_id=client_id)
-    doc.apply_update(state)
     root = shared_root(doc)
     reader = Reader(max_entries)
     tree = reader.tree(root)

@@ -24,9 +24,12 @@ class SharedFlow:
     problems: list[Problem]
 
 
-def open_log(updates: Iterable[bytes]) -> "Doc[Any]":
-    """Return the document that a log of updates makes. What cannot be read, or not safely, is left out."""
-    doc: Doc[Any] = Doc()
+def open_log(updates: Iterable[bytes], *, client_id: int | None = None) -> "Doc[Any]":
+    """Return the document that a log of updates makes, to be written under a client id.
+
+    What cannot be read, or not safely, is left out.
+    """
+    doc: Doc[Any] = Doc(client_id=client_id)
     good: list[bytes] = []
     for update in updates:
         if not is_safe(update):
@@ -36,7 +39,7 @@ def open_log(updates: Iterable[bytes]) -> "Doc[Any]":
         except ValueError:
             continue
         except RuntimeError:
-            doc = open_log(good)  # half of it may be in
+            doc = open_log(good, client_id=client_id)  # half of it may be in
             continue
         good.append(update)
     return doc

@@ -6,10 +6,10 @@ the same moment one adds its update; the others' compare-and-set fails, and what
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+import orjson
 import structlog
 from sqlalchemy.exc import DBAPIError
 
@@ -18,7 +18,7 @@ from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.sync.document import NO_CHANGE, epoch_client_id, merge, open_log
+from scaiflow_api.domains.sync.document import NO_CHANGE, epoch_client_id, merge_into, open_log
 from scaiflow_api.domains.sync.draft.bounds import refused_as_too_large, require_few_entries
 from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftTooLarge
 from scaiflow_api.kit.clock import Clock
@@ -89,26 +89,10 @@ class DraftFollower:
 
     async def catch_up(self, row: SyncDocument, entries: list[Entry], flow: Flow) -> None:
         """Add to the draft what the versions after its `applied_version` changed, unless somebody else just did."""
-        steps = await self._steps(row.applied_version, flow)
-        client_id = epoch_client_id(row.epoch)
-        state = await asyncio.to_thread(_state_of, entries)
-        base = await self._flows.document(flow, row.applied_version)
-        updates = []
-        for version in steps:
-            new = await self._flows.document(flow, version)
-            try:
-                await asyncio.to_thread(require_few_entries, new, self._bounds)
-            except DraftTooLarge:
-                if version == flow.version:
-                    raise
-                continue  # what came after it is compared with what was before it
-            with refused_as_too_large():
-                update, state = await asyncio.to_thread(
-                    _merged, state, base, new, client_id, self._bounds.max_entries
-                )
-            base = new
-            if update != NO_CHANGE:
-                updates.append(update)
+        steps = [row.applied_version, *await self._steps(row.applied_version, flow)]
+        texts = [await self._flows.text(flow, version) for version in steps]
+        with refused_as_too_large():
+            updates = await asyncio.to_thread(_merged, row.epoch, entries, texts, self._bounds)
         versions = (row.applied_version, flow.version)
         async with self._db.write() as session:
             last = await Drafts(session).append(row, updates, now=self._clock.now(), versions=versions)
@@ -127,13 +111,19 @@ def _is_behind(row: SyncDocument, flow: Flow) -> bool:
     return Version.of(row.applied_version) < Version.of(flow.version)
 
 
-def _state_of(entries: list[Entry]) -> bytes:
-    return open_log(entry.update for entry in entries).get_update()
-
-
-def _merged(
-    state: bytes, base: Mapping[str, Any], new: Mapping[str, Any], client_id: int, max_entries: int
-) -> tuple[bytes, bytes]:
-    """Return the update that a version makes, and the state after it."""
-    update = merge(state, base, new, client_id=client_id, max_entries=max_entries)
-    return update, state if update == NO_CHANGE else open_log((state, update)).get_update()
+def _merged(epoch: str, entries: list[Entry], texts: list[bytes], bounds: Sync) -> list[bytes]:
+    """Return the updates that bring versions into a draft, one after the other; the first is in it already."""
+    doc = open_log((entry.update for entry in entries), client_id=epoch_client_id(epoch))
+    base = orjson.loads(texts[0])
+    updates = []
+    for number, text in enumerate(texts[1:], start=2):
+        new = orjson.loads(text)
+        try:
+            require_few_entries(new, bounds)
+        except DraftTooLarge:
+            if number == len(texts):
+                raise
+            continue  # what comes after it is compared with what was before it
+        updates.append(merge_into(doc, base, new, max_entries=bounds.max_entries))
+        base = new
+    return [update for update in updates if update != NO_CHANGE]
