@@ -61,15 +61,25 @@ class Held:
         """Return what a state vector lacks, and our own; None: it tells of another epoch. Raises Malformed."""
         if self._foreign(clients_of(vector)):
             return None
+        self._settle()
         return self._with_waiting(self.doc.get_update(vector)), self.doc.get_state()
 
     def whole(self) -> tuple[bytes, bytes]:
         """Return all of it as one update, with what still waits, and the state vector."""
+        self._settle()
         return self._with_waiting(self.doc.get_update(_NO_STATE)), self.doc.get_state()
 
-    def _with_waiting(self, update: bytes) -> bytes:
+    def _settle(self) -> None:
+        """Take in what waited for something that came since: the library does not always see that it may."""
+        if not self.waiting:
+            return
+        merged = merge_updates(self.doc.get_update(_NO_STATE), *self.waiting)
+        self.doc = Doc()
+        self.doc.apply_update(merged)
         state = self.doc.get_state()
-        self.waiting = [waiting for waiting in self.waiting if _lacking(waiting, state)]
+        self.waiting = [get_update(merged, state)] if _lacking(merged, state) else []
+
+    def _with_waiting(self, update: bytes) -> bytes:
         return merge_updates(update, *self.waiting) if self.waiting else update
 
     def _judged(self, update: bytes) -> str:
