@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format test-services fuzz fuzz-guided bench openapi docs golden lock migration clean
+.PHONY: help run test lint format test-services fuzz fuzz-guided bench bench-coediting openapi docs golden lock migration clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -43,13 +43,17 @@ fuzz-guided: $(VENV)/.fuzz ## Look for inputs that break the compiler, led by co
 	@mkdir -p .fuzz/corpus
 	cd tests && ../$(BIN)/python -m compiler.fuzz_compiler ../.fuzz/corpus -max_total_time=$(or $(seconds),600)
 
-bench: $(VENV)/.dev ## Measure, as ratios to a peer or a floor in the same run
+bench: $(VENV)/.bench ## Measure, as ratios to a peer or a floor in the same run
 	$(BIN)/python -m benchmarks.compiler
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.directory
 	$(BIN)/python -m benchmarks.tokens
 	$(BIN)/python -m benchmarks.testruns
 	$(BIN)/python -m benchmarks.proxies
+	$(BIN)/python -m benchmarks.coediting
+
+bench-coediting: $(VENV)/.bench ## Compare editing together with other servers, which npm fetches
+	$(BIN)/python -m benchmarks.coediting
 
 openapi: $(VENV)/.run ## Print the OpenAPI document
 	@$(BIN)/scaiflow openapi
@@ -64,6 +68,7 @@ lock: $(VENV)/.dev ## Pin what requirements*.in ask for, with hashes and without
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-dev.in -c requirements.txt -o requirements-dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-fuzz.in -o requirements-fuzz.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements-bench.in -o requirements-bench.txt
 
 migration: $(VENV)/.dev ## Write a migration: make migration m="what changes"
 	$(BIN)/python -c 'import sys; from scaiflow_api.db.schema import new_revision, upgrade; url = "sqlite+aiosqlite:///./.scaiflow/migration.db"; upgrade(url); new_revision(url, sys.argv[1])' "$(m)"
@@ -90,6 +95,11 @@ $(VENV)/.run: $(VENV)/.made requirements.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@echo "Installing what the tests need (once)…"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev requirements-bench.txt
+	@echo "Installing what only the benchmarks need (once)…"
+	@$(PIP) install --require-hashes -r requirements-bench.txt
 	@touch $@
 
 $(VENV)/.fuzz: $(VENV)/.dev requirements-fuzz.txt

@@ -32,12 +32,15 @@ def environment(chosen: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def running(
-    command: list[str], url: str, **environment: str
+    command: list[str], url: str, *, program: str = sys.executable, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """Start a process and wait until `url` answers; yield it and the seconds that took."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *command], env={**os.environ, **environment}, stderr=subprocess.DEVNULL
+        [program, *command],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         while True:

@@ -1,0 +1,1 @@
+"""Editing together, compared with what others use for it."""
