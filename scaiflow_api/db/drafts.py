@@ -9,9 +9,10 @@ of it, since an update may be applied twice.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import Final, cast
 
-from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy import CursorResult, Table, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.db.models.draft import SyncDocument, SyncUpdate
@@ -110,19 +111,21 @@ class Drafts:
         None, and nothing changed, when the epoch is over; and, where `versions` (from, to) asks that
         `applied_version` advances with them, when it is not `from` any more.
         """
-        values: dict[str, object] = {
-            "last_seq": SyncDocument.last_seq + len(updates),
-            "size": SyncDocument.size + sum(map(len, updates)),
-            "updated_at": now,
+        values = {
+            "flow": draft.flow_id,
+            "tenant": draft.tenant_id,
+            "of_epoch": draft.epoch,
+            "entries": len(updates),
+            "bytes": sum(map(len, updates)),
+            "now": now,
         }
-        same = []
         if versions is not None:
-            same, values["applied_version"] = [SyncDocument.applied_version == versions[0]], versions[1]
-        if not await self._change(draft, *same, **values):
+            values["before"], values["after"] = versions
+        changed = await self._session.execute(_appending(advances=versions is not None), values)
+        assert isinstance(changed, CursorResult)
+        if changed.rowcount != 1:
             return None
-        last = await self._session.scalar(
-            select(SyncDocument.last_seq).where(SyncDocument.flow_id == draft.flow_id)
-        )
+        last: int | None = await self._session.scalar(_LAST_SEQ, {"flow": draft.flow_id})
         assert last is not None, "its row was just changed"
         await self._write(draft.flow_id, draft.epoch, last - len(updates) + 1, updates)
         return last
@@ -167,7 +170,38 @@ class Drafts:
             for part, data in enumerate(_parts(written))
         ]
         if rows:
-            await self._session.execute(insert(SyncUpdate), rows)
+            await self._session.execute(_ENTRY, rows)
+
+
+# What is asked for each change of somebody who edits: to build the statements takes longer than to execute them.
+
+_DRAFTS: Final = cast("Table", SyncDocument.__table__)
+_DRAFT: Final = _DRAFTS.c
+_LAST_SEQ: Final = select(_DRAFT.last_seq).where(_DRAFT.flow_id == bindparam("flow"))
+_ENTRY: Final = insert(cast("Table", SyncUpdate.__table__))
+
+
+@cache
+def _appending(*, advances: bool) -> Update:
+    """Count entries in the row of a draft; with `advances` also a version, unless it is not at the one before."""
+    counted = (
+        update(_DRAFTS)
+        .where(
+            _DRAFT.flow_id == bindparam("flow"),
+            _DRAFT.tenant_id == bindparam("tenant"),
+            _DRAFT.epoch == bindparam("of_epoch"),
+        )
+        .values(
+            last_seq=_DRAFT.last_seq + bindparam("entries", type_=_DRAFT.last_seq.type),
+            size=_DRAFT.size + bindparam("bytes", type_=_DRAFT.size.type),
+            updated_at=bindparam("now"),
+        )
+    )
+    if not advances:
+        return counted
+    return counted.where(_DRAFT.applied_version == bindparam("before")).values(
+        applied_version=bindparam("after")
+    )
 
 
 def _parts(written: bytes) -> list[bytes]:
