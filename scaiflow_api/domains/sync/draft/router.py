@@ -61,7 +61,7 @@ async def read_draft(
     body = {
         "flow_id": flow.id,
         "epoch": draft.epoch,
-        "base_version": flow.version,
+        "base_version": loaded.row.applied_version,
         "updated_at": draft.updated_at,
         "content": draft.document,
         "diff": diff,
