@@ -32,7 +32,7 @@ from scaiflow_api.domains.runs.stream_router import router as event_stream
 from scaiflow_api.domains.schema.router import router as schema
 from scaiflow_api.domains.session.router import public as sign_in
 from scaiflow_api.domains.session.router import router as session
-from scaiflow_api.domains.sync.draft.deps import draft_follower
+from scaiflow_api.domains.sync.draft.reading import DraftReader
 from scaiflow_api.domains.sync.draft.router import router as drafts
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.domains.sync.router import router as sync
@@ -167,5 +167,7 @@ def _equip(app: FastAPI, resources: Resources) -> None:
     app.state.resources = resources
     app.state.authenticator = Authenticator(resources)
     app.state.denials = Denials(resources)
-    app.state.rooms = Rooms(resources)
-    app.state.after_save = draft_follower(resources).follow
+    rooms = Rooms(resources)
+    app.state.rooms = rooms
+    app.state.drafts = DraftReader(rooms.follower, rooms.conversions, resources.limits)
+    app.state.after_save = rooms.follower.follow

@@ -9,13 +9,12 @@ import pytest
 from api_audit_calls import log_of
 from api_draft_calls import Canvas, begin_draft
 from api_flow_calls import Json, create, grant, numbers, refused
+from api_sync_crash import CRASHING, SEED
 from fastapi import FastAPI
 from people import People
 from pycrdt import Map
 
 from scaiflow_api.domains.flows.repository import FlowRepository
-from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.sync.draft.following import DraftFollower
 from scaiflow_api.domains.sync.draft.reading import Draft, DraftReader
 from scaiflow_api.live.draft_news import topic_of
 from scaiflow_api.resources import Resources
@@ -177,6 +176,25 @@ class TestReading:
         await canvas.push()
         assert labels((await get())["content"])[1] == "Saved"
 
+    async def test_what_nobody_survives_reading_is_survived_and_can_be_discarded(
+        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+    ) -> None:
+        for update in (SEED, *CRASHING):
+            await canvas.write(update)
+        path, headers = f"/flows/{flow}/draft", people.bob.headers
+
+        answers = [
+            await api.get(path, headers=headers),
+            await api.post(f"{path}/save", headers=headers),
+            await api.get(f"/flows/{flow}/diff?from=draft", headers=headers),
+        ]
+        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        discarded = await api.post(f"{path}/discard", headers=headers)
+
+        assert [refused(answer) for answer in answers] == [(409, "draft_unreadable")] * 3
+        assert discarded.json()["base_version"] == "1.0.1"
+        assert (await api.get(path, headers=headers)).json()["diff"]["equal"]
+
     async def test_it_is_a_side_of_a_comparison(
         self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
     ) -> None:
@@ -311,6 +329,7 @@ class TestOtherSaves:
 
     async def test_who_read_the_flow_before_a_save_does_not_undo_it_in_the_draft(
         self,
+        app: FastAPI,
         api: httpx.AsyncClient,
         people: People,
         resources: Resources,
@@ -318,16 +337,12 @@ class TestOtherSaves:
         flow: str,
         echo: Json,
     ) -> None:
-        flows = FlowService(resources.db, resources.versions)
         async with resources.db.read() as session:
             stale = await FlowRepository(session).find(flow, "tnt_acme")
         assert stale is not None
         await put(api, people, flow, relabelled(echo, 1, "Saved"))
 
-        follower = DraftFollower(
-            resources.db, flows, resources.settings.sync, resources.clock, resources.announcements
-        )
-        await follower.load(stale)
+        await app.state.rooms.follower.load(stale)
 
         assert ((await canvas.row()).applied_version, len(await canvas.log())) == ("1.0.1", 2)
 

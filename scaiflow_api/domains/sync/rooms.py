@@ -12,6 +12,7 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.closing import TRY_AGAIN
 from scaiflow_api.domains.sync.counters import SyncCounters
 from scaiflow_api.domains.sync.document import epoch_client_id
+from scaiflow_api.domains.sync.draft.conversions import Conversions
 from scaiflow_api.domains.sync.draft.following import DraftFollower
 from scaiflow_api.domains.sync.findings.loop import Findings
 from scaiflow_api.domains.sync.held_draft import HeldDraft
@@ -42,10 +43,11 @@ class Rooms:
         self._announcements = resources.announcements
         self._log = DraftLog(resources.db, resources.clock)
         flows = FlowService(resources.db, resources.versions)
-        follower = DraftFollower(
-            resources.db, flows, self._settings, resources.clock, resources.announcements
+        self.conversions = Conversions(self._settings)
+        self.follower = DraftFollower(
+            resources.db, flows, self.conversions, resources.clock, resources.announcements
         )
-        self._opening = Opening(flows, self._log, follower, self._settings)
+        self._opening = Opening(flows, self._log, self.follower, self._settings)
         self._watch = Watch(resources, self._opening)
         self._keeper = Keeper()
         self._validator = Helper("scaiflow_api.domains.sync.findings")
@@ -82,7 +84,7 @@ class Rooms:
         for room in list(self._rooms.values()):
             self._leave(room)
         await asyncio.gather(*self._ending)
-        await asyncio.gather(self._keeper.close(), self._validator.close())
+        await asyncio.gather(self._keeper.close(), self._validator.close(), self.conversions.close())
 
     async def _opened(self, place: Place, flow: Flow) -> Room:
         task = self._being_opened.get(place)

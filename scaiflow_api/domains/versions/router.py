@@ -21,8 +21,13 @@ from scaiflow_api.domains.flows.errors import (
 )
 from scaiflow_api.domains.flows.schemas import FlowDetail, FlowUpdate
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.sync.draft.deps import draft_reader
-from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound, DraftTooLarge
+from scaiflow_api.domains.sync.draft.deps import DraftReaderDep
+from scaiflow_api.domains.sync.draft.errors import (
+    DraftContention,
+    DraftNotFound,
+    DraftTooLarge,
+    DraftUnreadable,
+)
 from scaiflow_api.domains.versions.errors import NotDeployed
 from scaiflow_api.domains.versions.schemas import Drift, FlowDifference, FlowVersionItem, RestoreVersion
 from scaiflow_api.domains.versions.service import CURRENT, CompareVersions
@@ -38,9 +43,9 @@ router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
 _SIDE = "a version, `current`, `deployed` or `draft`"
 
 
-async def compare_versions(resources: ResourcesDep) -> CompareVersions:
+async def compare_versions(resources: ResourcesDep, drafts: DraftReaderDep) -> CompareVersions:
     flows = FlowService(resources.db, resources.versions)
-    return CompareVersions(flows, Deployments(resources.db), draft_reader(resources), resources.limits)
+    return CompareVersions(flows, Deployments(resources.db), drafts, resources.limits)
 
 
 CompareVersionsDep = Annotated[CompareVersions, Depends(compare_versions)]
@@ -126,6 +131,7 @@ async def restore_version(
         DraftNotFound,
         DraftContention,
         DraftTooLarge,
+        DraftUnreadable,
         InvalidFlow,
         FlowTooLarge,
         StoreUnavailable,

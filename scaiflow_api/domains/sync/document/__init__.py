@@ -1,8 +1,8 @@
 """The shared document of a draft: made of a version, read as a flow, and told what other versions changed.
 
 Pure: bytes and values in, bytes and values out. All of it can take a second for a large flow: call it off the loop.
-The library dies of what is nested too deeply, and so does the process: what a client sends must pass `is_safe`
-before anything reads it.
+The library dies of what is nested too deeply, and of some updates that somebody made up, and so does the process:
+what a client sends must pass `is_safe` before anything reads it, and only helper processes read it.
 """
 
 from scaiflow_api.domains.sync.document.epochs import epoch_client_id

@@ -2,38 +2,31 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from scaiflow_api.domains.flows.deps import FlowWriterDep
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.sync.draft.following import DraftFollower
 from scaiflow_api.domains.sync.draft.reading import DraftReader
 from scaiflow_api.domains.sync.draft.service import DraftService
-from scaiflow_api.resources import Resources
 from scaiflow_api.web.deps import ResourcesDep
 
 
-def draft_follower(resources: Resources) -> DraftFollower:
-    flows = FlowService(resources.db, resources.versions)
-    return DraftFollower(
-        resources.db, flows, resources.settings.sync, resources.clock, resources.announcements
-    )
+async def _drafts(request: Request) -> DraftReader:
+    found: DraftReader = request.app.state.drafts
+    return found
 
 
-def draft_reader(resources: Resources) -> DraftReader:
-    return DraftReader(draft_follower(resources), resources.settings.sync, resources.limits)
+DraftReaderDep = Annotated[DraftReader, Depends(_drafts)]
 
 
-async def _drafts(resources: ResourcesDep) -> DraftReader:
-    return draft_reader(resources)
-
-
-async def _draft_service(resources: ResourcesDep, writer: FlowWriterDep) -> DraftService:
+async def _draft_service(
+    resources: ResourcesDep, drafts: DraftReaderDep, writer: FlowWriterDep
+) -> DraftService:
     flows = FlowService(resources.db, resources.versions)
     return DraftService(
         resources.db,
         flows,
-        draft_reader(resources),
+        drafts,
         writer,
         resources.settings.sync,
         resources.clock,
@@ -41,5 +34,4 @@ async def _draft_service(resources: ResourcesDep, writer: FlowWriterDep) -> Draf
     )
 
 
-DraftReaderDep = Annotated[DraftReader, Depends(_drafts)]
 DraftServiceDep = Annotated[DraftService, Depends(_draft_service)]

@@ -19,6 +19,14 @@ class DraftTooLarge(AppError):
     fix = "Split the flow into several, or change it without a draft, by PUT /api/v1/flows/<flow id>."
 
 
+class DraftUnreadable(AppError):
+    """Somebody wrote into it what ends the process that reads it."""
+
+    status, error = 409, "draft_unreadable"
+    template = "The draft of this flow cannot be read."
+    fix = "POST /api/v1/flows/<flow id>/draft/discard begins it anew with the current version."
+
+
 class DraftContention(AppError):
     """Others wrote it anew, or saved versions, each time that we had read it."""
 

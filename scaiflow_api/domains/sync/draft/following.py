@@ -9,7 +9,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
 import structlog
 from sqlalchemy.exc import DBAPIError
 
@@ -18,15 +17,13 @@ from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.sync.document import NO_CHANGE, epoch_client_id, merge_into, open_log
-from scaiflow_api.domains.sync.draft.bounds import refused_as_too_large, require_few_entries
-from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftTooLarge
+from scaiflow_api.domains.sync.draft.conversions import Conversions
+from scaiflow_api.domains.sync.draft.errors import DraftContention
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.semver import Version
 from scaiflow_api.live import Announcements
 from scaiflow_api.live.draft_news import LogGrew, topic_of, written
-from scaiflow_api.settings import Sync
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +50,16 @@ class DraftFollower:
     """Raises DatabaseUnavailable and the errors of the store."""
 
     def __init__(
-        self, db: Database, flows: FlowService, bounds: Sync, clock: Clock, announcements: Announcements
+        self,
+        db: Database,
+        flows: FlowService,
+        conversions: Conversions,
+        clock: Clock,
+        announcements: Announcements,
     ) -> None:
         self._db = db
         self._flows = flows
-        self._bounds = bounds
+        self._conversions = conversions
         self._clock = clock
         self._announcements = announcements
 
@@ -73,7 +75,10 @@ class DraftFollower:
             log.exception("a version is not in the draft yet", flow_id=flow.id)
 
     async def load(self, flow: Flow) -> LoadedDraft | None:
-        """Return the flow's draft, up to date; None: it has none. Raises DraftContention and DraftTooLarge."""
+        """Return the flow's draft, up to date; None: it has none.
+
+        Raises DraftContention, DraftTooLarge and DraftUnreadable.
+        """
         for _ in range(_ATTEMPTS):
             async with self._db.read() as session:
                 drafts = Drafts(session)
@@ -91,8 +96,7 @@ class DraftFollower:
         """Add to the draft what the versions after its `applied_version` changed, unless somebody else just did."""
         steps = [row.applied_version, *await self._steps(row.applied_version, flow)]
         texts = [await self._flows.text(flow, version) for version in steps]
-        with refused_as_too_large():
-            updates = await asyncio.to_thread(_merged, row.epoch, entries, texts, self._bounds)
+        updates = await self._conversions.merge(entries, row.epoch, texts)
         versions = (row.applied_version, flow.version)
         async with self._db.write() as session:
             last = await Drafts(session).append(row, updates, now=self._clock.now(), versions=versions)
@@ -109,21 +113,3 @@ class DraftFollower:
 def _is_behind(row: SyncDocument, flow: Flow) -> bool:
     """Tell whether a draft lacks versions. One that was read before a save may be ahead of a flow read before."""
     return Version.of(row.applied_version) < Version.of(flow.version)
-
-
-def _merged(epoch: str, entries: list[Entry], texts: list[bytes], bounds: Sync) -> list[bytes]:
-    """Return the updates that bring versions into a draft, one after the other; the first is in it already."""
-    doc = open_log((entry.update for entry in entries), client_id=epoch_client_id(epoch))
-    base = orjson.loads(texts[0])
-    updates = []
-    for number, text in enumerate(texts[1:], start=2):
-        new = orjson.loads(text)
-        try:
-            require_few_entries(new, bounds)
-        except DraftTooLarge:
-            if number == len(texts):
-                raise
-            continue  # what comes after it is compared with what was before it
-        updates.append(merge_into(doc, base, new, max_entries=bounds.max_entries))
-        base = new
-    return [update for update in updates if update != NO_CHANGE]

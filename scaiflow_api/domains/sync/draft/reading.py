@@ -8,12 +8,11 @@ from typing import Any
 from scaiflow_api.compiler.rules.shape import diagnostic
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.flows.errors import InvalidFlow
-from scaiflow_api.domains.sync.document import SERVER_KEYS, open_log, read_flow
-from scaiflow_api.domains.sync.draft.bounds import refused_as_too_large
+from scaiflow_api.domains.sync.document import SERVER_KEYS
+from scaiflow_api.domains.sync.draft.conversions import Conversions
 from scaiflow_api.domains.sync.draft.errors import DraftNotFound
 from scaiflow_api.domains.sync.draft.following import DraftFollower, LoadedDraft
 from scaiflow_api.flowgraph import Limits, Problem, parse_document
-from scaiflow_api.settings import Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class Draft:
 class DraftReader:
     """Raises what loading a draft raises."""
 
-    def __init__(self, follower: DraftFollower, bounds: Sync, limits: Limits) -> None:
+    def __init__(self, follower: DraftFollower, conversions: Conversions, limits: Limits) -> None:
         self._follower = follower
-        self._bounds = bounds
+        self._conversions = conversions
         self._limits = limits
 
     async def load(self, flow: Flow) -> LoadedDraft:
@@ -49,8 +48,12 @@ class DraftReader:
         return loaded
 
     async def read(self, flow: Flow, loaded: LoadedDraft) -> Draft:
-        """Return what a draft says. Raises FlowTooLarge and DraftTooLarge."""
-        return await asyncio.to_thread(_read, flow, loaded, self._bounds, self._limits)
+        """Return what a draft says. Raises FlowTooLarge, DraftTooLarge and DraftUnreadable."""
+        shared = await self._conversions.read(loaded.entries)
+        document = shared.document | {key: getattr(flow, key) for key in SERVER_KEYS}
+        found = await asyncio.to_thread(parse_document, document, limits=self._limits)
+        problems = shared.problems + (found if isinstance(found, list) else [])
+        return Draft(flow, loaded.row.epoch, loaded.row.updated_at, document, problems)
 
     async def read_sound(self, flow: Flow) -> Draft:
         """Return the draft where it could be saved, else raise InvalidFlow. Raises what `load` and `read` raise."""
@@ -58,18 +61,3 @@ class DraftReader:
         if draft.problems:
             raise InvalidFlow(diagnostics=draft.as_diagnostics())
         return draft
-
-
-def _read(flow: Flow, loaded: LoadedDraft, bounds: Sync, limits: Limits) -> Draft:
-    log = open_log(entry.update for entry in loaded.entries)
-    with refused_as_too_large():
-        shared = read_flow(log, max_entries=bounds.max_entries)
-    document = shared.document | {key: getattr(flow, key) for key in SERVER_KEYS}
-    found = parse_document(document, limits=limits)
-    return Draft(
-        flow=flow,
-        epoch=loaded.row.epoch,
-        updated_at=loaded.row.updated_at,
-        document=document,
-        problems=shared.problems + (found if isinstance(found, list) else []),
-    )

@@ -14,7 +14,12 @@ from scaiflow_api.domains.flows.deps import FlowServiceDep, IfNoneMatch
 from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl, InvalidFlow, SaveContention
 from scaiflow_api.domains.flows.schemas import FlowDetail
 from scaiflow_api.domains.sync.draft.deps import DraftReaderDep, DraftServiceDep
-from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftNotFound, DraftTooLarge
+from scaiflow_api.domains.sync.draft.errors import (
+    DraftContention,
+    DraftNotFound,
+    DraftTooLarge,
+    DraftUnreadable,
+)
 from scaiflow_api.domains.sync.draft.following import LoadedDraft
 from scaiflow_api.domains.sync.draft.schemas import DraftDetail, DraftState, SaveDraft
 from scaiflow_api.flowgraph import FlowTooLarge
@@ -33,7 +38,13 @@ router = APIRouter(prefix="/flows/{flow_id}/draft", tags=["drafts"], route_class
     responses={
         304: {"description": "unchanged"},
         **documented(
-            FlowNotFound, DraftNotFound, DraftContention, DraftTooLarge, FlowTooLarge, StoreUnavailable
+            FlowNotFound,
+            DraftNotFound,
+            DraftContention,
+            DraftTooLarge,
+            DraftUnreadable,
+            FlowTooLarge,
+            StoreUnavailable,
         ),
     },
     openapi_extra=acl(Level.VIEW),
@@ -80,6 +91,7 @@ async def read_draft(
         DraftNotFound,
         DraftContention,
         DraftTooLarge,
+        DraftUnreadable,
         InvalidFlow,
         FlowTooLarge,
         SaveContention,
