@@ -17,7 +17,7 @@ _ATTEMPTS: Final = 5
 class Conversions:
     """Its process begins with the first question.
 
-    Raises DraftTooLarge, DraftUnreadable, and DraftContention where the process ended over other drafts again and again.
+    Raises DraftTooLarge, DraftUnreadable, and DraftContention where it ended over other drafts again and again.
     """
 
     def __init__(self, bounds: Sync) -> None:
