@@ -3,7 +3,9 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from api_sync_clients import eventually
@@ -21,6 +23,7 @@ from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.resources import Resources
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sync")]
+IN_PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system does not show processes")
 
 
 @fixture
@@ -87,6 +90,50 @@ async def test_nobody_notices_that_it_was_killed(window: Open, rooms: Rooms) -> 
 
     third = await window().connect()
     assert third.content() == one.content() == other.content()
+
+
+@IN_PROC
+async def test_it_inherits_no_secret(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCAIFLOW_DB_URL", "postgresql://user:secret@somewhere/db")
+    await keeper.open("x", SEED_CLIENT, [SEED])
+    process = keeper._helper._process
+    assert process is not None
+
+    environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+    assert b"PATH=" in environment
+    assert b"SCAIFLOW" not in environment
+
+
+@IN_PROC
+async def test_it_ends_when_the_process_that_asked_it_is_killed(tmp_path: Path) -> None:
+    """Which then cannot say so."""
+    script = tmp_path / "asks.py"
+    script.write_text(
+        "import asyncio\n"
+        "from scaiflow_api.domains.sync.keeper.client import Keeper\n"
+        "async def ask():\n"
+        "    keeper = Keeper()\n"
+        "    await keeper.open('x', 2**32, [])\n"
+        "    print(keeper._helper._process.pid, flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(ask())\n"
+    )
+    asker = await asyncio.create_subprocess_exec(sys.executable, str(script), stdout=asyncio.subprocess.PIPE)
+    assert asker.stdout is not None
+    pid = int(await asyncio.wait_for(asker.stdout.readline(), 20))
+    assert Path(f"/proc/{pid}").exists()
+
+    asker.kill()
+    await asker.wait()
+
+    await eventually(lambda: not Path(f"/proc/{pid}").exists() or b"Z" in state_of(pid))
+
+
+def state_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return b"Z"
 
 
 async def test_it_ends_with_the_process_that_asks_it(keeper: Keeper) -> None:

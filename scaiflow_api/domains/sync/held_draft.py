@@ -8,7 +8,7 @@ import structlog
 from scaiflow_api.db.drafts import Entry
 from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.domains.sync.keeper.client import Keeper
-from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
+from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID, NOTHING_NEW
 from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
 from scaiflow_api.domains.sync.log import DraftLog, Place
 
@@ -89,6 +89,9 @@ class HeldDraft:
         else:
             judged = await self.judge([(entry.update, len(entry.update) > _LARGE) for entry in entries])
             self._unseen += [update for verdict, update in judged if verdict == CHANGED]
+            if any(verdict not in (CHANGED, NOTHING_NEW) for verdict, _ in judged):
+                log.error("what another process stored cannot be read", draft=self._key)
+                self._mergeable = False
             self.seq = max(self.seq, entries[-1].seq)
             self.size += sum(len(update) for _, update in judged)
         unseen, self._unseen = self._unseen, []

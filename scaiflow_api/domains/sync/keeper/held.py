@@ -35,7 +35,7 @@ class Held:
 
     def load(self, updates: list[bytes]) -> int:
         """Apply a log; return how many of its entries cannot be read."""
-        return sum(self.apply(update, trim=False)[0] == INVALID for update in updates)
+        return sum(self.apply(update, trim=False)[0] not in (CHANGED, NOTHING_NEW) for update in updates)
 
     def apply(self, update: bytes, *, trim: bool) -> tuple[str, bytes]:
         """Apply a change; return what it did, and the change, with `trim` without what was there already."""

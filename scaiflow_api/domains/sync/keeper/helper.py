@@ -6,6 +6,7 @@ the others `HelperLost`.
 """
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
@@ -22,6 +23,22 @@ log = structlog.get_logger(__name__)
 _LONGEST_S: Final = 30.0
 """Whoever has waited so long sent the library round in circles, or waits for somebody who did."""
 _END_WITHIN_S: Final = 5.0
+
+
+_ENVIRONMENT: Final = frozenset(
+    (
+        "PATH",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "VIRTUAL_ENV",
+        "LD_LIBRARY_PATH",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "SYSTEMROOT",
+    )
+)
+"""What it inherits: no secret. Who can make the library crash may make it do something else."""
 
 
 class HelperLost(Exception):
@@ -84,6 +101,7 @@ class Helper:
                     self._module,
                     stdin=PIPE,
                     stdout=PIPE,
+                    env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
                     start_new_session=True,  # a Ctrl-C is for the API, which then closes the pipe
                 )
                 self._asked = deque()
