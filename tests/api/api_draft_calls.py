@@ -17,7 +17,7 @@ class Canvas:
     """Somebody who has a flow open; what they do stays with them until `push`, and others' work until `pull`."""
 
     def __init__(self, resources: Resources, tenant_id: str, flow_id: str) -> None:
-        self._resources = resources
+        self.resources = resources
         self._place = (tenant_id, flow_id)
         self._doc: Doc[Any] = Doc()
 
@@ -26,14 +26,14 @@ class Canvas:
         return self._doc.get("flow", type=Map)
 
     async def row(self) -> SyncDocument:
-        async with self._resources.db.read() as session:
+        async with self.resources.db.read() as session:
             row = await Drafts(session).find(*self._place)
         assert row is not None
         return row
 
     async def log(self) -> list[Entry]:
         row = await self.row()
-        async with self._resources.db.read() as session:
+        async with self.resources.db.read() as session:
             return await Drafts(session).entries(row)
 
     async def pull(self) -> None:
@@ -44,8 +44,8 @@ class Canvas:
         await self.write(self._doc.get_update())
 
     async def write(self, update: bytes) -> None:
-        row, now = await self.row(), self._resources.clock.now()
-        async with self._resources.db.write() as session:
+        row, now = await self.row(), self.resources.clock.now()
+        async with self.resources.db.write() as session:
             assert await Drafts(session).append(row, [update], now=now) is not None
 
 

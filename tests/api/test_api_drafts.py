@@ -307,6 +307,31 @@ class TestOtherSaves:
         assert {answer.status_code for answer in answers} == {200}
         assert len(await canvas.log()) == 2
 
+    async def test_a_log_that_only_saves_write_to_stays_short(
+        self,
+        api: httpx.AsyncClient,
+        app: FastAPI,
+        people: People,
+        get: Callable[[], Awaitable[Json]],
+        canvas: Canvas,
+        flow: str,
+        echo: Json,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(app.state.rooms.follower, "_merge_after", 4)
+        node_at(canvas, echo, 0)["label"] = "Typed"
+        await canvas.push()
+        lengths = []
+        for number in range(8):
+            await put(api, people, flow, relabelled(echo, 1, f"Saved {number}"))
+            lengths.append(len(await canvas.log()))
+
+        assert (max(lengths), min(lengths)) == (4, 2)
+        assert labels((await get())["content"])[:2] == ["Typed", "Saved 7"]
+        newcomer = Canvas(canvas.resources, "tnt_acme", flow)
+        await newcomer.pull()
+        assert [node_at(newcomer, echo, at)["label"] for at in (0, 1)] == ["Typed", "Saved 7"]
+
     async def test_a_save_stands_where_its_draft_cannot_follow(
         self,
         api: httpx.AsyncClient,

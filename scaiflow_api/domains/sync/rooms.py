@@ -45,7 +45,12 @@ class Rooms:
         flows = FlowService(resources.db, resources.versions)
         self.conversions = Conversions(self._settings)
         self.follower = DraftFollower(
-            resources.db, flows, self.conversions, resources.clock, resources.announcements
+            resources.db,
+            flows,
+            self.conversions,
+            resources.clock,
+            resources.announcements,
+            merge_after=self._settings.merge_after,
         )
         self._opening = Opening(flows, self._log, self.follower, self._settings)
         self._watch = Watch(resources, self._opening)

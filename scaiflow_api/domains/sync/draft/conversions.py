@@ -34,6 +34,11 @@ class Conversions:
         made: list[bytes] = await self._ask("merge", entries, epoch, texts)
         return made
 
+    async def shorten(self, entries: Sequence[Entry]) -> bytes:
+        """Return one update that says all that a log says."""
+        made: bytes = await self._ask("shorten", entries)
+        return made
+
     async def close(self) -> None:
         await self._helper.close()
 

@@ -18,7 +18,7 @@ from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.draft.conversions import Conversions
-from scaiflow_api.domains.sync.draft.errors import DraftContention
+from scaiflow_api.domains.sync.draft.errors import DraftContention, DraftUnreadable
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.semver import Version
@@ -56,12 +56,15 @@ class DraftFollower:
         conversions: Conversions,
         clock: Clock,
         announcements: Announcements,
+        *,
+        merge_after: int,
     ) -> None:
         self._db = db
         self._flows = flows
         self._conversions = conversions
         self._clock = clock
         self._announcements = announcements
+        self._merge_after = merge_after
 
     async def follow(self, flow: Flow) -> None:
         """Bring the version that was saved into the draft, if there is one. Never raises: `load` makes up for it."""
@@ -100,8 +103,21 @@ class DraftFollower:
         versions = (row.applied_version, flow.version)
         async with self._db.write() as session:
             last = await Drafts(session).append(row, updates, now=self._clock.now(), versions=versions)
-        if last is not None:
-            self._announcements.publish(topic_of(flow.tenant_id, flow.id), written(LogGrew(last)))
+        if last is None:
+            return
+        self._announcements.publish(topic_of(flow.tenant_id, flow.id), written(LogGrew(last)))
+        if len(entries) >= self._merge_after:
+            await self._shorten(row, entries)
+
+    async def _shorten(self, row: SyncDocument, entries: list[Entry]) -> None:
+        """Put one entry in the place of a log that became long: where nobody has the draft open, no room does it."""
+        try:
+            merged = await self._conversions.shorten(entries)
+        except DraftUnreadable:
+            log.warning("a log is not shortened", flow_id=row.flow_id, entries=len(entries))
+            return
+        async with self._db.write() as session:
+            await Drafts(session).merge(row, seq=entries[-1].seq, merged=merged)
 
     async def _steps(self, applied: str, flow: Flow) -> list[str]:
         low, high = Version.of(applied), Version.of(flow.version)

@@ -3,6 +3,7 @@
 from typing import Any, Final, TypeAlias
 
 import orjson
+from pycrdt import merge_updates
 
 from scaiflow_api.domains.sync.document import (
     NO_CHANGE,
@@ -20,10 +21,13 @@ TOO_MUCH: Final = "too much"
 
 
 def answer(question: str, updates: list[bytes], max_entries: int, *arguments: Any) -> Answer:
-    """Answer `read` or `merge`; TOO_MUCH comes with limit, maximum and actual."""
+    """Answer `read`, `merge` or `shorten`; TOO_MUCH comes with limit, maximum and actual."""
     try:
         if question == "read":
             return DONE, _read(updates, max_entries)
+        if question == "shorten":
+            # Other than the state of the document, it also keeps what waits for updates that did not come yet.
+            return DONE, merge_updates(*updates)
         return DONE, _merge(updates, max_entries, *arguments)
     except TooMuch as found:
         return TOO_MUCH, (found.limit, found.maximum, found.actual)
