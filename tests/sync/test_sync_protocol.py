@@ -1,6 +1,7 @@
 """The frames of y-websocket, who is where, and what a change does to a draft: pure, against pycrdt's own writers."""
 
 import random
+from contextlib import suppress
 
 import orjson
 import pytest
@@ -147,7 +148,9 @@ def seeded() -> tuple[Held, "Doc[Map]"]:
     """A draft, and a client that has it."""
     seed: Doc[Map] = Doc(client_id=SEED_CLIENT)
     with seed.transaction():
-        seed.get("flow", type=Map)["nodes"] = Map({"a": Map({"label": "A"}), "b": Map({"label": "B"})})
+        seed.get("flow", type=Map)["nodes"] = Map()
+        for name in "ab":  # one by one: the library puts the keys of a map in an order of its own
+            seed.get("flow", type=Map)["nodes"][name] = Map({"label": name.upper()})
     held = Held(SEED_CLIENT)
     assert held.load([seed.get_update()]) == 0
     client: Doc[Map] = Doc(client_id=7)
@@ -195,6 +198,35 @@ class TestWhatAChangeDoes:
         held, _ = seeded()
         assert held.apply(update, trim=False) == (INVALID, b"")
         assert not held.adds(update)
+
+    def test_what_follows_a_change_is_not_kept(self) -> None:
+        held, client = seeded()
+        before = client.get_state()
+        client.get("flow", type=Map)["x"] = 1
+        update = client.get_update(before)
+
+        assert held.apply(update + b"junk", trim=False) == (CHANGED, update)
+
+    def test_made_up_changes_keep_nobody_from_having_the_whole(self) -> None:
+        """Whatever the library makes of them: it writes updates that it cannot read itself."""
+        chance = random.Random(2)
+        held, client = seeded()
+        updates: list[bytes] = []
+        watch = client.observe(lambda event: updates.append(event.update))
+        for number in range(10):
+            client.get("flow", type=Map)["nodes"][f"n{number}"] = Map({"label": "x"})
+        del client.get("flow", type=Map)["nodes"]["n3"]
+        client.unobserve(watch)
+        for turn in range(1_500):
+            update = bytearray(chance.choice(updates))
+            for _ in range(chance.randint(1, 3)):
+                update[chance.randrange(len(update))] = chance.randrange(256)
+            with suppress(RuntimeError):
+                held.apply(bytes(update), trim=turn % 2 == 0)
+            if turn % 100 == 0:
+                whole, vector = held.whole()
+                Doc().apply_update(whole)
+                assert held.lacked_by(vector) is not None
 
     def test_changes_in_any_order_make_the_same_draft(self) -> None:
         """Also those that come before what they build upon, whenever the whole is asked for."""

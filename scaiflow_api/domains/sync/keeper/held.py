@@ -35,22 +35,34 @@ class Held:
 
     def load(self, updates: list[bytes]) -> int:
         """Apply a log; return how many of its entries cannot be read."""
-        return sum(self.apply(update, trim=False)[0] not in (CHANGED, NOTHING_NEW) for update in updates)
+        unreadable = 0
+        for update in updates:
+            try:
+                unreadable += self.apply(update, trim=False)[0] not in (CHANGED, NOTHING_NEW)
+            except RuntimeError:
+                unreadable += 1
+        return unreadable
 
     def apply(self, update: bytes, *, trim: bool) -> tuple[str, bytes]:
-        """Apply a change; return what it did, and the change, with `trim` without what was there already."""
+        """Apply a change; return what it did, and the change, with `trim` without what was there already.
+
+        Raises RuntimeError where it can be read but not applied: nobody knows then what of it was.
+        """
         if (verdict := self._judged(update)) != CHANGED:
             return verdict, b""
         try:
             if trim:
                 update = get_update(update, self.doc.get_state())
-            self.doc.apply_update(update)
-        except (ValueError, RuntimeError):
+            # As the library writes it: what only it can read, or what follows it, must not come to others.
+            update = merge_updates(update)
+            get_state(update)
+        except ValueError:
             return INVALID, b""
+        self.doc.apply_update(update)
         if _lacking(update, self.doc.get_state()):
             self.waiting.append(update)
             if len(self.waiting) > _MOST_WAITING:
-                self.waiting = [merge_updates(*self.waiting)]
+                self.waiting = [_together(self.waiting[0], self.waiting[1:])]
         return CHANGED, update
 
     def adds(self, update: bytes) -> bool:
@@ -73,14 +85,18 @@ class Held:
         """Take in what waited for something that came since: the library does not always see that it may."""
         if not self.waiting:
             return
-        merged = merge_updates(self.doc.get_update(_NO_STATE), *self.waiting)
-        self.doc = Doc()
-        self.doc.apply_update(merged)
-        state = self.doc.get_state()
+        merged = _together(self.doc.get_update(_NO_STATE), self.waiting)
+        doc: Doc[Any] = Doc()
+        doc.apply_update(merged)
+        before, after = clients_of(self.doc.get_state()), clients_of(doc.get_state())
+        if any(after.get(client, 0) < clock for client, clock in before.items()):
+            return
+        self.doc = doc
+        state = doc.get_state()
         self.waiting = [get_update(merged, state)] if _lacking(merged, state) else []
 
     def _with_waiting(self, update: bytes) -> bytes:
-        return merge_updates(update, *self.waiting) if self.waiting else update
+        return _together(update, self.waiting) if self.waiting else update
 
     def _judged(self, update: bytes) -> str:
         """Tell what a change would do, as far as that can be known without applying it."""
@@ -106,15 +122,35 @@ class Held:
 
 def _lacking(update: bytes, state: bytes) -> bool:
     """Tell whether something of an applied change waits for what it builds upon, or would delete."""
-    rest = get_update(update, state)
-    if rest[0] != 0:
-        return True
     known = clients_of(state)
-    return any(
-        start + length > known.get(client, 0)
-        for client, ranges in _deleted(rest).items()
-        for start, length in ranges
-    )
+    try:
+        rest = get_update(update, state)
+        return rest[0] != 0 or any(
+            start + length > known.get(client, 0)
+            for client, ranges in _deleted(rest).items()
+            for start, length in ranges
+        )
+    except (ValueError, Malformed):
+        return True
+
+
+def _together(update: bytes, others: list[bytes]) -> bytes:
+    """Merge changes into one. Those with which the library writes what it cannot read are left out: made-up ones."""
+    merged = _merged(update, *others)
+    if merged is not None:
+        return merged
+    for other in others:
+        update = _merged(update, other) or update
+    return update
+
+
+def _merged(*updates: bytes) -> bytes | None:
+    try:
+        merged = merge_updates(*updates)
+        get_state(merged)
+    except ValueError:
+        return None
+    return merged
 
 
 def _deleted(update: bytes) -> Ranges:
