@@ -64,7 +64,7 @@ def _drafts(scaiflow: Contender, folder: Path) -> tuple[Path, Path]:
 
 
 def _sizes(contenders: Sequence[Contender], small: Path, *, short: bool) -> None:
-    connections, rooms = (100, 20) if short else (300, 60)
+    connections, rooms = (100, 20) if short else (300, 40)
     print(
         f"\n{connections} idle connections to one room; {rooms} rooms of {small.stat().st_size:,} bytes each"
     )
@@ -93,13 +93,13 @@ def _stalling(sides: Sequence[Side], small: Path, *, short: bool) -> None:
     print(
         f"\none of {observers + 1} observers reads no more; {PER_SECOND} updates of {size:,} bytes a second"
     )
-    print(f"  {'':22} p50, p99 ms before        with it   undelivered   memory, MB   closed with")
+    print(f"  {'':22} p50, p99 ms before        with it   undelivered   waited, MB   closed with")
     for side in sides:
         (room,) = side.target.make_rooms(1, NODES)
         if not side.target.is_filled:
             side.joining.ask("fill", rooms=[room], file=str(small))
         found = stalling.compared(
-            side.target, side.watching, side.joining, room, seconds=3.0 if short else 6.0
+            side.target, side.watching, side.joining, room, seconds=4.0 if short else 8.0
         )
         before, meanwhile = found.before, found.meanwhile
         laps = "   ".join(
@@ -107,7 +107,7 @@ def _stalling(sides: Sequence[Side], small: Path, *, short: bool) -> None:
         )
         undelivered = before.undelivered + meanwhile.undelivered
         closed = found.closed or "not closed"
-        print(f"  {side.target.name:22}  {laps} {undelivered:13} {found.more_mb:+12.0f}   {closed}")
+        print(f"  {side.target.name:22}  {laps} {undelivered:13} {found.waited_mb:12.0f}   {closed}")
 
 
 def _side(stack: ExitStack, contender: Contender, large: Path) -> Side:

@@ -17,8 +17,8 @@ class Stalled:
 
     before: Laps
     meanwhile: Laps
-    more_mb: float
-    """Memory of the server."""
+    waited_mb: float
+    """What came to it when it read again: from the system's buffers, some 6 MB, and from the server's."""
     closed: int | None
     """The code with which it was closed; None: it was not."""
 
@@ -26,14 +26,12 @@ class Stalled:
 def compared(target: Target, watching: Driver, stalled: Driver, room: str, *, seconds: float) -> Stalled:
     """Have one driver watch a room, and another stall in it."""
     watching.ask("watch", room=room, observers=OBSERVERS)
-    before = _written(watching, seconds)
-    memory = target.footprint().kilobytes
+    before = _written(watching, seconds / 2)
     stalled.ask("stall", room=room)
     meanwhile = _written(watching, seconds)
-    more_mb = (target.footprint().kilobytes - memory) / 1024
-    closed = stalled.ask("unstall")["closed"]
+    found = stalled.ask("unstall")
     watching.ask("unwatch")
-    return Stalled(before, meanwhile, more_mb, closed)
+    return Stalled(before, meanwhile, found["waited"] / 1e6, found["closed"])
 
 
 def _written(watching: Driver, seconds: float) -> Laps:

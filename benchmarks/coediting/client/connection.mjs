@@ -50,9 +50,21 @@ export class Connection {
     this.socket.send(syncFrame(this.name, UPDATE, update))
   }
 
-  /** Read no more; what the server sends fills its own buffers. */
+  /** Read no more; what the server sends fills the system's buffers, and then its own. */
   stall () {
     this.socket.pause()
+  }
+
+  /** Read on until nothing comes any more; return how many bytes had waited. */
+  async unstall () {
+    const socket = this.socket._socket // the frames' last may be cut off
+    const before = socket.bytesRead
+    this.socket.resume()
+    for (let read = -1; read !== socket.bytesRead;) {
+      read = socket.bytesRead
+      await new Promise(resolve => setTimeout(resolve, 500))
+    }
+    return socket.bytesRead - before
   }
 
   /** Cut the connection, and resolve when it is gone. */

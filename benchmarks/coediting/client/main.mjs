@@ -78,13 +78,12 @@ const commands = {
     stalled.stall()
   },
 
-  /** Read again, and tell with what code the server had closed, if it had. */
+  /** Read again; tell what had waited, and with what code the server had closed, if it had. */
   async unstall () {
-    stalled.socket.resume()
-    await new Promise(resolve => setTimeout(resolve, 500))
+    const waited = await stalled.unstall()
     const { closed } = stalled
     await stalled.end()
-    return { closed }
+    return { waited, closed }
   }
 }
 
