@@ -26,7 +26,7 @@ class Stalled:
 def compared(target: Target, watching: Driver, stalled: Driver, room: str, *, seconds: float) -> Stalled:
     """Have one driver watch a room, and another stall in it."""
     watching.ask("watch", room=room, observers=OBSERVERS)
-    before = _written(watching, seconds / 2)
+    before = _written(watching, seconds)
     stalled.ask("stall", room=room)
     meanwhile = _written(watching, seconds)
     found = stalled.ask("unstall")
