@@ -17,6 +17,7 @@ from pycrdt import Doc, Map, create_update_message
 
 from scaiflow_api.app import create_app
 from scaiflow_api.db.drafts import Drafts
+from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.domains.sync.closing import TRY_AGAIN
 from scaiflow_api.domains.sync.document import epoch_client_id, seed, to_flow
 from scaiflow_api.domains.sync.log import Place
@@ -281,3 +282,23 @@ async def test_random_edits_with_drops_and_reorders_converge(
     assert merged.get("flow", type=Map).to_py() == clients[0].content()
     ids = [node["id"] for node in to_flow(clients[0].doc)["nodes"]]
     assert len(ids) == len(set(ids))
+
+
+async def test_what_cannot_be_stored_is_not_shown_and_comes_again(
+    window: Open, rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await window().connect(), await window().connect()
+
+    async def away(*_: Any) -> None:
+        raise DatabaseUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rooms._log, "append", away)
+        one.nodes["node_kept"] = Map({"id": "node_kept"})
+        assert await one.closed() == await other.closed() == 1012
+    assert "node_kept" not in other.nodes
+
+    await other.connect()
+    assert "node_kept" not in other.nodes
+    await one.connect()
+    await eventually(lambda: "node_kept" in other.nodes)
