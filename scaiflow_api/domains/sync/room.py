@@ -6,7 +6,6 @@ not stored. Whatever fails ends the room: its peers come again, and find what is
 """
 
 import asyncio
-import secrets
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from scaiflow_api.domains.sync import awareness
 from scaiflow_api.domains.sync.closing import (
     MALFORMED,
     OTHER_EPOCH,
@@ -24,6 +22,7 @@ from scaiflow_api.domains.sync.closing import (
     Closing,
 )
 from scaiflow_api.domains.sync.counters import SyncCounters
+from scaiflow_api.domains.sync.crowd import Crowd
 from scaiflow_api.domains.sync.held_draft import EpochOver, HeldDraft
 from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
 from scaiflow_api.domains.sync.keeper.held import OTHER_EPOCH as OF_ANOTHER_EPOCH
@@ -33,7 +32,6 @@ from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.protocol import (
     EMPTY_UPDATE,
     answer_frame,
-    awareness_frame,
     refusal_frame,
     state_frame,
     update_frame,
@@ -41,7 +39,7 @@ from scaiflow_api.domains.sync.protocol import (
 from scaiflow_api.domains.sync.varints import Malformed
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.live import Announcements
-from scaiflow_api.live.draft_news import AwarenessChanged, LogGrew, WhoIsThere, read, topic_of, written
+from scaiflow_api.live.draft_news import AwarenessChanged, LogGrew, News, WhoIsThere, read, topic_of, written
 from scaiflow_api.settings import Sync
 
 log = structlog.get_logger(__name__)
@@ -50,9 +48,6 @@ _MOST_AT_ONCE: Final = 256
 """Changes that are stored in one transaction."""
 _NOTHING: Final = b"\x00"
 """The state vector of an empty document."""
-_SILENCE_S: Final = 15.0
-_SIGN_OF_LIFE: Final = awareness_frame(awareness.written([]))
-"""y-websocket gives a connection up on which nothing came for 30 seconds; it does not see pings."""
 _VIEW_ONLY: Final = "You may only view this flow: your change was not taken."
 
 
@@ -94,8 +89,8 @@ class Room:
     ) -> None:
         self.place = place
         self.topic = topic_of(place.tenant_id, place.flow_id)
-        self.peers: set[Peer] = set()
-        """All who were let in, also those who have not told yet what they have."""
+        self.crowd = Crowd(self._announce)
+        self.peers = self.crowd.peers
         self.empty_since = time.monotonic()
         self.failed = False
         self.held = held
@@ -107,8 +102,6 @@ class Room:
         self._settings = settings
         self._announcements = announcements
         self._counters = counters
-        self._me = secrets.token_bytes(8)
-        self._who = awareness.WhoIsWhere[Peer]()
         self._work: deque[_Change | _Joins | _Reads] = deque()
         self._waiting_bytes = 0
         self._behind = False
@@ -119,7 +112,7 @@ class Room:
         self._attending: list[asyncio.Task[None]] = []
         self._task = asyncio.create_task(self._run())
         announcements.subscribe(self.topic, self._hear)
-        self._announce(WhoIsThere(self._me))
+        self.crowd.ask_others()
         self.look_at_log()  # something may have been written before we listened
 
     # What sockets do.
@@ -130,9 +123,8 @@ class Room:
 
     def leave(self, peer: Peer) -> None:
         """Forget a peer whose socket is gone."""
-        self.peers.discard(peer)
         self.empty_since = time.monotonic()
-        self._tell_who(self._who.leave(peer))
+        self.crowd.leave(peer)
 
     async def join(self, peer: Peer, vector: bytes) -> None:
         """Give a peer what it lacks, and every change from then on."""
@@ -148,15 +140,6 @@ class Room:
         """Take a peer's change; waits while much is waiting already."""
         self._counters.updates_received += 1
         await self._add(_Change(peer, update, answers), len(update))
-
-    def say_who(self, peer: Peer, update: bytes) -> None:
-        """Take what a peer says of itself. Raises Malformed."""
-        self._tell_who(self._who.hear(update, peer, peer.person, time.monotonic()))
-
-    def ask_who(self, peer: Peer) -> None:
-        """Tell a peer of everybody."""
-        if everybody := self._who.all():
-            peer.send(awareness_frame(awareness.written(everybody)))
 
     # What the process does.
 
@@ -184,12 +167,8 @@ class Room:
         self._attending.append(task)
 
     def tidy(self) -> None:
-        """Forget clients elsewhere that went silent, and the draft's copy; let no peer think that we are gone."""
-        now = time.monotonic()
-        self._tell_peers(self._who.forget_silent(now))
-        for peer in self.peers:
-            if peer.joined and now - peer.sent_at > _SILENCE_S:
-                peer.send(_SIGN_OF_LIFE)
+        """Free what is not needed for the moment."""
+        self.crowd.tidy()
         self.held.drop_copy()
 
     async def end(self, closing: Closing) -> None:
@@ -352,7 +331,7 @@ class Room:
         peer.send(state_frame(vector), beginning=not peer.joined)
         if not peer.joined:
             peer.joined = True
-            self.ask_who(peer)
+            self.crowd.ask(peer)
 
     def _deliver_foreign(self, updates: list[bytes]) -> None:
         if updates:
@@ -362,30 +341,11 @@ class Room:
     def _deliver(self, updates: list[tuple[Peer | None, bytes]]) -> None:
         """Send changes that are stored to everybody but who made them."""
         for maker, update in updates:
-            frame = update_frame(update)
-            for peer in self.peers:
-                if peer is not maker and peer.joined:
-                    peer.send(frame)
-                    self._counters.updates_delivered += 1
+            self._counters.updates_delivered += self.crowd.send(update_frame(update), but=maker)
             if maker is not None:
                 self.changes.set()
 
-    # Who is where.
-
-    def _tell_who(self, entries: list[awareness.Entry]) -> None:
-        self._tell_peers(entries)
-        if entries:
-            self._announce(AwarenessChanged(self._me, awareness.written(entries)))
-
-    def _tell_peers(self, entries: list[awareness.Entry]) -> None:
-        """Tell everybody, also who said it: to hear nothing for long makes y-websocket's clients start anew."""
-        if entries:
-            frame = awareness_frame(awareness.written(entries))
-            for peer in self.peers:
-                if peer.joined:
-                    peer.send(frame)
-
-    def _announce(self, news: LogGrew | AwarenessChanged | WhoIsThere) -> None:
+    def _announce(self, news: News) -> None:
         self._announcements.publish(self.topic, written(news))
 
     def _hear(self, message: bytes) -> None:
@@ -393,13 +353,8 @@ class Room:
         match read(message):
             case LogGrew(seq):
                 self.look_at_log(seq)
-            case AwarenessChanged(room, update) if room != self._me:
-                try:
-                    self._tell_peers(self._who.hear_from_afar(update, time.monotonic()))
-                except Malformed:
-                    log.warning("awareness of another process cannot be read", flow_id=self.place.flow_id)
-            case WhoIsThere(room) if room != self._me and (ours := self._who.ours()):
-                self._announce(AwarenessChanged(self._me, awareness.written(ours)))
+            case AwarenessChanged() | WhoIsThere() as news:
+                self.crowd.hear(news)
 
 
 def _is_kept(change: _Change, verdict: str) -> bool:

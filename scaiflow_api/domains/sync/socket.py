@@ -167,9 +167,9 @@ class SyncSocket:
             case Awareness(update):
                 if len(update) > self._settings.max_awareness_bytes:
                     raise Refused(TOO_LARGE)
-                room.say_who(peer, update)
+                room.crowd.say(peer, update)
             case QueryAwareness():
-                room.ask_who(peer)
+                room.crowd.ask(peer)
         return wanted is not None and isinstance(message, wanted)
 
     async def _frame(self) -> bytes:
