@@ -20,6 +20,13 @@ from scaiflow_api.db.models.draft import SyncDocument, SyncUpdate
 PART_BYTES: Final = 1024 * 1024
 """An entry is stored in parts of this size: MariaDB takes no statement over 16 MiB, by default."""
 
+# Asked for with every save; building it anew takes longer than the database does.
+_FIND = (
+    select(SyncDocument)
+    .where(SyncDocument.flow_id == bindparam("flow_id"), SyncDocument.tenant_id == bindparam("tenant_id"))
+    .execution_options(populate_existing=True)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -37,10 +44,7 @@ class Drafts:
 
     async def find(self, tenant_id: str, flow_id: str) -> SyncDocument | None:
         """Return the draft of a flow as it is now."""
-        rows = select(SyncDocument).where(
-            SyncDocument.flow_id == flow_id, SyncDocument.tenant_id == tenant_id
-        )
-        return await self._session.scalar(rows.execution_options(populate_existing=True))
+        return await self._session.scalar(_FIND, {"flow_id": flow_id, "tenant_id": tenant_id})
 
     async def entries(self, draft: SyncDocument, *, after: int = 0) -> list[Entry]:
         """Return the log of the draft's epoch behind entry `after`, in order.

@@ -15,10 +15,10 @@ import structlog
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from scaiflow_api.db.errors import DatabaseUnavailable
-from scaiflow_api.db.reading import Readers
+from scaiflow_api.db.kept_sessions import Sessions
 from scaiflow_api.db.sqlite import Driver, SQLiteConnection
 from scaiflow_api.db.statements import trace_statements
 
@@ -58,7 +58,7 @@ class Database:
         self._reader = create_async_engine(
             url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, pool_size=pool_size, **common
         )
-        self._readers = Readers(self._reader, size=pool_size, patience_s=_PATIENCE_S)
+        self._readers = Sessions(self._reader, size=pool_size, patience_s=_PATIENCE_S)
         self._turn: AbstractAsyncContextManager[Any] = nullcontext()
         if self.dialect == "sqlite":
             # SQLite has one writer; waiting in line here is fair, its own busy handler sleeps and is not.
@@ -72,7 +72,7 @@ class Database:
         if traced:
             for engine in (self._reader, self._writer):
                 trace_statements(engine.sync_engine)
-        self._write = async_sessionmaker(self._writer, expire_on_commit=False)
+        self._writers = Sessions(self._writer, size=pool_size, patience_s=_PATIENCE_S)
 
     @property
     def dialect(self) -> str:
@@ -99,7 +99,12 @@ class Database:
         write lose an update.
         """
         with _translated():
-            async with asyncio.timeout(self._deadline_s), self._turn, self._write.begin() as session:
+            async with (
+                asyncio.timeout(self._deadline_s),
+                self._turn,
+                self._writers.session() as session,
+                session.begin(),
+            ):
                 yield session
 
     async def check(self) -> None:
@@ -109,6 +114,7 @@ class Database:
 
     async def close(self) -> None:
         await self._readers.close()
+        await self._writers.close()
         await self._reader.dispose()
         await self._writer.dispose()
 

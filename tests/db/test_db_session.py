@@ -134,6 +134,47 @@ async def test_a_block_in_the_end_of_a_cancelled_task_still_says_that_the_databa
         await task
 
 
+async def test_a_connection_is_kept_for_the_next_writer_unless_a_block_failed_in_it(db: Database) -> None:
+    async def used() -> object:
+        async with db.write() as session:
+            await session.execute(text("SELECT 1"))
+            return (await (await session.connection()).get_raw_connection()).dbapi_connection
+
+    first = await used()
+    assert await used() is first
+    with pytest.raises(RuntimeError):
+        async with db.write() as session:
+            session.add(a_flow())
+            await session.flush()
+            raise RuntimeError
+    assert len(db._writers._kept) == 0
+
+    await used()
+    async with db.read() as session:
+        assert await session.scalar(select(Flow)) is None
+
+
+async def test_a_writer_that_comes_late_does_not_meet_a_connection_that_died(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = {"postgresql": ("pg_backend_pid()", "SELECT pg_terminate_backend({})")}
+    killed["mysql"] = ("CONNECTION_ID()", "KILL {}")
+    if db.dialect not in killed:
+        pytest.skip("its connections do not die")
+    own, kill = killed[db.dialect]
+    async with db.write() as session:
+        number = await session.scalar(text(f"SELECT {own}"))
+    async with db.read() as session:
+        await session.execute(text(kill.format(number)))
+    monkeypatch.setattr("scaiflow_api.db.kept_sessions.FRESH_S", 0.0)
+
+    async with db.write() as session:
+        session.add(a_flow())
+
+    async with db.read() as session:
+        assert await session.scalar(select(Flow.id)) == "flow_1"
+
+
 async def test_times_keep_their_zone_and_their_microseconds(db: Database) -> None:
     elsewhere = NOW.astimezone(timezone(timedelta(hours=5)))
     async with db.write() as session:

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
+    Table,
+    Update,
     and_,
     bindparam,
     delete,
+    insert,
     or_,
     select,
     update,
@@ -32,6 +36,10 @@ _REREAD = (
     .where(Flow.id == bindparam("flow_id"), Flow.tenant_id == bindparam("tenant_id"))
     .execution_options(populate_existing=True)
 )
+# As tables: rows of mapped classes take longer to write.
+_FLOWS = cast("Table", Flow.__table__)
+_VERSIONS = cast("Table", FlowVersion.__table__)
+_ADD, _ADD_VERSION = insert(_FLOWS), insert(_VERSIONS)
 
 
 class FlowRepository:
@@ -89,14 +97,22 @@ class FlowRepository:
         end = Position(rows[size - 1].key, rows[size - 1].id) if len(rows) > size else None
         return [dict(zip(FIELDS, row, strict=False)) for row in rows[:size]], total, end
 
+    async def add(self, flow: Flow) -> None:
+        """Write the row of a new flow."""
+        await self._session.execute(_ADD, _row(flow, _FLOWS))
+
+    async def add_version(self, version: FlowVersion) -> None:
+        """Write the row of a new version of a flow that has a row."""
+        await self._session.execute(_ADD_VERSION, _row(version, _VERSIONS))
+
     async def change(self, seen: Flow, *, same: Sequence[str] = (), **values: object) -> bool:
         """Change a row that still has the values that were `seen` in the columns `same`; tells whether it did."""
-        return await self._update(seen, Flow.deleted_at.is_(None), same, values)
+        return await self._update(seen, same, values)
 
     async def undelete(self, seen: Flow, now: datetime) -> bool:
         """Bring a deleted flow back, unless its row changed since it was `seen`; tells whether it did."""
         values = {"deleted_at": None, "updated_at": now}
-        return await self._update(seen, Flow.deleted_at.is_not(None), ("revision",), values)
+        return await self._update(seen, ("revision",), values, deleted=True)
 
     async def give(self, flow: Flow, new_owner: str, *, granted_by: str, acl_id: str, now: datetime) -> None:
         """Turn the grants around after `flow` changed hands: admin for who owned it, none for who owns it now.
@@ -128,23 +144,27 @@ class FlowRepository:
         return await self._session.get(FlowVersion, (flow.id, version))
 
     async def _update(
-        self, seen: Flow, state: ColumnElement[bool], same: Sequence[str], values: Mapping[str, object]
+        self, seen: Flow, same: Sequence[str], values: Mapping[str, object], *, deleted: bool = False
     ) -> bool:
         if "name" in values:
             values = {**values, "name_key": name_key(str(values["name"]))}
-        changed = await self._session.execute(
-            update(Flow)
-            .where(
-                Flow.id == seen.id,
-                Flow.tenant_id == seen.tenant_id,
-                state,
-                *(getattr(Flow, column) == getattr(seen, column) for column in same),
-            )
-            .values(revision=Flow.revision + 1, **values)
-            .execution_options(synchronize_session=False)
-        )
+        was = {f"seen_{column}": getattr(seen, column) for column in ("id", "tenant_id", *same)}
+        changed = await self._session.execute(_change_of(tuple(same), deleted), {**was, **values})
         assert isinstance(changed, CursorResult)
         return changed.rowcount == 1
+
+
+@cache
+def _change_of(same: tuple[str, ...], deleted: bool) -> Update:
+    """Return the statement that sets the columns named in its values where those in `same` are as they were seen."""
+    columns = _FLOWS.c
+    state = columns.deleted_at.is_not(None) if deleted else columns.deleted_at.is_(None)
+    was = (columns[name] == bindparam(f"seen_{name}") for name in ("id", "tenant_id", *same))
+    return update(_FLOWS).where(*was, state).values(revision=columns.revision + 1)
+
+
+def _row(entity: Flow | FlowVersion, table: Table) -> dict[str, Any]:
+    return {column.name: getattr(entity, column.name) for column in table.columns}
 
 
 def _grants_to(caller: Caller) -> list[ColumnElement[bool]]:

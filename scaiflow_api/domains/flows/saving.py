@@ -20,6 +20,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
+import orjson
 import structlog
 
 from scaiflow_api.auth.acl import Level
@@ -55,6 +56,8 @@ UNTITLED = "Untitled Flow"
 ORPHAN_AFTER_S = 5.0
 """A version whose object stands alone for this long was abandoned; its number is skipped."""
 _GIVE_UP_AFTER_S = 20.0
+_CHECKED_AT_ONCE = 64 * 1024
+"""Bytes: so much is checked in some milliseconds, and giving it to a thread costs more than the others' waiting."""
 _EXACTLY = ("version", "revision")
 """The columns that make the ETag: unchanged, they say that nobody changed the flow."""
 
@@ -108,10 +111,10 @@ class FlowWriter:
         stored = await self._checked(new.content, flow.id, flow.name, flow.version)
         await self._versions.write(flow.tenant_id, flow.id, flow.version, stored)
         async with self._db.write() as session:
-            session.add(flow)
-            await session.flush()  # the version's foreign key needs the row
+            flows = FlowRepository(session)
+            await flows.add(flow)
             version = self._version_row(flow.id, flow.version, caller, new.message, stored, now)
-            session.add(version)
+            await flows.add_version(version)
             await record(session, caller, audited.created(flow, version, origin or {}), now)
             require_prompt(now, self._clock.now())
         return flow, stored
@@ -264,7 +267,7 @@ class FlowWriter:
             changed, digest = await flows.reread(flow)
             await require_level(session, changed, caller, level)
             if version is not None:
-                session.add(version)
+                await flows.add_version(version)
             await record(session, caller, tell(changed, before=before or digest), now)
             if version is not None:
                 require_prompt(version.created_at, self._clock.now())
@@ -286,6 +289,8 @@ class FlowWriter:
     async def _checked(self, content: dict[str, Any], flow_id: str, name: str, version: str) -> bytes:
         """Return what is stored for a content, with the server's id, name and version in it. Raises as `checked`."""
         document = {**content, "id": flow_id, "name": name, "version": version}
+        if _is_small(content):
+            return checked(document, self._limits)
         # A large document takes a tenth of a second to check; the others should not wait for it.
         return await asyncio.to_thread(checked, document, self._limits)
 
@@ -310,6 +315,13 @@ def checked(document: dict[str, Any], limits: Limits) -> bytes:
     if isinstance(found, list):
         raise InvalidFlow(diagnostics=[diagnostic(problem).as_dict() for problem in found])
     return found.text
+
+
+def _is_small(content: dict[str, Any]) -> bool:
+    try:
+        return len(orjson.dumps(content)) <= _CHECKED_AT_ONCE
+    except orjson.JSONEncodeError:
+        return False  # the check will say why
 
 
 def require_match(flow: Flow, if_match: str | None) -> None:
