@@ -66,7 +66,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         async with AsyncExitStack() as stack:
             if resources is None:
                 opened = await stack.enter_async_context(open_resources(settings))
-                _equip(app, opened)
+                equip(app, opened)
                 stack.enter_context(announced(opened.ending))
                 await stack.enter_async_context(syncing(opened))
             stack.push_async_callback(app.state.rooms.close)
@@ -83,7 +83,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         responses=errors.documented(errors.InvalidRequest, errors.InternalError),
     )
     if resources is not None:
-        _equip(app, resources)
+        equip(app, resources)
     errors.install(app)
 
     # The last one added is the outermost.
@@ -163,7 +163,9 @@ def _untraced(scope: MutableMapping[str, Any]) -> bool:
     return path in {"/healthz", "/readyz", "/metrics"} or path.rstrip("/").endswith("/sync")
 
 
-def _equip(app: FastAPI, resources: Resources) -> None:
+def equip(app: FastAPI, resources: Resources) -> None:
+    """Give an application what it serves from, in place of what it had."""
+    """Give the application what it serves from; whatever it had before is no longer asked."""
     app.state.resources = resources
     app.state.authenticator = Authenticator(resources)
     app.state.denials = Denials(resources)

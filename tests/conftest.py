@@ -5,11 +5,13 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from databases import scratch_database
 from hypothesis import settings
 from sqlalchemy.ext.asyncio import create_async_engine
+from xdist.scheduler import LoadScopeScheduling
 
 from scaiflow_api.db import models
 from scaiflow_api.db.base import Base
@@ -35,6 +37,18 @@ for name in list(os.environ):
 settings.register_profile("fuzz", max_examples=20_000)
 if "HYPOTHESIS_PROFILE" in os.environ:
     settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
+
+
+class Together(LoadScopeScheduling):
+    """Gives workers one test at a time, but files whose tests share servers whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file.startswith(("tests/e2e/", "tests/api/test_api_sync")) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from api_apps import shared_app
 from fastapi import FastAPI
 from people import People
 from played_directory import PlayedDirectory
 from pydantic import SecretStr
 from tokens import AUDIENCE, ISSUER, PublishedKeys
 
-from scaiflow_api.app import create_app
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
 from scaiflow_api.resources import Resources, open_resources
@@ -67,7 +67,7 @@ async def resources(settings: Settings, people: People, keys: PublishedKeys) -> 
 
 @pytest.fixture
 async def app(settings: Settings, resources: Resources) -> AsyncIterator[FastAPI]:
-    app = create_app(settings, resources)
+    app = shared_app(settings, resources)
     yield app
     await app.state.rooms.close()
 

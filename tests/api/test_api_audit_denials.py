@@ -135,7 +135,14 @@ def test_every_refusal_of_ours_is_marked_as_one() -> None:
     assert {error.error for error in forbidding if not error.denies} == set()
     assert {error.error for error in AppError.registry.values() if error.denies} - {
         error.error for error in forbidding
-    } == {"account_not_active", "core_not_found", "flow_not_found", "package_not_found", "user_not_found"}
+    } == {
+        "account_not_active",
+        "checkpoint_not_found",
+        "core_not_found",
+        "flow_not_found",
+        "package_not_found",
+        "user_not_found",
+    }
 
 
 async def test_what_another_tenant_has_shows_in_nobodys_log(

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from people import People
 
 from scaiflow_api.app import create_app
@@ -108,14 +107,18 @@ async def test_an_unknown_place_answers_in_the_one_shape(
 
 
 async def test_a_bug_tells_the_log_and_not_the_caller(
-    app: FastAPI, api: httpx.AsyncClient, people: People, caplog: pytest.LogCaptureFixture
+    settings: Settings, resources: Resources, people: People, caplog: pytest.LogCaptureFixture
 ) -> None:
+    app = create_app(settings, resources)
+
     @app.get("/api/v1/broken")
     async def broken() -> None:
         raise RuntimeError("secret innards")
 
     caplog.set_level(logging.ERROR)
-    answer = await api.get("/broken", headers={**people.bob.headers, "Origin": "http://localhost:5173"})
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
+        answer = await api.get("/broken", headers={**people.bob.headers, "Origin": "http://localhost:5173"})
 
     assert (answer.status_code, detail_of(answer)["error"]) == (500, "internal_error")
     assert "innards" not in answer.text

@@ -27,7 +27,7 @@ from scaiflow_api.live.announcements import ProcessAnnouncements
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Settings
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sync")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def stored(resources: Resources, flow_id: str) -> Any:

@@ -23,7 +23,7 @@ from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.resources import Resources
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sync")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITHIN_S = 5.0
 NINA = Person("usr_nina", "tnt_acme")

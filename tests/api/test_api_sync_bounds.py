@@ -22,7 +22,7 @@ from scaiflow_api.domains.sync.protocol import awareness_frame, update_frame
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.settings import Sync
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sync bounds")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MESSAGE, DOCUMENT, OUTBOUND, AWARENESS = 20_000, 100_000, 60_000, 15_000
 

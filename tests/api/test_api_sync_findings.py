@@ -13,7 +13,7 @@ from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Sync
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sync findings")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")

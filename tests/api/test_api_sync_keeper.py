@@ -22,7 +22,7 @@ from scaiflow_api.domains.sync.log import DraftLog, Place
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.resources import Resources
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sync")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 IN_PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system does not show processes")
 
 

@@ -16,8 +16,6 @@ from servers import ROOT, Place, running, scaiflow
 from scaiflow_api.cli.commands import run
 from scaiflow_api.cli.environment import CLIENT_ID, CLIENT_SECRET, GRID_KEY
 
-pytestmark = pytest.mark.xdist_group("deploys")  # one local grid for all of them
-
 ECHO = orjson.loads((ROOT / "examples" / "echo-agent.flow.json").read_bytes())
 QUEUES = {"scope": "support", "queues": [{"slug": "review"}, {"slug": "urgent", "consumer_mode": "priority"}]}
 START = {"prefix": "/scaigrid/v1/modules/scaicore/cores/*/start", "delay_s": 0.6, "times": 1}

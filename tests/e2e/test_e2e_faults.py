@@ -9,8 +9,6 @@ import orjson
 import pytest
 from servers import ROOT, Place, running, scaiflow
 
-pytestmark = pytest.mark.xdist_group("faults")  # one pair of servers for all of them
-
 ECHO = orjson.loads((ROOT / "examples" / "echo-agent.flow.json").read_bytes())
 DEADLINE_S = 2.0
 TOO_LATE = {"delay_s": DEADLINE_S + 3}

@@ -10,8 +10,6 @@ import httpx
 import pytest
 from servers import ROOT, Place, running
 
-pytestmark = pytest.mark.xdist_group("readme")  # one pair of servers for all of them
-
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(bash|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

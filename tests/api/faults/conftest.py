@@ -7,6 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 import respx
+from api_apps import shared_app
 from api_flow_calls import Json
 from fastapi import FastAPI
 from mirror import mirror
@@ -15,7 +16,6 @@ from people import People
 from played_grid import PlayedGrid
 from steps import SteppedBlobs, SteppedGrid, Steps, count_steps
 
-from scaiflow_api.app import create_app
 from scaiflow_api.domains.flows.deps import flow_writer
 from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.resources import Resources, open_resources
@@ -52,7 +52,9 @@ async def faulty(
         blobs = SteppedBlobs(opened.blobs, steps)
         count_steps(opened.db, steps)
         opened = replace(opened, tokens=resources.tokens, blobs=blobs, versions=FlowVersions(blobs))
-        transport = httpx.ASGITransport(create_app(settings, opened), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(
+            shared_app(settings, opened, place="faulty"), raise_app_exceptions=False
+        )
         client = httpx.AsyncClient(transport=transport, base_url="http://faulty.test/api/v1")
         yield await stack.enter_async_context(client)
 
