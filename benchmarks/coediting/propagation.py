@@ -19,16 +19,15 @@ class Laps:
     ms: list[float] = field(default_factory=list)
     undelivered: int = 0
     processor_s: float = 0.0
-    validating_s: float = 0.0
     join_ms: list[float] = field(default_factory=list)
 
     def percentile_ms(self, percent: int) -> float:
         return quantiles(self.ms, n=100)[percent - 1] if len(self.ms) > 1 else float("nan")
 
-    def processor_us(self, *, validating: bool = True) -> float:
-        """Return the processor time of the server for an update that arrived."""
-        seconds = self.processor_s - (0 if validating else self.validating_s)
-        return seconds / max(len(self.ms), 1) * 1e6
+    @property
+    def processor_us(self) -> float:
+        """Processor time of the server for an update that arrived."""
+        return self.processor_s / max(len(self.ms), 1) * 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,7 @@ def _round(side: Side, laps: Laps, seconds: float, *, joined: bool) -> None:
         side.joining.ask("join", room=side.room, everyMs=JOIN_EVERY_MS)
     before = of_tree(side.target.process.pid)
     wrote = side.watching.ask("write", count=round(seconds * PER_SECOND), perSecond=PER_SECOND)
-    after = of_tree(side.target.process.pid)
-    laps.processor_s += after.seconds - before.seconds
-    laps.validating_s += after.validating_s - before.validating_s
+    laps.processor_s += of_tree(side.target.process.pid).seconds - before.seconds
     laps.ms += wrote["laps"]
     laps.undelivered += wrote["undelivered"]
     if joined:
