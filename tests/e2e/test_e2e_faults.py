@@ -135,7 +135,7 @@ def test_known_keys_go_on_working_while_scaikey_is_down(
 def test_a_fresh_process_without_keys_says_so(
     place: Place, headers: dict[str, str], grid: httpx.Client
 ) -> None:
-    break_route(grid, "/scaikey", {"delay_s": 30})
+    break_route(grid, "/scaikey", {"delay_s": 12})
     other = Place(place.folder / "other", grid_port=place.grid_port)
     environment = {
         "SCAIFLOW_ENV": "development",

@@ -78,7 +78,15 @@ def within_transaction(steps: Steps, at: int) -> bool:
     return writing and at <= len(steps.taken)
 
 
-@pytest.mark.parametrize(("name", "rival_name"), [*FLOWS, *PACKAGES, *DELETED])
+PAIRS = [*FLOWS, *PACKAGES, *DELETED]
+ALWAYS = {"save", "publish again"}
+"""A pair with one of these runs in every suite, the others with the tests of services."""
+
+
+@pytest.mark.parametrize(
+    ("name", "rival_name"),
+    [pair if ALWAYS & {*pair} else pytest.param(*pair, marks=pytest.mark.services) for pair in PAIRS],
+)
 async def test_one_is_first(
     world: World,
     faulty: httpx.AsyncClient,
