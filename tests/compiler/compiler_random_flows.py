@@ -6,6 +6,7 @@ of a parallel around, or behind it. In the end nodes and edges are shuffled.
 """
 
 import copy
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -37,6 +38,10 @@ def flows(max_nodes: int = 14) -> st.SearchStrategy[JSON]:
 def _flow(count: int, entries: int, seed: int) -> JSON:
     drawing = _Drawing(Random(seed), count)
     drawing.draw(entries)
+    while not _joins_are_clear(drawing):
+        seed += 1
+        drawing = _Drawing(Random(seed), count)
+        drawing.draw(entries)
     return {
         "id": "flow_drawn",
         "name": "Drawn",
@@ -46,6 +51,36 @@ def _flow(count: int, entries: int, seed: int) -> JSON:
         "variables": [dict(variable) for variable in VARIABLES],
         "config": {"core_identity": {"models": two_models()}},
     }
+
+
+def _joins_are_clear(drawing: "_Drawing") -> bool:
+    """Tell whether all that two branches of a parallel share is behind its join, or is it.
+
+    Nearly always. But branches may lead to a node that is drawn later than where they join and has the lower rank.
+    """
+    rank = _ranks(drawing)
+    for node in drawing.nodes:
+        if node["type"] != "logic_parallel":
+            continue
+        ways = [
+            edge for edge in drawing.edges if edge["source"]["node"] == node["id"] and edge["type"] != "data"
+        ]
+        reached = Counter(found for way in ways for found in drawing.reachable(way["target"]["node"]))
+        shared = {found for found, times in reached.items() if times > 1}
+        if shared and not shared <= drawing.reachable(min(shared, key=rank.__getitem__)):
+            return False
+    return True
+
+
+def _ranks(drawing: "_Drawing") -> dict[str, int]:
+    """Return the order in which nodes may run: again and again the first whose predecessors are all taken."""
+    before: dict[str, set[str]] = {node["id"]: set() for node in drawing.nodes}
+    for edge in drawing.edges:
+        before[edge["target"]["node"]].add(edge["source"]["node"])
+    rank: dict[str, int] = {}
+    while len(rank) < len(before):
+        rank[next(id_ for id_ in before if id_ not in rank and before[id_] <= rank.keys())] = len(rank)
+    return rank
 
 
 @dataclass
@@ -149,7 +184,7 @@ class _Drawing:
             return
         branches = self.rng.sample(unit.open_branches, self.rng.randint(2, len(unit.open_branches)))
         if unit.join is not None:
-            if target in self._reachable(unit.join.head):
+            if target in self.reachable(unit.join.head):
                 del branches[1:]
             else:
                 self._leave(unit.join, target)
@@ -165,12 +200,12 @@ class _Drawing:
         for unit in units:
             if unit.join is None:
                 continue
-            reachable = self._reachable(unit.join.head) - {unit.join.head}
+            reachable = self.reachable(unit.join.head) - {unit.join.head}
             behind = [other.head for other in units if other.head in reachable]
             for _ in range(self.rng.choice([0, 0, 1, 2]) if behind else 0):
                 self._leave(unit, self.rng.choice(behind))
 
-    def _reachable(self, node_id: str) -> set[str]:
+    def reachable(self, node_id: str) -> set[str]:
         found: set[str] = set()
         waiting = [node_id]
         while waiting:

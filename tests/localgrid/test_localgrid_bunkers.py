@@ -147,10 +147,10 @@ UNFIT: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"image": "-x"}, (422, "VALIDATION_ERROR")),
     ({"lifecycle_mode": "appliance"}, (422, "VALIDATION_ERROR")),
     ({"memory_mb": 0}, (422, "VALIDATION_ERROR")),
-    ({"network_allowlist": ["pypi.org"]}, (422, "VALIDATION_ERROR")),
+    ({"network_allowlist": ["packages.example.com"]}, (422, "VALIDATION_ERROR")),
     ({"network_profile": "allowlisted"}, (422, "VALIDATION_ERROR")),
     (
-        {"network_profile": "allowlisted", "network_allowlist": ["https://pypi.org"]},
+        {"network_profile": "allowlisted", "network_allowlist": ["https://packages.example.com"]},
         (422, "VALIDATION_ERROR"),
     ),
     ({"network_profile": "allowlisted", "network_allowlist": ["a.*.org"]}, (422, "VALIDATION_ERROR")),
@@ -168,11 +168,13 @@ async def test_a_bunker_that_cannot_be_is_refused(alice: Caller, config: GridCon
 
 
 async def test_profiles_that_reach_out_are_taken_and_told_back(alice: Caller) -> None:
-    bunker = await make(alice, network_profile="allowlisted", network_allowlist=["pypi.org", "*.example.com"])
+    bunker = await make(
+        alice, network_profile="allowlisted", network_allowlist=["packages.example.com", "*.example.com"]
+    )
 
     assert (bunker["network_profile"], bunker["network_allowlist"]) == (
         "allowlisted",
-        ["pypi.org", "*.example.com"],
+        ["packages.example.com", "*.example.com"],
     )
 
 
