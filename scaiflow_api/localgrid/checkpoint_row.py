@@ -2,13 +2,13 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from scaiflow_api.expressions import Value
-from scaiflow_api.localgrid.event_log import wire_time
 from scaiflow_api.localgrid.invocation import Invocation
 from scaiflow_api.localgrid.runtime.checkpoint import Answer, Question
+from scaiflow_api.localgrid.wire_time import iso_or_none, wire_time
 
 STATUSES = ("pending", "resolved", "expired", "cancelled")
 ESCALATION_TARGET = "role:tenant_admin"
@@ -34,14 +34,13 @@ class Checkpoint:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as it goes on the wire."""
-        expires_at = None if self.expires_at is None else datetime.fromtimestamp(self.expires_at, UTC)
         return {
             "id": self.id,
             "core_id": self.core_id,
             "tenant_id": self.tenant_id,
             "execution_id": self.execution_id,
             "status": self.status,
-            "expires_at": None if expires_at is None else wire_time(expires_at),
+            "expires_at": iso_or_none(self.expires_at),
             **self.details,
         }
 

@@ -3,17 +3,11 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from scaiflow_api.localgrid.store import Store
-
-
-def wire_time(moment: datetime) -> str:
-    """Return a time as ScaiGrid writes it: UTC, milliseconds."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 @dataclass(frozen=True, slots=True)

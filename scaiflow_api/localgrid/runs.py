@@ -23,7 +23,7 @@ from scaiflow_api.kit.ids import new_id
 from scaiflow_api.localgrid import checkpoint_table, execution_table
 from scaiflow_api.localgrid.config import GridConfig
 from scaiflow_api.localgrid.core_calls import CoreCalls
-from scaiflow_api.localgrid.event_log import NewEvent, append, wire_time
+from scaiflow_api.localgrid.event_log import NewEvent, append
 from scaiflow_api.localgrid.execution_table import Ancestry, Executions, Past, Unfinished
 from scaiflow_api.localgrid.invocation import Execution, Invocation
 from scaiflow_api.localgrid.journal import Journal
@@ -37,6 +37,7 @@ from scaiflow_api.localgrid.runtime.failures import RunFailed
 from scaiflow_api.localgrid.runtime.interpreter import Run
 from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
 from scaiflow_api.localgrid.store import Store
+from scaiflow_api.localgrid.wire_time import wire_time
 
 _log = logging.getLogger(__name__)
 

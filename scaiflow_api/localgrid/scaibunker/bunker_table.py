@@ -3,14 +3,13 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.event_log import wire_time
 from scaiflow_api.localgrid.scaigrid.errors import GridError
+from scaiflow_api.localgrid.wire_time import iso
 
 RUNNING = "running"
 PAUSED = "paused"
@@ -62,13 +61,13 @@ class Bunker:
     def as_dict(self) -> dict[str, Any]:
         """Return the bunker as it goes on the wire. Its variables stay here: they are where secrets are put."""
         spec = {name: value for name, value in asdict(self.spec).items() if name != "env_vars"}
-        times = {"created_at": self.created_at, "updated_at": self.updated_at}
         return {
             "id": self.id,
             "tenant_id": self.tenant_id,
             "status": self.status,
             **spec,
-            **{name: wire_time(datetime.fromtimestamp(moment, UTC)) for name, moment in times.items()},
+            "created_at": iso(self.created_at),
+            "updated_at": iso(self.updated_at),
         }
 
 

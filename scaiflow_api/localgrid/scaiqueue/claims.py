@@ -22,12 +22,12 @@ from scaiflow_api.localgrid.scaiqueue.message import (
     SELECT,
     Actor,
     Message,
-    iso,
     message_of,
 )
 from scaiflow_api.localgrid.scaiqueue.queues import Queue
 from scaiflow_api.localgrid.scaiqueue.scopes import Scope
 from scaiflow_api.localgrid.scaiqueue.states import ACTIVE, DRAINING
+from scaiflow_api.localgrid.wire_time import iso
 
 COMPLETED_EVENT = "scaiqueue.message.completed"
 

@@ -3,12 +3,11 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from scaiflow_api.localgrid.event_log import wire_time
+from scaiflow_api.localgrid.wire_time import iso, iso_or_none
 
 PENDING = "pending"
 CLAIMED = "claimed"
@@ -104,15 +103,6 @@ class Message:
             "published_at": self.published_at,
             "completed_at": self.completed_at,
         }
-
-
-def iso(seconds: float) -> str:
-    """Return a time as it goes on the wire."""
-    return wire_time(datetime.fromtimestamp(seconds, UTC))
-
-
-def iso_or_none(seconds: float | None) -> str | None:
-    return None if seconds is None else iso(seconds)
 
 
 SELECT = "SELECT m.*, s.tenant_id FROM queue_messages m JOIN queue_scopes s ON s.id = m.scope_id"

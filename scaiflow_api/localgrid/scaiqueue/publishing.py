@@ -17,13 +17,12 @@ from scaiflow_api.localgrid.scaiqueue.message import (
     Actor,
     Message,
     NewMessage,
-    iso,
-    iso_or_none,
     message_of,
 )
 from scaiflow_api.localgrid.scaiqueue.queues import Queue
 from scaiflow_api.localgrid.scaiqueue.scopes import Scope
 from scaiflow_api.localgrid.scaiqueue.states import ACTIVE
+from scaiflow_api.localgrid.wire_time import iso, iso_or_none
 
 
 def publish(

@@ -10,9 +10,9 @@ from scaiflow_api.localgrid.grid import GridDep
 from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
 from scaiflow_api.localgrid.scaiqueue import queues
 from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer, in_scope
-from scaiflow_api.localgrid.scaiqueue.message import iso
 from scaiflow_api.localgrid.scaiqueue.scope_routes import Label, Prose, Slug
 from scaiflow_api.localgrid.scaiqueue.states import QueueVerb
+from scaiflow_api.localgrid.wire_time import iso
 
 router = APIRouter(prefix="/scopes/{scope_id}/queues")
 

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from scaiflow_api.localgrid.event_log import wire_time
 from scaiflow_api.localgrid.grid import GridDep
 from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
 from scaiflow_api.localgrid.scaiqueue import scopes
 from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer
 from scaiflow_api.localgrid.scaiqueue.states import ScopeVerb
+from scaiflow_api.localgrid.wire_time import wire_time
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=255)]
