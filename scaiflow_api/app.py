@@ -165,7 +165,6 @@ def _untraced(scope: MutableMapping[str, Any]) -> bool:
 
 def equip(app: FastAPI, resources: Resources) -> None:
     """Give an application what it serves from, in place of what it had."""
-    """Give the application what it serves from; whatever it had before is no longer asked."""
     app.state.resources = resources
     app.state.authenticator = Authenticator(resources)
     app.state.denials = Denials(resources)

@@ -15,40 +15,35 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-__all__ = ["SpanKind", "current_trace_id", "outgoing", "span", "within"]
+__all__ = ["SpanKind", "joined", "outgoing", "span"]
 
 _tracer = trace.get_tracer("scaiflow_api")
 _propagator = TraceContextTextMapPropagator()
 
 
-def current_trace_id() -> str | None:
-    """Return the id of the trace that we are in, 32 hex digits; None outside of one."""
-    context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
-
-
 @contextmanager
-def within(trace_id: str, sent: Mapping[str, str]) -> Iterator[None]:
-    """Be in this trace for the length of the block, also where it is not recorded.
+def joined(sent: Mapping[str, str]) -> Iterator[str]:
+    """Be in the trace of a request for the length of the block, also where it is not recorded; give its id.
 
-    Where the headers of a request, `sent`, name the trace, they travel on as they came: whether it is recorded, and
-    what others keep in `tracestate`, is not ours to change.
+    Where the request's headers, `sent`, name a trace, they travel on as they came: whether it is recorded, and what
+    others keep in `tracestate`, is not ours to change. The id is 32 hex digits.
     """
-    if current_trace_id() == trace_id:
-        yield
+    if (recorded := trace.get_current_span().get_span_context()).is_valid:
+        yield trace.format_trace_id(recorded.trace_id)
         return
     context = _propagator.extract(sent)
-    if trace.get_current_span(context).get_span_context().trace_id != int(trace_id, 16):
-        made = SpanContext(
-            trace_id=int(trace_id, 16),
+    found = trace.get_current_span(context).get_span_context()
+    if not found.is_valid:
+        found = SpanContext(
+            trace_id=random.getrandbits(128) or 1,
             span_id=random.getrandbits(64) or 1,
             is_remote=False,
             trace_flags=TraceFlags(TraceFlags.DEFAULT),
         )
-        context = trace.set_span_in_context(NonRecordingSpan(made))
+        context = trace.set_span_in_context(NonRecordingSpan(found))
     token = attach(context)
     try:
-        yield
+        yield trace.format_trace_id(found.trace_id)
     finally:
         detach(token)
 

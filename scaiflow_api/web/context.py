@@ -1,17 +1,17 @@
 """The request being served: its ids, and who makes it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import uuid4
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.kit.tracing import current_trace_id
+from scaiflow_api.kit.tracing import joined
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _IDS = "scaiflow.request_ids"
 _CALLER = "scaiflow.caller"
 
@@ -24,23 +24,19 @@ class RequestIds:
     request_id: str
 
 
-def begin(scope: Scope) -> RequestIds:
-    """Take the ids from the trace that is recorded, from the request's headers, or make them."""
+@contextmanager
+def begun(scope: Scope) -> Iterator[RequestIds]:
+    """Be in the request's trace for the length of the block, and give it the ids that it came with, or made ones."""
     headers = Headers(scope=scope)
-    trace_id = current_trace_id() or _sent_trace_id(headers) or uuid4().hex
-    sent = headers.get("x-request-id", "")
-    ids = RequestIds(trace_id, sent if _REQUEST_ID.fullmatch(sent) else trace_id)
-    scope[_IDS] = ids
-    return ids
-
-
-def _sent_trace_id(headers: Headers) -> str | None:
-    found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    return found.group(1) if found and int(found.group(1), 16) else None
+    with joined(headers) as trace_id:
+        sent = headers.get("x-request-id", "")
+        ids = RequestIds(trace_id, sent if _REQUEST_ID.fullmatch(sent) else trace_id)
+        scope[_IDS] = ids
+        yield ids
 
 
 def current(scope: Scope) -> RequestIds:
-    """Return the ids that `begin` put there."""
+    """Return the ids that `begun` put there."""
     ids: RequestIds = scope[_IDS]
     return ids
 

@@ -12,8 +12,7 @@ from starlette.websockets import WebSocketClose
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.loopback import names_this_machine
 from scaiflow_api.kit.metrics import REQUESTS
-from scaiflow_api.kit.tracing import within
-from scaiflow_api.web.context import begin
+from scaiflow_api.web.context import begun
 from scaiflow_api.web.errors import (
     BodyTooLarge,
     InternalError,
@@ -37,23 +36,23 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        ids = begin(scope)
         started = time.perf_counter()
         status = 0
 
-        async def send_marked(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = ids.request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-            await send(message)
-
         with (
+            begun(scope) as ids,
             structlog.contextvars.bound_contextvars(request_id=ids.request_id, trace_id=ids.trace_id),
-            within(ids.trace_id, Headers(scope=scope)),
         ):
+
+            async def send_marked(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    headers = MutableHeaders(scope=message)
+                    headers["X-Request-Id"] = ids.request_id
+                    headers["X-Content-Type-Options"] = "nosniff"
+                await send(message)
+
             try:
                 await self._app(scope, receive, send_marked)
             finally:

@@ -15,7 +15,7 @@ from scaiflow_api.auth.errors import PermissionDenied
 from scaiflow_api.auth.tokens import Claims
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.web.authentication import Authenticator
-from scaiflow_api.web.context import begin, current, identified
+from scaiflow_api.web.context import begun, identified
 
 ABORT: Final = "scaiflow.abort"
 """The ASGI extension by which a connection can be cut."""
@@ -34,18 +34,16 @@ def admits(permission: str, level: Level) -> Callable[[], Awaitable[Admission]]:
 
     async def admit(websocket: WebSocket) -> tuple[Caller, Claims | None, frozenset[str]]:
         authenticator: Authenticator = websocket.app.state.authenticator
-        begin(websocket.scope)
-        try:
-            caller, claims = await authenticator.recognize(
-                token_of(websocket), request_id=current(websocket.scope).request_id
-            )
-            identified(websocket.scope, caller)
-            permissions = await authenticator.permissions(caller)
-            if permission not in permissions:
-                raise PermissionDenied(needed=permission)
-        except AppError as error:
-            await note_refusal(websocket, error)
-            raise
+        with begun(websocket.scope) as ids:
+            try:
+                caller, claims = await authenticator.recognize(token_of(websocket), request_id=ids.request_id)
+                identified(websocket.scope, caller)
+                permissions = await authenticator.permissions(caller)
+                if permission not in permissions:
+                    raise PermissionDenied(needed=permission)
+            except AppError as error:
+                await note_refusal(websocket, error)
+                raise
         return caller, claims, permissions
 
     admission.__dict__["permission"] = permission

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 import respx
 from fastapi import FastAPI
 from people import People
@@ -81,6 +82,27 @@ async def test_a_callers_trace_goes_on(api: httpx.AsyncClient, people: People) -
         models = grid.get("/v1/models").respond(200, json={"data": {"items": []}})
         await api.get("/scaigrid/models", headers=headers)
 
+    assert models.calls.last.request.headers["traceparent"].split("-")[1] == trace_id
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "nonsense",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ],
+)
+async def test_what_names_no_trace_begins_a_new_one(
+    api: httpx.AsyncClient, people: People, sent: str
+) -> None:
+    with respx.mock(base_url=SCAIGRID) as grid:
+        models = grid.get("/v1/models").respond(403, json={"error": {"code": "FORBIDDEN"}})
+        answer = await api.get("/scaigrid/models", headers={**people.bob.headers, "traceparent": sent})
+
+    trace_id = answer.json()["detail"]["trace_id"]
+    assert trace_id not in sent
     assert models.calls.last.request.headers["traceparent"].split("-")[1] == trace_id
 
 
