@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from scaiflow_api.upstreams.errors import UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaikey_rows import DirectoryGroup, DirectoryMember, DirectoryUser
 
 _Row = TypeVar("_Row")

@@ -10,7 +10,8 @@ from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.settings import ScaiGrid
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import open_client
-from scaiflow_api.upstreams.errors import ScaiKeyRefused, UpstreamError, UpstreamRejected, as_app_error
+from scaiflow_api.upstreams.errors import ScaiKeyRefused, as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaikey_applications import Application, ScaiKeyApplications
 

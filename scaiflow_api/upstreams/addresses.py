@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 import httpx
 
 from scaiflow_api.upstreams.base import trusted_authorities
-from scaiflow_api.upstreams.errors import AddressRefused, System
+from scaiflow_api.upstreams.failures import AddressRefused, System
 
 LONGEST_URL: Final = 500
 _FORBIDDEN: Final = re.compile(r"[^!-~]|[\\?#]")

@@ -10,7 +10,7 @@ import orjson
 from pydantic import SecretStr
 
 from scaiflow_api.kit.logging import SCRUBBED, scrub
-from scaiflow_api.upstreams.errors import (
+from scaiflow_api.upstreams.failures import (
     System,
     UpstreamBusy,
     UpstreamError,

@@ -21,7 +21,7 @@ from scaiflow_api.kit.tracing import SpanKind, outgoing, span
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.answers import Answer, failure_of
 from scaiflow_api.upstreams.breaker import Breakers, Passage, Road
-from scaiflow_api.upstreams.errors import (
+from scaiflow_api.upstreams.failures import (
     System,
     UpstreamBusy,
     UpstreamCrowded,

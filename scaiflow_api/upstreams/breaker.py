@@ -16,7 +16,7 @@ import structlog
 from cachetools import LRUCache
 
 from scaiflow_api.kit.metrics import UPSTREAM_OPENED
-from scaiflow_api.upstreams.errors import System, UpstreamLeftAlone
+from scaiflow_api.upstreams.failures import System, UpstreamLeftAlone
 
 log = structlog.get_logger(__name__)
 

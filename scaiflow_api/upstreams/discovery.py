@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from scaiflow_api.upstreams.errors import UpstreamNonsense
+from scaiflow_api.upstreams.failures import UpstreamNonsense
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -1,121 +1,28 @@
-"""How an upstream can fail, and what each failure is called on our wire.
-
-The clients raise `UpstreamError`s, which know nothing of our API. A domain may read them (a 409 means something
-to a deploy); what escapes a domain becomes an `AppError` through `as_app_error`, the only such table.
-"""
+"""What an upstream's failure is called on our wire: `as_app_error` is the only such table."""
 
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from scaiflow_api.kit.errors import AppError
+from scaiflow_api.upstreams.failures import (
+    TITLES,
+    System,
+    UpstreamBusy,
+    UpstreamCrowded,
+    UpstreamError,
+    UpstreamLeftAlone,
+    UpstreamNonsense,
+    UpstreamRejected,
+    UpstreamTimedOut,
+)
 
-System: TypeAlias = Literal["scaigrid", "scaiqueue", "scaibunker", "scaikey", "scaivault"]
-
-TITLES: Mapping[System, str] = {
-    "scaigrid": "ScaiGrid",
-    "scaiqueue": "ScaiQueue",
-    "scaibunker": "ScaiBunker",
-    "scaikey": "ScaiKey",
-    "scaivault": "ScaiVault",
-}
 _PERMISSION = re.compile(r"\b(?:scai[a-z]+|models|modules|routing|accounting)(?::[a-z_]+)+")
-_NO_ACCESS = frozenset({401, 403})
 _OF_THE_VAULT = (
     "The operator gives this service's ScaiKey client the scopes `secrets:read` and `secrets:write`."
 )
-
-
-class UpstreamError(Exception):
-    """A system that we called did not do what we asked. Its text holds neither tokens nor bodies."""
-
-    def __init__(
-        self,
-        system: System,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        message: str | None = None,
-    ) -> None:
-        self.system: System = system
-        self.status = status
-        self.code = code
-        self.message = message
-        super().__init__(f"{system}: {type(self).__name__} status={status} code={code}")
-
-
-class UpstreamRejected(UpstreamError):
-    """It answered 4xx. `code` and `message` are its own words, if it gave any."""
-
-    def __init__(
-        self, system: System, *, status: int, code: str | None, message: str | None, needs: str | None = None
-    ) -> None:
-        super().__init__(system, status=status, code=code, message=message)
-        self.needs = needs
-        """The permission that the call needs over there, where it is documented."""
-
-    @property
-    def no_access(self) -> bool:
-        """Tell whether it refused the credential, not the request."""
-        return self.status in _NO_ACCESS
-
-    @property
-    def conflict(self) -> bool:
-        """Tell whether what was to be created is there already, under the same name."""
-        return self.status == 409
-
-
-class UpstreamBusy(UpstreamError):
-    """It answered 429. Body and headers are kept, because the contract hands them on."""
-
-    def __init__(
-        self, system: System, *, message: str | None, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> None:
-        super().__init__(system, status=429, message=message)
-        self.body = body
-        self.headers = headers
-
-
-class UpstreamUnavailable(UpstreamError):
-    """It answered 5xx, or could not be reached at all (then `status` is None)."""
-
-
-class UpstreamUnreachable(UpstreamUnavailable):
-    """No connection to it came about, so it was asked nothing."""
-
-
-class UpstreamCrowded(UpstreamUnavailable):
-    """It was asked nothing: all connections that this process may have to it were in use."""
-
-
-class UpstreamLeftAlone(UpstreamUnavailable):
-    """It was asked nothing: it failed so often that it is left alone for a while."""
-
-    def __init__(self, system: System, *, retry_after_s: float) -> None:
-        super().__init__(system)
-        self.retry_after_s = retry_after_s
-
-
-class AddressRefused(UpstreamError):
-    """It was not called: its address is, or leads to, one that must not be reached from here."""
-
-    def __init__(self, system: System, reason: str) -> None:
-        super().__init__(system, message=f"The address of {TITLES[system]} {reason}.")
-        self.reason = reason
-
-
-class UpstreamNonsense(UpstreamError):
-    """It answered something that its documentation rules out: a redirect, a web page, broken or endless JSON."""
-
-
-class UpstreamTimedOut(UpstreamError):
-    """All attempts together took longer than the deadline."""
-
-    def __init__(self, system: System, *, after_s: float) -> None:
-        super().__init__(system)
-        self.after_s = after_s
 
 
 class _Told(AppError):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scaiflow_api.upstreams.answers import Answer, explanation
-from scaiflow_api.upstreams.errors import UpstreamNonsense
+from scaiflow_api.upstreams.failures import UpstreamNonsense
 
 LONGEST_ID = 128
 _LIST_NAMES = ("items", "cores", "models", "scopes", "queues", "bunkers", "checkpoints")

@@ -9,7 +9,8 @@ import structlog
 
 from scaiflow_api.auth.tokens import SigningKey
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.upstreams.errors import ScaiKeyUnavailable, UpstreamError, UpstreamNonsense
+from scaiflow_api.upstreams.errors import ScaiKeyUnavailable
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense
 
 log = structlog.get_logger(__name__)
 

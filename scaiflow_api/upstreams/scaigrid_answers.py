@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from scaiflow_api.upstreams.answers import Answer
-from scaiflow_api.upstreams.errors import UpstreamNonsense
+from scaiflow_api.upstreams.failures import UpstreamNonsense
 from scaiflow_api.upstreams.grid_envelopes import count, id_of, read_data, text
 
 

@@ -14,9 +14,8 @@ from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Call, Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.discovery import Discovery, read_discovery
-from scaiflow_api.upstreams.errors import (
-    ScaiKeyNotConfigured,
-    ScaiKeyRefused,
+from scaiflow_api.upstreams.errors import ScaiKeyNotConfigured, ScaiKeyRefused
+from scaiflow_api.upstreams.failures import (
     UpstreamError,
     UpstreamNonsense,
     UpstreamRejected,

@@ -9,7 +9,7 @@ import httpx
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Call, Policy, Upstream, segment
 from scaiflow_api.upstreams.breaker import Breakers
-from scaiflow_api.upstreams.errors import UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaikey_pages import Row, pages
 from scaiflow_api.upstreams.scaikey_rows import (

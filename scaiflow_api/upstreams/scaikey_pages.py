@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from scaiflow_api.upstreams.errors import UpstreamNonsense
+from scaiflow_api.upstreams.failures import UpstreamNonsense
 
 Row: TypeAlias = Mapping[str, Any]
 FetchPage: TypeAlias = Callable[[int, int], Awaitable[Any]]

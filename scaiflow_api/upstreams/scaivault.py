@@ -12,7 +12,7 @@ from scaiflow_api.kit.secrets import Secret
 from scaiflow_api.upstreams.answers import Answer
 from scaiflow_api.upstreams.base import Call, Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
-from scaiflow_api.upstreams.errors import UpstreamNonsense, UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 
 NOT_FOUND = "secret_not_found"

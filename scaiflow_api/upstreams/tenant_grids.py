@@ -16,7 +16,7 @@ from scaiflow_api.kit.secrets import VALUE, TenantSecrets
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of, public_addresses
 from scaiflow_api.upstreams.breaker import Breakers
-from scaiflow_api.upstreams.errors import AddressRefused
+from scaiflow_api.upstreams.failures import AddressRefused
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 API_KEY: Final = "scaigrid_api_key"

@@ -15,7 +15,7 @@ from scaiflow_api.domains.audit import effects
 from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.errors import DeployInProgress
 from scaiflow_api.kit.clock import SystemClock
-from scaiflow_api.upstreams.errors import UpstreamTimedOut
+from scaiflow_api.upstreams.failures import UpstreamTimedOut
 
 CLOCK = SystemClock()
 ENTRY = Entry(

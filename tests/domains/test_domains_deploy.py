@@ -27,7 +27,7 @@ from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import DeployAuth
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.errors import UpstreamLeftAlone
+from scaiflow_api.upstreams.failures import UpstreamLeftAlone
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 Keep = Callable[[dict[str, Any]], Awaitable[Flow]]

@@ -25,7 +25,8 @@ from scaiflow_api.domains.directory.sync import NO_SUPER_ADMIN, DirectorySync
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Api, Database, Directory, Environment, Settings, Store
-from scaiflow_api.upstreams.errors import ScaiKeyNotConfigured, ScaiKeyRefused, UpstreamUnavailable
+from scaiflow_api.upstreams.errors import ScaiKeyNotConfigured, ScaiKeyRefused
+from scaiflow_api.upstreams.failures import UpstreamUnavailable
 
 
 @pytest.fixture

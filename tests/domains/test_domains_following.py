@@ -12,7 +12,7 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.auth.errors import InvalidToken
 from scaiflow_api.domains.runs.following import Follower, Happened, Pace
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.upstreams.errors import UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamUnavailable
+from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamUnavailable
 from scaiflow_api.upstreams.scaigrid_answers import EventPage
 
 Event = dict[str, Any]

@@ -27,7 +27,8 @@ from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.settings import DeployAuth
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError
 
 GRID = "http://grid.test/scaigrid"
 Json = dict[str, Any]

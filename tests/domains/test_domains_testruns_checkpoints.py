@@ -20,7 +20,8 @@ from scaiflow_api.domains.testruns.schemas import TestReport
 from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.upstreams.credentials import Access
-from scaiflow_api.upstreams.errors import UpstreamBusy, UpstreamError, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 LIMITS = TestLimits(

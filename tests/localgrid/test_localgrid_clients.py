@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from scaiflow_api.localgrid.scaibunker import sandbox
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.errors import UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaiqueue import ScaiQueue
 

@@ -16,7 +16,8 @@ from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy
-from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaigrid_checkpoints import ScaiGridCheckpoints

@@ -9,7 +9,7 @@ from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams import addresses
 from scaiflow_api.upstreams.addresses import PublicOnly, UnusableAddress, base_url_of, is_public
 from scaiflow_api.upstreams.base import open_client
-from scaiflow_api.upstreams.errors import AddressRefused
+from scaiflow_api.upstreams.failures import AddressRefused
 
 PUBLIC, OTHER = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
 

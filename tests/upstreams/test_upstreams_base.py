@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.base import Policy, open_client, segment
-from scaiflow_api.upstreams.errors import (
-    ScaiGridNotConfigured,
+from scaiflow_api.upstreams.errors import ScaiGridNotConfigured
+from scaiflow_api.upstreams.failures import (
     UpstreamBusy,
     UpstreamRejected,
     UpstreamTimedOut,

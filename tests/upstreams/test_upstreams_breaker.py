@@ -17,13 +17,13 @@ from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy
 from scaiflow_api.upstreams.breaker import Breakers, Passage, Road, State
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.errors import (
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import (
     UpstreamBusy,
     UpstreamError,
     UpstreamLeftAlone,
     UpstreamRejected,
     UpstreamUnavailable,
-    as_app_error,
 )
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid

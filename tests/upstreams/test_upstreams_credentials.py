@@ -12,7 +12,8 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.kit.secrets import Secret
 from scaiflow_api.settings import Api, DeployAuth, Environment, ScaiGrid, Settings
 from scaiflow_api.upstreams.credentials import Access, Credentials
-from scaiflow_api.upstreams.errors import AddressRefused, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import AddressRefused
 from scaiflow_api.upstreams.scaigrid import ScaiGrid as Client
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKey, TenantKeys
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from scaiflow_api.upstreams.errors import (
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import (
     UpstreamBusy,
     UpstreamError,
     UpstreamNonsense,
     UpstreamRejected,
     UpstreamTimedOut,
     UpstreamUnavailable,
-    as_app_error,
 )
 
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.base import Policy, open_client
-from scaiflow_api.upstreams.errors import UpstreamCrowded
+from scaiflow_api.upstreams.failures import UpstreamCrowded
 from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from scaiflow_api.auth.tokens import SigningKey
-from scaiflow_api.upstreams.errors import ScaiKeyUnavailable, UpstreamNonsense, UpstreamUnavailable
+from scaiflow_api.upstreams.errors import ScaiKeyUnavailable
+from scaiflow_api.upstreams.failures import UpstreamNonsense, UpstreamUnavailable
 from scaiflow_api.upstreams.jwks import KeyCache, read_key_set
 
 N = "u" * 342  # 2048 bits and a little, in base64url

@@ -5,7 +5,7 @@ import pytest
 import respx
 from pydantic import SecretStr
 
-from scaiflow_api.upstreams.errors import UpstreamNonsense
+from scaiflow_api.upstreams.failures import UpstreamNonsense
 from scaiflow_api.upstreams.scaibunker import Bunker, ScaiBunker
 
 BUNKERS = "https://grid.test/v1/modules/scaibunker/bunkers"

@@ -8,7 +8,8 @@ import pytest
 import respx
 from pydantic import SecretStr
 
-from scaiflow_api.upstreams.errors import UpstreamError, UpstreamNonsense, UpstreamRejected, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaigrid_answers import Core, GridModel
 

@@ -14,12 +14,14 @@ from scaiflow_api.upstreams.errors import (
     ScaiKeyNotConfigured,
     ScaiKeyRefused,
     ScaiKeyUnavailable,
+    as_app_error,
+)
+from scaiflow_api.upstreams.failures import (
     UpstreamBusy,
     UpstreamError,
     UpstreamNonsense,
     UpstreamTimedOut,
     UpstreamUnavailable,
-    as_app_error,
 )
 from scaiflow_api.upstreams.scaikey import DISCOVERY_PATH, ScaiKey
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy
-from scaiflow_api.upstreams.errors import UpstreamNonsense, UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import DISCOVERY_PATH, ScaiKey
 from scaiflow_api.upstreams.scaikey_directory import ScaiKeyDirectory
 from scaiflow_api.upstreams.scaikey_pages import PER_PAGE

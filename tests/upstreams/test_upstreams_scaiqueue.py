@@ -12,7 +12,8 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import Settings
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.errors import UpstreamError, UpstreamNonsense, UpstreamRejected, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaiqueue import Queue, ScaiQueue, Scope, queue_of
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKey, TenantKeys

@@ -19,7 +19,8 @@ from scaiflow_api.localgrid import GridConfig, create_grid
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy, open_client
-from scaiflow_api.upstreams.errors import UpstreamError, UpstreamNonsense, UpstreamRejected, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaivault import ScaiVault, path_part
 

@@ -12,7 +12,8 @@ from scaiflow_api.domains.testruns.chosen import Chosen
 from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
 from scaiflow_api.domains.testruns.schemas import TestReport
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
-from scaiflow_api.upstreams.errors import ScaiGridNotConfigured, UpstreamError, as_app_error
+from scaiflow_api.upstreams.errors import ScaiGridNotConfigured, as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError
 
 
 def run_straight(document: dict[str, Any], options: Namespace) -> TestReport:

@@ -12,7 +12,8 @@ from scaiflow_api.db.audit import Detail, Entry, append
 from scaiflow_api.db.session import Database
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError
 
 log = structlog.get_logger(__name__)
 

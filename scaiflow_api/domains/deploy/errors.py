@@ -11,12 +11,9 @@ from scaiflow_api.upstreams.errors import (
     ScaiQueueAuth,
     ScaiQueueBusy,
     ScaiQueueTimeout,
-    UpstreamBusy,
-    UpstreamError,
-    UpstreamRejected,
-    UpstreamTimedOut,
     as_app_error,
 )
+from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimedOut
 
 
 class MissingScaiGridCredentials(AppError):

@@ -28,7 +28,7 @@ from scaiflow_api.domains.deploy.schemas import (
 from scaiflow_api.domains.deploy.service import DeployLimits, access_of, compiled
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.upstreams.credentials import Access, Credentials
-from scaiflow_api.upstreams.errors import UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_answers import Core
 
 

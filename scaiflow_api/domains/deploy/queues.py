@@ -13,7 +13,7 @@ from scaiflow_api.domains.deploy.errors import QueueProvisionFailed, step_failed
 from scaiflow_api.flowgraph.config import Queue, QueueTopology
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams import scaiqueue
-from scaiflow_api.upstreams.errors import UpstreamError, UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
 from scaiflow_api.upstreams.scaiqueue import ScaiQueue, Scope
 
 _NEEDS_MANAGE = "Caller needs scaiqueue:manage to provision missing scopes/queues."

@@ -20,7 +20,7 @@ from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.credentials import Access
-from scaiflow_api.upstreams.errors import UpstreamError, UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_answers import Core
 
 QUEUES, CORE, RUNNING, PUBLISHED = "queues", "core", "running", "published"

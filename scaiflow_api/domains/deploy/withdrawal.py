@@ -14,7 +14,7 @@ from scaiflow_api.domains.flows.saving import FlowWriter, require_match
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.errors import UpstreamError
+from scaiflow_api.upstreams.failures import UpstreamError
 
 
 class WithdrawFlow:

@@ -12,7 +12,7 @@ from scaiflow_api.domains.directory.report import SyncReport
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources
-from scaiflow_api.upstreams.errors import UpstreamError
+from scaiflow_api.upstreams.failures import UpstreamError
 
 log = structlog.get_logger(__name__)
 

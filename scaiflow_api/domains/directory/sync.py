@@ -17,11 +17,8 @@ from scaiflow_api.domains.directory.report import SyncReport
 from scaiflow_api.domains.directory.roles import GroupRoles
 from scaiflow_api.domains.directory.spool import Size, Spool, open_spool
 from scaiflow_api.resources import Resources
-from scaiflow_api.upstreams.errors import (
-    ScaiKeyNotConfigured,
-    ScaiKeyRefused,
-    UpstreamRejected,
-)
+from scaiflow_api.upstreams.errors import ScaiKeyNotConfigured, ScaiKeyRefused
+from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaikey_rows import DirectoryGroup
 
 log = structlog.get_logger(__name__)

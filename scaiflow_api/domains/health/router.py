@@ -12,7 +12,7 @@ from scaiflow_api.kit.metrics import CONTENT_TYPE_LATEST, UPSTREAM_LEFT_ALONE, e
 from scaiflow_api.resources import Resources
 from scaiflow_api.upstreams.base import origin_of
 from scaiflow_api.upstreams.breaker import State
-from scaiflow_api.upstreams.errors import TITLES, System
+from scaiflow_api.upstreams.failures import TITLES, System
 from scaiflow_api.web.deps import ResourcesDep
 from scaiflow_api.web.schemas import AnswerModel
 

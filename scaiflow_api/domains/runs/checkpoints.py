@@ -20,7 +20,7 @@ from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Access
-from scaiflow_api.upstreams.errors import UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_checkpoints import Checkpoint, Resolution
 
 _STATUSES: Final = {"failed": "expired,cancelled"}

@@ -15,7 +15,8 @@ import orjson
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.upstreams.errors import UpstreamBusy, UpstreamError, UpstreamRejected, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError, UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_answers import EventPage
 
 LOOK_AGAIN_S: Final = 5.0

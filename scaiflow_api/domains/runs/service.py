@@ -16,7 +16,7 @@ from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import ExecutionNotFound
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Access
-from scaiflow_api.upstreams.errors import UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_answers import Execution
 
 _NO_EVENTS = b'{"data":{"events":[],"next_cursor":null}}'

@@ -12,7 +12,8 @@ from scaiflow_api.domains.runs.following import Follower, Pace, ended
 from scaiflow_api.domains.runs.router import UPSTREAM, CoresDep
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.slots import NoSlotFree
-from scaiflow_api.upstreams.errors import UpstreamError, as_app_error
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError
 from scaiflow_api.web.deps import AuthenticatorDep, ResourcesDep, Viewer
 from scaiflow_api.web.errors import documented
 

@@ -36,7 +36,7 @@ from scaiflow_api.domains.sync.rooms import Rooms, TooManyPeers
 from scaiflow_api.domains.sync.varints import Malformed
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import Sync
-from scaiflow_api.upstreams.errors import UpstreamError
+from scaiflow_api.upstreams.failures import UpstreamError
 from scaiflow_api.web.sockets import Admission, abort, note_refusal
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from scaiflow_api.domains.tenants.schemas import GridCredentials, GridCredential
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
-from scaiflow_api.upstreams.errors import AddressRefused, UpstreamRejected
+from scaiflow_api.upstreams.failures import AddressRefused, UpstreamRejected
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKey, TenantKeys
 

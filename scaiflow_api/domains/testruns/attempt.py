@@ -14,7 +14,8 @@ from scaiflow_api.domains.testruns.trail import End
 from scaiflow_api.domains.testruns.watch import Watch
 from scaiflow_api.flowgraph import TestFixture
 from scaiflow_api.upstreams.credentials import Access
-from scaiflow_api.upstreams.errors import (
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import (
     UpstreamBusy,
     UpstreamCrowded,
     UpstreamError,
@@ -22,7 +23,6 @@ from scaiflow_api.upstreams.errors import (
     UpstreamRejected,
     UpstreamTimedOut,
     UpstreamUnreachable,
-    as_app_error,
 )
 from scaiflow_api.upstreams.scaigrid_answers import Execution
 from scaiflow_api.upstreams.scaigrid_checkpoints import DEBUG_BREAKPOINT, Checkpoint, Resolution

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from scaiflow_api.upstreams.errors import UpstreamBusy, UpstreamError
+from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError
 
 T = TypeVar("T")
 _UNTOLD_S = 1.0

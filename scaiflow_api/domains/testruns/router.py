@@ -13,12 +13,7 @@ from scaiflow_api.domains.testruns.runner import TestLimits
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
 from scaiflow_api.domains.testruns.service import RunTests
 from scaiflow_api.kit.metrics import FIXTURES, TEST_RUNS, timed
-from scaiflow_api.upstreams.errors import (
-    ScaiGridApi,
-    ScaiGridAuth,
-    ScaiGridBusy,
-    ScaiGridNotConfigured,
-)
+from scaiflow_api.upstreams.errors import ScaiGridApi, ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured
 from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.gone import unless_gone
