@@ -76,6 +76,25 @@ def decides(node_id: str, *arms: ir.MatchArm, **more: Any) -> ir.MatchBlock:
     return ir.MatchBlock(node_id=node_id, source_location=ir.SourceLocation(node_id), arms=arms, **more)
 
 
+def each(items: str, *body: ir.AnyBlock, node_id: str | None = "node_loop", **more: Any) -> ir.ForeachBlock:
+    return ir.ForeachBlock(node_id=node_id, items=items, body=body, **more)
+
+
+def repeats(condition: str, *body: ir.AnyBlock, **more: Any) -> ir.WhileBlock:
+    return ir.WhileBlock(
+        **{"node_id": "node_loop", "condition": condition, "max_iterations": 9, **more}, body=body
+    )
+
+
+def splits(*branches: Sequence[ir.AnyBlock], **more: Any) -> ir.ParallelBlock:
+    found = tuple(ir.Branch(edge_id=f"edge_{n}", body=tuple(body)) for n, body in enumerate(branches))
+    return ir.ParallelBlock(**{"node_id": "node_split", **more}, branches=found)
+
+
+def candidates(*nodes: str) -> tuple[ir.OutputCandidate, ...]:
+    return tuple(ir.OutputCandidate(node_id=node) for node in nodes)
+
+
 @dataclass
 class ScriptedModels:
     """Implements Models and ModelProvider: gives its answers in turn, the last one again and again."""
@@ -91,6 +110,30 @@ class ScriptedModels:
         if isinstance(answer, ModelFailed):
             raise answer
         return answer
+
+
+class Crowd(ScriptedModels):
+    """A model that counts how many ask at once, and lets everybody wait until so many do."""
+
+    def __init__(self, expected: int) -> None:
+        super().__init__()
+        self.present = self.most = 0
+        self.order: list[str] = []
+        self._expected = expected
+        self._full = asyncio.Event()
+
+    async def complete(self, choice: Any, request: Any) -> Any:
+        self.present += 1
+        self.most = max(self.most, self.present)
+        if self.present >= self._expected:
+            self._full.set()
+        try:
+            async with asyncio.timeout(5):
+                await self._full.wait()
+        finally:
+            self.present -= 1
+        self.order.append(request.goal)
+        return request.goal
 
 
 @dataclass
@@ -179,3 +222,16 @@ async def run(
     except RunFailed as failed:
         outcome.failed = failed
     return outcome
+
+
+async def output_of(*body: ir.AnyBlock, **given: Any) -> Any:
+    """Return what the last node yields."""
+    last = next(block.node_id for block in reversed(body) if block.node_id is not None)
+    outcome = await run(a_module(*body, outputs=candidates(last), variables={"v": 0}), given)
+    assert outcome.failed is None, outcome.failed
+    return outcome.output
+
+
+async def code_of(*body: ir.AnyBlock, **given: Any) -> str | None:
+    failed = (await run(a_module(*body), given)).failed
+    return failed.code if failed else None
