@@ -3,7 +3,7 @@
 from typing import Any
 
 import httpx
-from api_flow_calls import Headers
+from api_flow_calls import Headers, Json
 from pycrdt import Doc, Map
 
 from scaiflow_api.db.drafts import Drafts, Entry
@@ -65,3 +65,58 @@ async def begin_draft(api: httpx.AsyncClient, headers: Headers, resources: Resou
     canvas = Canvas(resources, flow["tenant_id"], flow_id)
     await canvas.pull()
     return canvas
+
+
+class OpenDraft:
+    """A draft that a canvas has open, and what the flow's owner does with both over REST."""
+
+    def __init__(
+        self, api: httpx.AsyncClient, owner: Headers, flow_id: str, echo: Json, canvas: Canvas
+    ) -> None:
+        self.canvas = canvas
+        self._api = api
+        self._owner = owner
+        self._flow = f"/flows/{flow_id}"
+        self._path = f"{self._flow}/draft"
+        self._echo = echo
+
+    async def get(self, headers: Headers | None = None) -> httpx.Response:
+        return await self._api.get(self._path, headers=headers or self._owner)
+
+    async def read(self) -> Json:
+        answer = await self.get()
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def post(
+        self, action: str, headers: Headers | None = None, body: Json | None = None
+    ) -> httpx.Response:
+        return await self._api.post(f"{self._path}/{action}", json=body, headers=headers or self._owner)
+
+    async def put(self, content: Json) -> None:
+        """Save a version beside the draft."""
+        answer = await self._api.put(self._flow, json={"content": content}, headers=self._owner)
+        assert answer.status_code == 200, answer.text
+
+    def relabelled(self, label: str) -> Json:
+        """Return the content that the flow began with, its second node with another label."""
+        first, second, *others = self._echo["nodes"]
+        return {**self._echo, "nodes": [first, {**second, "label": label}, *others]}
+
+    def node(self, at: int, canvas: Canvas | None = None) -> "Map[Any]":
+        found: Map[Any] = (canvas or self.canvas).flow["nodes"][self._echo["nodes"][at]["id"]]
+        return found
+
+    def labels(self, canvas: Canvas | None = None) -> list[str]:
+        """Return the labels of the first two nodes on a canvas."""
+        return [self.node(at, canvas)["label"] for at in (0, 1)]
+
+    async def type(self, label: str) -> None:
+        """Give the first node another label on the canvas."""
+        self.node(0)["label"] = label
+        await self.canvas.push()
+
+    async def state(self) -> tuple[str, int]:
+        """Return the version that was brought in last, and how long the log is."""
+        return (await self.canvas.row()).applied_version, len(await self.canvas.log())

@@ -1,13 +1,12 @@
 """The draft over REST: read, saved, discarded, and what other saves do to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 from api_audit_calls import log_of
-from api_draft_calls import Canvas, begin_draft
+from api_draft_calls import Canvas, OpenDraft, begin_draft
 from api_flow_calls import Json, create, grant, numbers, refused
 from api_sync_crash import CRASHING, SEED
 from fastapi import FastAPI
@@ -27,49 +26,36 @@ async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
 
 
 @pytest.fixture
-async def canvas(api: httpx.AsyncClient, people: People, resources: Resources, flow: str) -> Canvas:
-    return await begin_draft(api, people.bob.headers, resources, flow)
+async def draft(
+    api: httpx.AsyncClient, people: People, resources: Resources, flow: str, echo: Json
+) -> OpenDraft:
+    canvas = await begin_draft(api, people.bob.headers, resources, flow)
+    return OpenDraft(api, people.bob.headers, flow, echo, canvas)
 
 
 @pytest.fixture
-def get(api: httpx.AsyncClient, people: People, flow: str) -> Callable[[], Awaitable[Json]]:
-    async def read() -> Json:
-        answer = await api.get(f"/flows/{flow}/draft", headers=people.bob.headers)
-        assert answer.status_code == 200, answer.text
-        found: Json = answer.json()
-        return found
+def nobody_follows(app: FastAPI) -> None:
+    """Every save dies before its draft hears of it."""
 
-    return read
+    async def die(_: object) -> None:
+        return None
+
+    app.state.after_save = die
 
 
 def labels(content: Json) -> list[str]:
     return [node["label"] for node in content["nodes"]]
 
 
-def relabelled(content: Json, at: int, label: str) -> Json:
-    nodes = [{**node, "label": label} if index == at else node for index, node in enumerate(content["nodes"])]
-    return {**content, "nodes": nodes}
-
-
-def node_at(canvas: Canvas, echo: Json, at: int) -> "Map[Any]":
-    found: Map[Any] = canvas.flow["nodes"][echo["nodes"][at]["id"]]
-    return found
-
-
-async def put(api: httpx.AsyncClient, people: People, flow: str, content: Json) -> None:
-    answer = await api.put(f"/flows/{flow}", json={"content": content}, headers=people.bob.headers)
-    assert answer.status_code == 200, answer.text
-
-
 class TestWithoutOne:
     async def test_there_is_nothing_to_read_save_or_discard(
         self, api: httpx.AsyncClient, people: People, flow: str
     ) -> None:
-        headers = people.bob.headers
+        path, headers = f"/flows/{flow}/draft", people.bob.headers
         answers = [
-            await api.get(f"/flows/{flow}/draft", headers=headers),
-            await api.post(f"/flows/{flow}/draft/save", headers=headers),
-            await api.post(f"/flows/{flow}/draft/discard", headers=headers),
+            await api.get(path, headers=headers),
+            await api.post(f"{path}/save", headers=headers),
+            await api.post(f"{path}/discard", headers=headers),
             await api.get(f"/flows/{flow}/diff?from=draft", headers=headers),
         ]
 
@@ -77,14 +63,11 @@ class TestWithoutOne:
 
 
 class TestReading:
-    async def test_a_draft_is_a_flow_and_what_differs(
-        self, get: Callable[[], Awaitable[Json]], canvas: Canvas, echo: Json, flow: str
-    ) -> None:
-        fresh = await get()
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
+    async def test_a_draft_is_a_flow_and_what_differs(self, draft: OpenDraft, flow: str, echo: Json) -> None:
+        fresh = await draft.read()
+        await draft.type("Typed")
 
-        edited = await get()
+        edited = await draft.read()
 
         assert (fresh["flow_id"], fresh["base_version"], fresh["diff"]["equal"]) == (flow, "1.0.0", True)
         assert fresh["content"] == {**echo, "id": flow, "version": "1.0.0"}
@@ -94,48 +77,42 @@ class TestReading:
         assert edited["diagnostics"] == []
 
     async def test_whoever_may_view_the_flow_reads_it_and_no_more(
-        self, api: httpx.AsyncClient, people: People, resources: Resources, canvas: Canvas, flow: str
+        self, people: People, resources: Resources, draft: OpenDraft, flow: str
     ) -> None:
         await grant(resources, flow, "usr_erin", "view")
-        await canvas.pull()
+        await draft.canvas.pull()
 
-        assert (await api.get(f"/flows/{flow}/draft", headers=people.erin.headers)).status_code == 200
+        assert (await draft.get(people.erin.headers)).status_code == 200
         for action in ("save", "discard"):
-            answer = await api.post(f"/flows/{flow}/draft/{action}", headers=people.erin.headers)
+            answer = await draft.post(action, people.erin.headers)
             assert refused(answer) == (403, "insufficient_acl")
         for person in (people.carol, people.dave):
-            answer = await api.get(f"/flows/{flow}/draft", headers=person.headers)
+            answer = await draft.get(person.headers)
             assert refused(answer) == (404, "flow_not_found")
 
     async def test_it_has_an_etag_of_all_that_it_shows(
-        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
-        path, headers = f"/flows/{flow}/draft", people.bob.headers
-        tag = (await api.get(path, headers=headers)).headers["ETag"]
-        again = await api.get(path, headers={**headers, "If-None-Match": tag})
+        headers = people.bob.headers
+        tag = (await draft.get()).headers["ETag"]
+        again = await draft.get({**headers, "If-None-Match": tag})
         await api.put(f"/flows/{flow}", json={"name": "Renamed"}, headers=headers)
-        renamed = await api.get(path, headers={**headers, "If-None-Match": tag})
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
-        edited = await api.get(path, headers={**headers, "If-None-Match": renamed.headers["ETag"]})
+        renamed = await draft.get({**headers, "If-None-Match": tag})
+        await draft.type("Typed")
+        edited = await draft.get({**headers, "If-None-Match": renamed.headers["ETag"]})
 
         assert again.status_code == 304
         assert renamed.json()["content"]["name"] == "Renamed"
         assert labels(edited.json()["content"])[0] == "Typed"
 
     async def test_what_is_no_flow_is_shown_with_what_is_wrong_and_is_not_saved(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
-        canvas.flow["nodes"]["new"] = Map({"label": b"bytes"})
-        await canvas.push()
+        draft.canvas.flow["nodes"]["new"] = Map({"label": b"bytes"})
+        await draft.canvas.push()
 
-        found = await get()
-        saved = await api.post(f"/flows/{flow}/draft/save", headers=people.bob.headers)
+        found = await draft.read()
+        saved = await draft.post("save")
         compared = await api.get(f"/flows/{flow}/diff?from=current&to=draft", headers=people.bob.headers)
 
         assert found["diff"] is None
@@ -143,64 +120,52 @@ class TestReading:
         assert refused(saved) == refused(compared) == (422, "invalid_flow")
         assert saved.json()["detail"]["diagnostics"] == found["diagnostics"]
 
-    async def test_what_would_end_the_process_is_left_out(
-        self, get: Callable[[], Awaitable[Json]], canvas: Canvas
-    ) -> None:
+    async def test_what_would_end_the_process_is_left_out(self, draft: OpenDraft) -> None:
         deep = b"\x75\x01" * 100_000 + b"\x7e"
-        await canvas.write(b"\x01\x01\x07\x00\x28\x01\x04flow\x01a\x01" + deep + b"\x00")
+        await draft.canvas.write(b"\x01\x01\x07\x00\x28\x01\x04flow\x01a\x01" + deep + b"\x00")
 
-        assert (await get())["diff"]["equal"]
+        assert (await draft.read())["diff"]["equal"]
 
     async def test_a_draft_that_somebody_blew_up_is_refused_until_that_is_gone(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        resources: Resources,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
-        monkeypatch: pytest.MonkeyPatch,
+        self, resources: Resources, draft: OpenDraft, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(resources.settings.sync.__dict__, "max_entries", 1_000)
-        canvas.flow["x"] = Map({f"k{number}": number for number in range(1_000)})
-        await canvas.push()
+        draft.canvas.flow["x"] = Map({f"k{number}": number for number in range(1_000)})
+        await draft.canvas.push()
 
-        refusal = await api.get(f"/flows/{flow}/draft", headers=people.bob.headers)
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
-        still = await api.post(f"/flows/{flow}/draft/save", headers=people.bob.headers)
+        refusal = await draft.get()
+        await draft.put(draft.relabelled("Saved"))
+        still = await draft.post("save")
         assert refused(refusal) == refused(still) == (413, "draft_too_large")
-        assert (await canvas.row()).applied_version == "1.0.0"
+        assert (await draft.canvas.row()).applied_version == "1.0.0"
 
-        del canvas.flow["x"]
-        await canvas.push()
-        assert labels((await get())["content"])[1] == "Saved"
+        del draft.canvas.flow["x"]
+        await draft.canvas.push()
+        assert labels((await draft.read())["content"])[1] == "Saved"
 
     async def test_what_nobody_survives_reading_is_survived_and_can_be_discarded(
-        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
         for update in (SEED, *CRASHING):
-            await canvas.write(update)
-        path, headers = f"/flows/{flow}/draft", people.bob.headers
+            await draft.canvas.write(update)
 
         answers = [
-            await api.get(path, headers=headers),
-            await api.post(f"{path}/save", headers=headers),
-            await api.get(f"/flows/{flow}/diff?from=draft", headers=headers),
+            await draft.get(),
+            await draft.post("save"),
+            await api.get(f"/flows/{flow}/diff?from=draft", headers=people.bob.headers),
         ]
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
-        discarded = await api.post(f"{path}/discard", headers=headers)
+        await draft.put(draft.relabelled("Saved"))
+        discarded = await draft.post("discard")
 
         assert [refused(answer) for answer in answers] == [(409, "draft_unreadable")] * 3
         assert discarded.json()["base_version"] == "1.0.1"
-        assert (await api.get(path, headers=headers)).json()["diff"]["equal"]
+        assert (await draft.read())["diff"]["equal"]
 
     async def test_it_is_a_side_of_a_comparison(
-        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str, echo: Json
     ) -> None:
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        await draft.type("Typed")
+        await draft.put(draft.relabelled("Saved"))
 
         answer = await api.get(f"/flows/{flow}/diff?from=1.0.0&to=draft", headers=people.bob.headers)
 
@@ -217,201 +182,128 @@ class TestOtherSaves:
     """What is saved by REST, and the draft."""
 
     async def test_a_save_arrives_in_the_draft_beside_what_is_not_saved(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        canvas: Canvas,
-        resources: Resources,
-        flow: str,
-        echo: Json,
+        self, resources: Resources, draft: OpenDraft, flow: str
     ) -> None:
         heard: list[bytes] = []
         resources.announcements.subscribe(topic_of("tnt_acme", flow), heard.append)
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
+        await draft.type("Typed")
 
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        await draft.put(draft.relabelled("Saved"))
 
-        node_at(canvas, echo, 0)["label"] = "Typed on"  # before the canvas hears of it
-        await canvas.pull()
-        assert [node_at(canvas, echo, at)["label"] for at in (0, 1)] == ["Typed on", "Saved"]
-        assert ((await canvas.row()).applied_version, len(await canvas.log()), len(heard)) == ("1.0.1", 3, 1)
+        draft.node(0)["label"] = "Typed on"  # before the canvas hears of it
+        await draft.canvas.pull()
+        assert draft.labels() == ["Typed on", "Saved"]
+        assert (await draft.state(), len(heard)) == (("1.0.1", 3), 1)
 
     async def test_a_restored_version_arrives_too(
-        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str, echo: Json
     ) -> None:
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
+        await draft.put(draft.relabelled("Saved"))
+        await draft.type("Typed")
 
         answer = await api.post(f"/flows/{flow}/versions/1.0.0/restore", headers=people.bob.headers)
 
-        await canvas.pull()
-        assert answer.json()["version"] == (await canvas.row()).applied_version == "1.0.2"
-        assert [node_at(canvas, echo, at)["label"] for at in (0, 1)] == ["Typed", echo["nodes"][1]["label"]]
+        await draft.canvas.pull()
+        assert answer.json()["version"] == (await draft.canvas.row()).applied_version == "1.0.2"
+        assert draft.labels() == ["Typed", echo["nodes"][1]["label"]]
 
     async def test_a_name_alone_or_equal_content_writes_nothing_into_it(
-        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str, echo: Json
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str, echo: Json
     ) -> None:
         await api.put(f"/flows/{flow}", json={"name": "Renamed"}, headers=people.bob.headers)
-        await put(api, people, flow, echo)
+        await draft.put(echo)
 
-        assert ((await canvas.row()).applied_version, len(await canvas.log())) == ("1.0.1", 1)
+        assert await draft.state() == ("1.0.1", 1)
 
+    @pytest.mark.usefixtures("nobody_follows")
     @pytest.mark.parametrize("saves", [1, 2, 25])
     async def test_what_a_crash_kept_from_the_draft_arrives_when_it_is_used_next(
-        self,
-        api: httpx.AsyncClient,
-        app: FastAPI,
-        people: People,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
-        saves: int,
+        self, draft: OpenDraft, saves: int
     ) -> None:
-        async def die(_: object) -> None:
-            return None
-
-        app.state.after_save = die
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
+        await draft.type("Typed")
         for number in range(saves):
-            await put(api, people, flow, relabelled(echo, 1, f"Saved {number}"))
-        assert (await canvas.row()).applied_version == "1.0.0"
+            await draft.put(draft.relabelled(f"Saved {number}"))
+        assert (await draft.canvas.row()).applied_version == "1.0.0"
 
-        found = await get()
+        found = await draft.read()
 
         assert labels(found["content"])[:2] == ["Typed", f"Saved {saves - 1}"]
-        assert (await canvas.row()).applied_version == found["base_version"] == f"1.0.{saves}"
+        assert (await draft.canvas.row()).applied_version == found["base_version"] == f"1.0.{saves}"
 
-    async def test_of_many_who_bring_a_version_in_one_does(
-        self,
-        api: httpx.AsyncClient,
-        app: FastAPI,
-        people: People,
-        resources: Resources,
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
-    ) -> None:
-        async def die(_: object) -> None:
-            return None
+    @pytest.mark.usefixtures("nobody_follows")
+    async def test_of_many_who_bring_a_version_in_one_does(self, draft: OpenDraft) -> None:
+        await draft.put(draft.relabelled("Saved"))
 
-        app.state.after_save = die
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
-        path = f"/flows/{flow}/draft"
-
-        answers = await asyncio.gather(*(api.get(path, headers=people.bob.headers) for _ in range(5)))
+        answers = await asyncio.gather(*(draft.get() for _ in range(5)))
 
         assert {answer.status_code for answer in answers} == {200}
-        assert len(await canvas.log()) == 2
+        assert len(await draft.canvas.log()) == 2
 
     async def test_a_log_that_only_saves_write_to_stays_short(
-        self,
-        api: httpx.AsyncClient,
-        app: FastAPI,
-        people: People,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
-        monkeypatch: pytest.MonkeyPatch,
+        self, app: FastAPI, resources: Resources, draft: OpenDraft, flow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(app.state.rooms.follower, "_merge_after", 4)
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
+        await draft.type("Typed")
         lengths = []
         for number in range(8):
-            await put(api, people, flow, relabelled(echo, 1, f"Saved {number}"))
-            lengths.append(len(await canvas.log()))
+            await draft.put(draft.relabelled(f"Saved {number}"))
+            lengths.append(len(await draft.canvas.log()))
 
         assert (max(lengths), min(lengths)) == (4, 2)
-        assert labels((await get())["content"])[:2] == ["Typed", "Saved 7"]
-        newcomer = Canvas(canvas.resources, "tnt_acme", flow)
+        assert labels((await draft.read())["content"])[:2] == ["Typed", "Saved 7"]
+        newcomer = Canvas(resources, "tnt_acme", flow)
         await newcomer.pull()
-        assert [node_at(newcomer, echo, at)["label"] for at in (0, 1)] == ["Typed", "Saved 7"]
+        assert draft.labels(newcomer) == ["Typed", "Saved 7"]
 
     async def test_a_save_stands_where_its_draft_cannot_follow(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
-        monkeypatch: pytest.MonkeyPatch,
+        self, draft: OpenDraft, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def fail(*_: object) -> None:
             raise StoreUnavailable
 
         with monkeypatch.context() as broken:
             broken.setattr(FlowVersions, "read", fail)
-            await put(api, people, flow, relabelled(echo, 1, "Saved"))
-        assert (await canvas.row()).applied_version == "1.0.0"
+            await draft.put(draft.relabelled("Saved"))
+        assert (await draft.canvas.row()).applied_version == "1.0.0"
 
-        assert labels((await get())["content"])[1] == "Saved"
+        assert labels((await draft.read())["content"])[1] == "Saved"
 
     async def test_who_read_the_flow_before_a_save_does_not_undo_it_in_the_draft(
-        self,
-        app: FastAPI,
-        api: httpx.AsyncClient,
-        people: People,
-        resources: Resources,
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
+        self, app: FastAPI, resources: Resources, draft: OpenDraft, flow: str
     ) -> None:
         async with resources.db.read() as session:
             stale = await FlowRepository(session).find(flow, "tnt_acme")
         assert stale is not None
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        await draft.put(draft.relabelled("Saved"))
 
         await app.state.rooms.follower.load(stale)
 
-        assert ((await canvas.row()).applied_version, len(await canvas.log())) == ("1.0.1", 2)
+        assert await draft.state() == ("1.0.1", 2)
 
     async def test_a_version_with_too_many_parts_is_saved_but_not_edited_together(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
+        self, draft: OpenDraft, echo: Json
     ) -> None:
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
-        headers = people.bob.headers
+        await draft.type("Typed")
 
-        await put(api, people, flow, {**echo, "extra": [{}] * 500_000})
+        await draft.put({**echo, "extra": [{}] * 500_000})
         answers = [
-            await api.get(f"/flows/{flow}/draft", headers=headers),
-            await api.post(f"/flows/{flow}/draft/save", headers=headers),
-            await api.post(f"/flows/{flow}/draft/discard", headers=headers),
+            await draft.get(),
+            await draft.post("save"),
+            await draft.post("discard"),
         ]
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        await draft.put(draft.relabelled("Saved"))
 
         assert [refused(answer) for answer in answers] == [(413, "draft_too_large")] * 3
-        assert labels((await get())["content"])[:2] == ["Typed", "Saved"]
+        assert labels((await draft.read())["content"])[:2] == ["Typed", "Saved"]
 
 
 class TestSaving:
     async def test_it_becomes_a_version_with_author_and_message(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
+        await draft.type("Typed")
 
-        answer = await api.post(
-            f"/flows/{flow}/draft/save", json={"message": "Together"}, headers=people.alice.headers
-        )
+        answer = await draft.post("save", people.alice.headers, {"message": "Together"})
 
         assert (answer.status_code, answer.json()["version"]) == (200, "1.0.1")
         assert labels(answer.json()["content"])[0] == "Typed"
@@ -419,104 +311,84 @@ class TestSaving:
         assert (versions[0]["author_id"], versions[0]["message"]) == ("usr_alice", "Together")
         read = await api.get(f"/flows/{flow}", headers=people.bob.headers)
         assert read.headers["ETag"] == answer.headers["ETag"]
-        assert ((await get())["diff"]["equal"], (await canvas.row()).applied_version) == (True, "1.0.1")
+        assert ((await draft.read())["diff"]["equal"], (await draft.state())[0]) == (True, "1.0.1")
         (row,) = await log_of(api, people.alice.headers, action="flow.updated")
-        assert row["details"]["draft"] == (await canvas.row()).epoch
+        assert row["details"]["draft"] == (await draft.canvas.row()).epoch
 
     async def test_what_others_save_meanwhile_is_in_the_version(
         self,
         api: httpx.AsyncClient,
         people: People,
-        canvas: Canvas,
+        draft: OpenDraft,
         flow: str,
-        echo: Json,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
-        read, saves = DraftReader.read_sound, [relabelled(echo, 1, "Saved")]
+        await draft.type("Typed")
+        read, saves = DraftReader.read_sound, [draft.relabelled("Saved")]
 
         async def read_slowly(self: DraftReader, of: Any) -> Draft:
             found = await read(self, of)
             while saves:
-                await put(api, people, flow, saves.pop())
+                await draft.put(saves.pop())
             return found
 
         monkeypatch.setattr(DraftReader, "read_sound", read_slowly)
-        answer = await api.post(f"/flows/{flow}/draft/save", headers=people.bob.headers)
+        answer = await draft.post("save")
 
         assert labels(answer.json()["content"])[:2] == ["Typed", "Saved"]
         assert await numbers(api, people.bob.headers, flow) == ["1.0.2", "1.0.1", "1.0.0"]
 
     async def test_an_idempotency_key_makes_one_version(
-        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
         headers = {**people.bob.headers, "Idempotency-Key": "save-1"}
 
-        answers = [await api.post(f"/flows/{flow}/draft/save", headers=headers) for _ in range(2)]
+        answers = [await draft.post("save", headers) for _ in range(2)]
 
         assert [answer.json()["version"] for answer in answers] == ["1.0.1"] * 2
         assert await numbers(api, people.bob.headers, flow) == ["1.0.1", "1.0.0"]
 
     async def test_a_deleted_flow_has_no_draft(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
         headers = people.bob.headers
         await api.delete(f"/flows/{flow}", headers=headers)
 
-        gone = await api.post(f"/flows/{flow}/draft/save", headers=headers)
+        gone = await draft.post("save")
         await api.post(f"/flows/{flow}/restore", headers=headers)
 
         assert refused(gone) == (404, "flow_not_found")
-        assert (await get())["epoch"] == (await canvas.row()).epoch
+        assert (await draft.read())["epoch"] == (await draft.canvas.row()).epoch
 
 
 class TestDiscarding:
     async def test_all_that_is_not_saved_is_gone_and_everybody_is_told(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        resources: Resources,
-        get: Callable[[], Awaitable[Json]],
-        canvas: Canvas,
-        flow: str,
-        echo: Json,
+        self, api: httpx.AsyncClient, people: People, resources: Resources, draft: OpenDraft, flow: str
     ) -> None:
         heard: list[bytes] = []
         resources.announcements.subscribe(topic_of("tnt_acme", flow), heard.append)
-        node_at(canvas, echo, 0)["label"] = "Typed"
-        await canvas.push()
-        old = (await canvas.row()).epoch
-        await put(api, people, flow, relabelled(echo, 1, "Saved"))
+        await draft.type("Typed")
+        old = (await draft.canvas.row()).epoch
+        await draft.put(draft.relabelled("Saved"))
         heard.clear()
 
-        answer = await api.post(f"/flows/{flow}/draft/discard", headers=people.bob.headers)
+        answer = await draft.post("discard")
 
         assert (answer.status_code, answer.json()["base_version"], len(heard)) == (200, "1.0.1", 1)
-        assert answer.json()["epoch"] == (await canvas.row()).epoch != old
-        found = await get()
-        assert (found["diff"]["equal"], labels(found["content"])[1], len(await canvas.log())) == (
-            True,
-            "Saved",
-            1,
-        )
+        assert answer.json()["epoch"] == (await draft.canvas.row()).epoch != old
+        found = await draft.read()
+        assert (found["diff"]["equal"], labels(found["content"])[1]) == (True, "Saved")
+        assert await draft.state() == ("1.0.1", 1)
         (row,) = await log_of(api, people.alice.headers, action="draft.discarded")
         assert (row["actor_id"], row["details"]["discarded"]) == ("usr_bob", old)
 
     async def test_two_at_once_discard_it_once(
-        self, api: httpx.AsyncClient, people: People, canvas: Canvas, flow: str
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft
     ) -> None:
-        path = f"/flows/{flow}/draft/discard"
-
-        answers = await asyncio.gather(*(api.post(path, headers=people.bob.headers) for _ in range(3)))
+        answers = await asyncio.gather(*(draft.post("discard") for _ in range(3)))
 
         rows = await log_of(api, people.alice.headers, action="draft.discarded")
         assert {answer.status_code for answer in answers} == {200}
-        assert rows[-1]["details"]["epoch"] == (await canvas.row()).epoch
+        assert rows[-1]["details"]["epoch"] == (await draft.canvas.row()).epoch
         discarded = [row["details"]["discarded"] for row in rows]
         assert len(discarded) == len(set(discarded))
