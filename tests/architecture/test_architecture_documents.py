@@ -71,6 +71,36 @@ def test_every_action_of_the_audit_log_is_documented() -> None:
     assert documented == set(get_args(Action))
 
 
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(page for folder in ("docs", "examples", "benchmarks") for page in (ROOT / folder).rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for file, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), file
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+            assert anchor in slugs, f"{file}#{anchor}"
+
+
+def test_every_page_example_and_room_stands_in_its_list() -> None:
+    pages, examples = ((ROOT / name).read_text() for name in ("docs/README.md", "examples/README.md"))
+    rooms = (ROOT / "README.md").read_text().split("## Where things are")[1]
+
+    for page in PAGES:
+        if page.is_relative_to(ROOT / "docs") and page.parent.name != "adr" and page.name != "README.md":
+            assert f"({page.relative_to(ROOT / 'docs')})" in pages
+    for flow in (ROOT / "examples").glob("*.flow.json"):
+        assert f"({flow.name})" in examples
+    for room in (ROOT / "scaiflow_api").glob("[a-z]*/"):
+        assert f"{room.name}/`" in rooms
+
+
 def test_no_committed_file_names_a_package_host() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         assert "://" not in (ROOT / name).read_text()

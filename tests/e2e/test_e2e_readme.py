@@ -76,10 +76,3 @@ def test_no_token_reached_a_log(place: Place) -> None:
     assert (answer.status_code, refused.status_code) == (200, 401)
     assert written.count('"path":"/api/v1/me"') >= 2
     assert "eyJ" not in written
-
-
-def test_every_file_that_the_readme_names_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README) + re.findall(
-        r"^\| `(scaiflow_api/[^`]+)`", README, re.MULTILINE
-    ):
-        assert (ROOT / target).exists(), target

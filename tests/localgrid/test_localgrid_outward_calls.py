@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from localgrid_ir import (
     ScriptedCores,
     a_module,
@@ -16,27 +15,20 @@ from localgrid_ir import (
 from scaiflow_api.compiler import ir
 
 
-@pytest.mark.parametrize(
-    ("block", "code", "names"),
-    [
-        (
-            ir.RigidBlock(
-                node_id="node_n", statements=(ir.PluginCallStatement(alias="http", method="request"),)
-            ),
-            "PLUGIN_UNAVAILABLE",
-            "http.request",
-        ),
-    ],
-)
-async def test_what_this_grid_does_not_have_fails_its_block(
-    block: ir.AnyBlock, code: str, names: str
-) -> None:
-    strict = await run(a_module(block))
+async def test_a_plugin_that_is_not_here_fails_its_block_and_says_which_are() -> None:
+    block = ir.RigidBlock(
+        node_id="node_n", statements=(ir.PluginCallStatement(alias="scaidrive", method="search"),)
+    )
+    plugins: Any = {"scaiqueue": None, "scaibunker": None}
+    strict = await run(a_module(block), plugins=plugins)
     tolerant = await run(a_module(tries(block), sets(None, output="on")))
 
     assert strict.failed is not None
-    assert (strict.failed.code, strict.failed.node_id) == (code, "node_n")
-    assert f"'{names}' is not available on this grid yet" in strict.failed.message
+    assert (strict.failed.code, strict.failed.node_id) == ("PLUGIN_UNAVAILABLE", "node_n")
+    assert strict.failed.message == (
+        "'scaidrive.search' cannot be called: the local grid has no plugin 'scaidrive', "
+        "only scaibunker and scaiqueue"
+    )
     assert strict.trace[-1] == "failed node_n"
     assert tolerant.output == "on"
 

@@ -25,7 +25,8 @@ async def run_plugin_call(
     if plugin is None:
         raise BlockFailed(
             "PLUGIN_UNAVAILABLE",
-            f"the plugin call '{statement.alias}.{statement.method}' is not available on this grid yet",
+            f"'{statement.alias}.{statement.method}' cannot be called: the local grid has no plugin "
+            f"'{statement.alias}', only {' and '.join(sorted(plugins)) or 'none'}",
         )
     return await plugin.call(
         statement.method, {name: rendered(value, names) for name, value in statement.args.items()}
