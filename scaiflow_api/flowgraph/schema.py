@@ -7,38 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from scaiflow_api.flowgraph.models import FlowGraph
-from scaiflow_api.kit.attribute_docs import attribute_docs
+from scaiflow_api.kit.attribute_docs import describe
 
 SCHEMA_ID = "https://scailabs.com/schemas/scaiflow/v2.json"
 SCHEMA_FILE = Path(__file__).with_name("v2.json")
 
 
 class Documented(GenerateJsonSchema):
-    """With the docstrings of attributes as descriptions, and without titles that only repeat the keys.
-
-    pydantic could read the docstrings itself, but does so for every class when it is defined: a tenth of a second
-    at the start of each process.
-    """
+    """With the docstrings of attributes as descriptions, and without titles that only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         body = super().model_schema(schema)
-        model: type[BaseModel] = schema["cls"]
-        docs: dict[str, str] = {}
-        for cls in reversed(model.__mro__):
-            if issubclass(cls, BaseModel) and cls is not BaseModel:
-                docs |= attribute_docs(cls)
-        for name, field in model.model_fields.items():
-            described = body.get("properties", {}).get(field.alias or name)
-            if described is not None and name in docs:
-                described.setdefault("description", docs[name])
+        describe(body, schema["cls"])
         return body
 
 

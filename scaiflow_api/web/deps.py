@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from scaiflow_api.auth.acl import Level
@@ -15,6 +15,9 @@ from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout
 from scaiflow_api.web.authentication import Authenticator
 from scaiflow_api.web.context import caller_of, current, identified
+
+Limit = Annotated[int, Query(ge=1, le=500, description="how many at the most")]
+"""How long a page of a list may be."""
 
 # Only tells OpenAPI of the scheme; `authenticate` reads the header itself.
 _scheme = HTTPBearer(

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -15,9 +15,10 @@ from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams.errors import as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError
 from scaiflow_api.web.context import current
+from scaiflow_api.web.schemas import AnswerModel
 
 
-class ErrorDetail(BaseModel):
+class ErrorDetail(AnswerModel):
     """What went wrong. Further members depend on `error`; docs/errors.md lists them."""
 
     model_config = ConfigDict(extra="allow")
@@ -29,9 +30,10 @@ class ErrorDetail(BaseModel):
     fix: str | None = None
     """What to do about it."""
     trace_id: str
+    """Finds the request in the log."""
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(AnswerModel):
     """The body of every error."""
 
     detail: ErrorDetail

@@ -1,15 +1,13 @@
 """Grants over the wire."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
-PrincipalId = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00]*$"), Field(examples=["usr_alice"])
-]
+PrincipalId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
 # Whatever is none of these words is answered with 400, not as a malformed body.
 PrincipalType = Annotated[
     str, StringConstraints(max_length=64), Field(json_schema_extra={"enum": ["user", "group"]})
@@ -24,6 +22,8 @@ LevelName = Annotated[
 class AclCreate(ApiModel):
     """A level on the flow for a user or a group. Each level implies those before it."""
 
+    example: ClassVar = {"principal_type": "user", "principal_id": "usr_bob", "level": "edit"}
+
     principal_type: PrincipalType
     principal_id: PrincipalId
     level: LevelName
@@ -31,6 +31,8 @@ class AclCreate(ApiModel):
 
 class AclUpdate(ApiModel):
     """Another level."""
+
+    example: ClassVar = {"level": "deploy"}
 
     level: LevelName
 

@@ -30,7 +30,7 @@ from scaiflow_api.domains.admin.service import AdminViews, ById, administered, o
 from scaiflow_api.domains.flows.errors import InvalidCursor
 from scaiflow_api.domains.flows.listing import NEWEST_CHANGE_FIRST, cursor_of, position_of
 from scaiflow_api.kit.paging import decode_cursor, encode_cursor
-from scaiflow_api.web.deps import ResourcesDep, requires
+from scaiflow_api.web.deps import Limit, ResourcesDep, requires
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -58,7 +58,6 @@ Tenant = Annotated[
     Query(min_length=1, max_length=128, description="a tenant; another than yours as a super_admin"),
 ]
 Search = Annotated[str | None, Query(max_length=200, description="part of the id, address or name")]
-Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(max_length=1024, description="`next_cursor` of the page before")]
 
 

@@ -1,7 +1,7 @@
 """Administration over the wire."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from scaiflow_api.db.models.group import Group
 from scaiflow_api.db.models.user import User
@@ -81,6 +81,8 @@ class AdminFlowPage(AnswerModel):
 
 class RoleGrant(ApiModel):
     """A role to grant; it takes the place of one granted before."""
+
+    example: ClassVar = {"role": "tenant_admin"}
 
     role: RoleName
 

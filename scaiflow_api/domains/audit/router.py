@@ -19,24 +19,27 @@ from scaiflow_api.domains.audit.service import AuditLog
 from scaiflow_api.domains.flows.deps import FlowServiceDep
 from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl, InvalidCursor
 from scaiflow_api.kit.paging import decode_cursor, encode_cursor
-from scaiflow_api.web.deps import ResourcesDep, Viewer, acl, requires
+from scaiflow_api.web.deps import Limit, ResourcesDep, Viewer, acl, requires
 from scaiflow_api.web.errors import documented
 
 router = APIRouter(tags=["audit"])
 
 JSON_LINES = "application/x-ndjson"
 TenantAdmin = Annotated[Caller, Depends(requires(VIEW, AdminRole.TENANT_ADMIN))]
-Name = Annotated[str | None, Query(min_length=1, max_length=128)]
+Actor = Annotated[str | None, Query(min_length=1, max_length=128, description="who did it")]
+Target = Annotated[
+    str | None, Query(min_length=1, max_length=128, description="what it was done to, whatever its type")
+]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {JSON_LINES: {"schema": {"type": "string"}}}, "description": "a page, or all rows"}
 }
 
 
 async def filters(
-    actor_id: Name = None,
-    action: Annotated[Action | None, Query()] = None,
-    outcome: Annotated[Outcome | None, Query()] = None,
-    target_id: Name = None,
+    actor_id: Actor = None,
+    action: Annotated[Action | None, Query(description="what was done")] = None,
+    outcome: Annotated[Outcome | None, Query(description="how it ended")] = None,
+    target_id: Target = None,
     since: Annotated[AwareDatetime | None, Query(description="from this moment on")] = None,
     until: Annotated[AwareDatetime | None, Query(description="before this moment")] = None,
 ) -> Wanted:
@@ -62,7 +65,6 @@ Format = Annotated[
     Literal["json", "jsonl"],
     Query(description="`jsonl`: all rows that match, the first one first, as a file that can be verified"),
 ]
-Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(max_length=1024, description="`next_cursor` of the page before")]
 
 
@@ -79,7 +81,9 @@ async def read_audit_log(
         str | None,
         Query(min_length=1, max_length=128, description="another tenant than yours as a super_admin"),
     ] = None,
-    flow_id: Name = None,
+    flow_id: Annotated[
+        str | None, Query(min_length=1, max_length=128, description="rows about one flow")
+    ] = None,
     format: Format = "json",  # noqa: A002 - the name on the wire
     limit: Limit = 100,
     cursor: Cursor = None,

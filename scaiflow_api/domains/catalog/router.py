@@ -40,11 +40,12 @@ from scaiflow_api.domains.flows.errors import (
     InvalidFlow,
 )
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowDetail
+from scaiflow_api.domains.preview.schemas import EXAMPLE_FLOW
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
 from scaiflow_api.storage import PackageFiles, StoredPackageMissing, StoreUnavailable
-from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer
+from scaiflow_api.web.deps import Limit, Manager, ResourcesDep, Viewer
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -78,22 +79,13 @@ _READ = (
     StoreUnavailable,
 )
 _PUBLISH: dict[str, Any] = {
-    "flow": {
-        "summary": "A flow",
-        "value": {"package_id": "echo-agent", "version": "0.1.0", "flow_id": "flow_k3v7q2mzp4xa"},
-    },
+    "flow": {"summary": "A flow", "value": PublishRequest.example},
     "content": {
         "summary": "A document, for one group",
         "value": {
             "package_id": "echo-agent",
-            "name": "Echo Agent",
-            "content": {
-                "id": "flow_echo",
-                "name": "Echo Agent",
-                "version": "1.0.0",
-                "nodes": [],
-                "edges": [],
-            },
+            "version": "0.1.0",
+            "content": EXAMPLE_FLOW,
             "visibility": "groups",
             "visibility_group_ids": ["grp_eng"],
         },
@@ -107,7 +99,7 @@ async def list_packages(
     response: Response,
     caller: Viewer,
     catalog: CatalogDep,
-    limit: Annotated[int, Query(ge=1, le=500)] = 500,
+    limit: Limit = 500,
     cursor: Annotated[
         str | None, Query(max_length=1024, description="from the `Link` of a page before")
     ] = None,

@@ -1,7 +1,7 @@
 """Packages over the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -27,6 +27,8 @@ class PublishRequest(ApiModel):
     takes the flow's name and is shown to the tenant.
     """
 
+    example: ClassVar = {"package_id": "echo-agent", "flow_id": "flow_k3v7q2mzp4xa"}
+
     package_id: PackageId
     name: FlowName | None = None
     description: Prose | None = None
@@ -50,6 +52,8 @@ class PublishRequest(ApiModel):
 class PackageUpdate(ApiModel):
     """A change; whatever is left out stays."""
 
+    example: ClassVar = {"visibility": "groups", "visibility_group_ids": ["grp_eng"]}
+
     name: FlowName | None = None
     description: Prose | None = None
     visibility: Visibility | None = None
@@ -57,6 +61,10 @@ class PackageUpdate(ApiModel):
 
 
 class InstallRequest(ApiModel):
+    """Which version to install, and whether to keep it."""
+
+    example: ClassVar = {"save": True}
+
     version: str | None = None
     """Default: the one published last."""
     save: bool = False

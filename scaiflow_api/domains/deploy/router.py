@@ -48,7 +48,7 @@ from scaiflow_api.upstreams.errors import (
     ScaiGridNotConfigured,
     ScaiGridTimeout,
 )
-from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Limit, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -206,7 +206,7 @@ async def list_deployments(
     include: Annotated[
         Literal["failed"] | None, Query(description="`failed`: also those that got no Core")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    limit: Limit = 100,
     cursor: Annotated[
         str | None, Query(max_length=1024, description="from the `Link` of a page before")
     ] = None,

@@ -1,12 +1,13 @@
 """Deployments over the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.domains.flows.changes import FlowChanges
+from scaiflow_api.domains.preview.schemas import EXAMPLE_FLOW, Content
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
 PENDING, RUNNING, DEPLOYED, FAILED = "pending", "running", "deployed", "failed"
@@ -20,6 +21,8 @@ GroupId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 class DeployRequest(ApiModel):
     """How to deploy; what is left out is taken from the flow's `config`."""
+
+    example: ClassVar = {"dry_run": True}
 
     publish_as_model: bool | None = None
     group_ids: Annotated[list[GroupId], Field(max_length=500)] | None = None
@@ -158,10 +161,14 @@ class DeploymentItem(AnswerModel):
 class DevDeployRequest(ApiModel):
     """A document to deploy as it is."""
 
-    content: Annotated[dict[str, Any], Field(description="A flow document (v2).")]
+    example: ClassVar = {"content": EXAMPLE_FLOW}
+
+    content: Content
     publish_as_model: bool = False
 
 
 class DevDeployAnswer(AnswerModel):
+    """What is running now."""
+
     core_id: str
     published_slug: str | None

@@ -15,6 +15,8 @@ class ItemChange(AnswerModel):
 
 
 class ItemChanges(AnswerModel):
+    """What changed in one item of a list."""
+
     name: str
     """The id of the node or edge, the name of the variable or fixture."""
     changes: list[ItemChange]
@@ -30,6 +32,8 @@ class ListChanges(AnswerModel):
 
 
 class PartChanges(AnswerModel):
+    """What changed in one part of a document."""
+
     nodes: ListChanges
     edges: ListChanges
     variables: ListChanges

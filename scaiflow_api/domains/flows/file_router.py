@@ -28,17 +28,8 @@ from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
 
-_MANIFEST = """core:
-  name: echo-agent
-  mode: stateless
-  flows:
-    - name: echo-agent
-      trigger: {type: api, method: POST, path: /}
-      steps:
-        - rigid: "You said: {{ message }}"
-"""
 _IMPORTS: dict[str, Any] = {
-    "manifest": {"summary": "A manifest, to look at", "value": {"content": _MANIFEST}},
+    "manifest": {"summary": "A manifest, to look at", "value": FlowImport.example},
     "bundle": {
         "summary": "A SCIR bundle, to keep",
         "value": {"format": "ir", "content": "U0NJUgEAAACD…", "name": "Echo Agent", "save": True},

@@ -41,7 +41,7 @@ from scaiflow_api.domains.flows.schemas import (
 )
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.storage import StoreUnavailable
-from scaiflow_api.web.deps import Manager, Viewer, acl
+from scaiflow_api.web.deps import Limit, Manager, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -61,7 +61,7 @@ async def list_flows(
     order: Annotated[
         Direction | None, Query(description="if left out, times go from the newest and names from A")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    limit: Limit = 100,
     cursor: Annotated[
         str | None, Query(max_length=4096, description="`next_cursor` of the page before, of the same order")
     ] = None,

@@ -1,11 +1,11 @@
 """Flows over the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import StringConstraints
 
-from scaiflow_api.domains.preview.schemas import Content, DiagnosticItem
+from scaiflow_api.domains.preview.schemas import EXAMPLE_FLOW, Content, DiagnosticItem
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
 LONGEST_NAME = 200
@@ -19,6 +19,8 @@ Prose = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")
 class FlowCreate(ApiModel):
     """A new flow. Without a `name` it takes the content's."""
 
+    example: ClassVar = {"content": EXAMPLE_FLOW, "message": "The first draft"}
+
     name: FlowName | None = None
     description: Prose = ""
     content: Content
@@ -27,6 +29,8 @@ class FlowCreate(ApiModel):
 
 class FlowUpdate(ApiModel):
     """A change; whatever is left out stays. `content` makes a new version, described by `message`."""
+
+    example: ClassVar = {"name": "Echo", "content": EXAMPLE_FLOW, "message": "Says hello"}
 
     name: FlowName | None = None
     description: Prose | None = None
@@ -62,17 +66,33 @@ class FlowDetail(FlowSummary):
 class FlowDuplicate(ApiModel):
     """Without a `name` the copy is called as the flow, with ` (copy)` behind it."""
 
+    example: ClassVar = {"name": "Echo, to try"}
+
     name: FlowName | None = None
 
 
 class FlowTransfer(ApiModel):
     """Who is to own the flow: a user of its tenant."""
 
+    example: ClassVar = {"owner_id": "usr_bob"}
+
     owner_id: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
 
 
 class FlowImport(ApiModel):
     """A file to make a flow of. Without a `name` the flow takes the one in the file."""
+
+    example: ClassVar = {
+        "content": """core:
+  name: echo-agent
+  mode: stateless
+  flows:
+    - name: echo-agent
+      trigger: {type: api, method: POST, path: /}
+      steps:
+        - rigid: "You said: {{ message }}"
+"""
+    }
 
     content: str
     """The text of the file; of a bundle (`ir`), its bytes in Base64."""

@@ -22,6 +22,8 @@ _CHECK_TIMEOUT_S = 3.0
 
 
 class Health(AnswerModel):
+    """The process lives."""
+
     status: Literal["ok"]
 
 

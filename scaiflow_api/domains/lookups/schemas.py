@@ -19,6 +19,8 @@ class ScopeItem(_Item):
 
 
 class ScopeList(AnswerModel):
+    """The scopes of the tenant."""
+
     data: list[ScopeItem]
 
 
@@ -35,6 +37,8 @@ class QueueItem(_Item):
 
 
 class QueueList(AnswerModel):
+    """The queues of a scope."""
+
     data: list[QueueItem]
 
 
@@ -49,6 +53,8 @@ class BunkerItem(_Item):
 
 
 class BunkerList(AnswerModel):
+    """The bunkers of the tenant."""
+
     data: list[BunkerItem]
 
 
@@ -63,4 +69,6 @@ class ModelItem(_Item):
 
 
 class ModelList(AnswerModel):
+    """The models of the tenant."""
+
     data: list[ModelItem]

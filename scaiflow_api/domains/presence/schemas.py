@@ -1,8 +1,8 @@
 """Presence over the wire."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
@@ -10,13 +10,15 @@ from scaiflow_api.web.schemas import AnswerModel, ApiModel
 class Heartbeat(ApiModel):
     """How the canvas introduces its user to the others."""
 
+    example: ClassVar = {"display_name": "Alice", "color": "#a4ff32"}
+
     display_name: Annotated[
         str,
         StringConstraints(
             strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$"
         ),
     ]
-    color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = Field(examples=["#a4ff32"])
+    color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class PeerItem(AnswerModel):

@@ -9,9 +9,9 @@ from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.flows.errors import InsufficientAcl
 from scaiflow_api.domains.runs.checkpoints import Checkpoints
 from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending
-from scaiflow_api.domains.runs.router import UPSTREAM, CoresDep, PathId
+from scaiflow_api.domains.runs.router import UPSTREAM, CoresDep, OneCore, PathId
 from scaiflow_api.domains.runs.schemas import ResolveRequest
-from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.deps import Limit, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -43,12 +43,12 @@ CheckpointsDep = Annotated[Checkpoints, Depends(checkpoints)]
 async def list_checkpoints(
     caller: Viewer,
     found: CheckpointsDep,
-    core_id: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
+    core_id: OneCore = None,
     status: Annotated[
         Literal["pending", "resolved", "failed", "expired", "cancelled"],
         Query(description="`failed`: expired or cancelled"),
     ] = "pending",
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Limit = 50,
     cursor: Annotated[
         str | None, Query(max_length=2048, description="`next_cursor` of the page before")
     ] = None,

@@ -21,13 +21,17 @@ from scaiflow_api.upstreams.errors import (
     ScaiGridNotConfigured,
     ScaiGridTimeout,
 )
-from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Limit, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/scaicore", tags=["runs"], route_class=IdempotentRoute)
 
 PathId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.:~-]{0,127}$")]
+OneCore = Annotated[
+    str | None,
+    Query(min_length=1, max_length=128, description="left out: the Cores of all flows that you may see"),
+]
 UPSTREAM = (
     MissingCredentials,
     ScaiGridAuth,
@@ -76,8 +80,8 @@ RunsDep = Annotated[Runs, Depends(runs)]
 async def list_events(
     caller: Viewer,
     found: RunsDep,
-    core_id: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    core_id: OneCore = None,
+    limit: Limit = 50,
     cursor: Annotated[
         str | None, Query(max_length=2048, description="`next_cursor` of the page before")
     ] = None,

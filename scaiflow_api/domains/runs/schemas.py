@@ -1,6 +1,6 @@
 """Runs over the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import StringConstraints, field_validator
 
@@ -11,6 +11,8 @@ from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
 class InvokeRequest(ApiModel):
     """What to run a Core on."""
+
+    example: ClassVar = {"input": {"message": "hello"}}
 
     input: dict[str, Any]
     flow_name: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
@@ -28,6 +30,8 @@ class InvokeRequest(ApiModel):
 
 class ResolveRequest(ApiModel):
     """The answer to what a run waits for."""
+
+    example: ClassVar = {"resolution": "approve", "comment": "Looks right"}
 
     resolution: Annotated[str, StringConstraints(min_length=1, max_length=65_536)] | dict[str, Any]
     """An option of the checkpoint, or an object with what its fields ask for."""
@@ -54,6 +58,8 @@ class ExecutionItem(AnswerModel):
 
 
 class InvokeAnswer(AnswerModel):
+    """The run, in ScaiGrid's envelope."""
+
     data: ExecutionItem
 
     @classmethod

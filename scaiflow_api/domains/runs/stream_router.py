@@ -9,7 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.runs.errors import TooManyStreams
 from scaiflow_api.domains.runs.following import Follower, Pace, ended
-from scaiflow_api.domains.runs.router import UPSTREAM, CoresDep
+from scaiflow_api.domains.runs.router import UPSTREAM, CoresDep, OneCore
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.slots import NoSlotFree
 from scaiflow_api.upstreams.errors import as_app_error
@@ -34,7 +34,7 @@ async def opened_follower(
     resources: ResourcesDep,
     authenticator: AuthenticatorDep,
     cores: CoresDep,
-    core_id: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
+    core_id: OneCore = None,
     cursor: Cursor = None,
     last_event_id: LastEventId = None,
 ) -> AsyncIterator[Follower]:

@@ -1,6 +1,6 @@
 """Sign-in over the wire."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import StringConstraints
 
@@ -22,12 +22,22 @@ class AuthConfig(AnswerModel):
 class ExchangeRequest(ApiModel):
     """The code that ScaiKey handed the browser, and the verifier of its challenge."""
 
+    example: ClassVar = {
+        "code": "…",
+        "code_verifier": "…",
+        "redirect_uri": "http://127.0.0.1:8001/auth/callback",
+    }
+
     code: Opaque
     code_verifier: Opaque
     redirect_uri: Opaque
 
 
 class RefreshRequest(ApiModel):
+    """The refresh token of the last answer."""
+
+    example: ClassVar = {"refresh_token": "…"}
+
     refresh_token: Opaque
 
 

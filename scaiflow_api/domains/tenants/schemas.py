@@ -1,6 +1,7 @@
 """A tenant's key over the wire."""
 
 import re
+from typing import ClassVar
 
 from pydantic import SecretStr, field_validator
 
@@ -20,6 +21,8 @@ class GridCredentials(AnswerModel):
 
 class GridCredentialsSet(ApiModel):
     """A key to set, in place of an earlier one. Without `base_url` the address stays; null is the operator's."""
+
+    example: ClassVar = {"api_key": "sgk_0123456789abcdef"}
 
     api_key: SecretStr
     base_url: str | None = None

@@ -1,6 +1,6 @@
 """Test runs over the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import StringConstraints
 
@@ -9,6 +9,8 @@ from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
 class RunTestsRequest(ApiModel):
     """What to run against."""
+
+    example: ClassVar = {"core_id": "core_7h2k9q4m1x8c"}
 
     core_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     name_filter: Annotated[str, StringConstraints(max_length=200)] | None = None

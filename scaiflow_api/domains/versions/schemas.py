@@ -1,7 +1,7 @@
 """Versions and what differs between them, over the wire."""
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,8 @@ class FlowVersionItem(AnswerModel):
 
 class RestoreVersion(ApiModel):
     """Without a `message` the new version says which one it restores."""
+
+    example: ClassVar = {"message": "Back to what worked"}
 
     message: Prose | None = None
 

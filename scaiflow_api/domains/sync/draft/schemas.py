@@ -1,7 +1,7 @@
 """Drafts over the wire."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from scaiflow_api.domains.flows.changes import FlowChanges
 from scaiflow_api.domains.flows.schemas import Prose
@@ -33,5 +33,7 @@ class DraftDetail(DraftState):
 
 class SaveDraft(ApiModel):
     """Without a `message` the new version says that it was the draft."""
+
+    example: ClassVar = {"message": "What we drew together"}
 
     message: Prose | None = None

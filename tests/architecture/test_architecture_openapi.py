@@ -1,0 +1,56 @@
+"""The OpenAPI document tells a newcomer what to send and what comes back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scaiflow_api.app import create_app
+from scaiflow_api.compiler import validate_flow
+from scaiflow_api.domains.preview.schemas import EXAMPLE_FLOW
+from scaiflow_api.settings import Settings
+from scaiflow_api.web.schemas import ApiModel
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method} {path}", operation
+
+
+def test_every_operation_query_and_body_is_described(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        assert operation["description"], name
+        for parameter in operation.get("parameters", []):
+            assert parameter["in"] == "path" or parameter.get("description"), (name, parameter["name"])
+    for name, schema in document["components"]["schemas"].items():
+        assert schema.get("description"), name
+
+
+def test_the_sentences_below_attributes_stand_in_it(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["DeployRequest"]["properties"]["dry_run"]["description"].startswith("Change nothing;")
+    assert schemas["DeletedFlow"]["properties"]["deleted_at"].get("description") is None
+    assert schemas["FlowDifference"]["properties"]["behaviour"]["description"] == "What can change a run."
+
+
+def bodies(base: type[ApiModel]) -> Iterator[type[ApiModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from bodies(model)
+
+
+@pytest.mark.parametrize("model", list(bodies(ApiModel)), ids=lambda model: model.__name__)
+def test_every_body_has_an_example_that_is_accepted(model: type[ApiModel]) -> None:
+    assert model.model_json_schema()["examples"] == [model.example]
+    assert model.model_validate(model.example)
+
+
+def test_the_flow_of_the_examples_has_nothing_to_find() -> None:
+    assert validate_flow(EXAMPLE_FLOW) == []
