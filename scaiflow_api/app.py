@@ -85,8 +85,13 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     if resources is not None:
         equip(app, resources)
     errors.install(app)
+    _wrap(app, settings)
+    _mount(app)
+    return app
 
-    # The last one added is the outermost.
+
+def _wrap(app: FastAPI, settings: Settings) -> None:
+    """Put the middleware around the application. The last one added is the outermost."""
     app.add_middleware(BugGuard)
     app.add_middleware(RequestGuard, max_body_bytes=settings.api.max_body_bytes)
     if settings.scaikey.auth_disabled:
@@ -120,8 +125,12 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     if settings.api.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.api.trusted_proxies))
 
-    # The busiest come first: the application looks through its routes in this order. Fixed paths come before
-    # those with parameters.
+
+def _mount(app: FastAPI) -> None:
+    """Add the routes. The busiest come first: the application looks through them in this order.
+
+    Fixed paths come before those with parameters.
+    """
     for router in (
         flows_preview,
         flows,
@@ -154,7 +163,6 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.include_router(health)
     app.include_router(home)
     app.mount("/docs/assets", documentation_assets)
-    return app
 
 
 def _untraced(scope: MutableMapping[str, Any]) -> bool:

@@ -13,7 +13,6 @@ PENDING = "pending"
 CLAIMED = "claimed"
 COMPLETED = "completed"
 DEAD_LETTERED = "dead_lettered"
-EXPIRED = "expired"
 
 MAX_MESSAGE_BYTES = 256 * 1024
 """Of what is published, and of a result."""
