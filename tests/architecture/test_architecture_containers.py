@@ -166,6 +166,12 @@ class TestCompose:
         assert services["api"]["environment"] == services["migrate"]["environment"]
         assert all(name.startswith(OUR_PREFIXES) for name in services["api"]["environment"])
 
+    def test_what_sign_in_takes_can_be_set_from_outside(self, services: dict[str, Any]) -> None:
+        registered = our_variables((ROOT / "scaiflow_api/cli/scaikey.py").read_text())
+        from_outside = {name for name, value in services["api"]["environment"].items() if value is None}
+        assert "SCAIFLOW_SCAIKEY_CLIENT_SECRET" in registered
+        assert registered | {"SCAIFLOW_BOOTSTRAP_ADMINS", "SCAIGRID_BASE_URL"} <= from_outside
+
     def test_the_stores_credentials_and_bucket_agree(self, services: dict[str, Any]) -> None:
         api, s3 = services["api"]["environment"], services["s3"]["environment"]
         assert api["SCAIFLOW_S3_ACCESS_KEY"] == s3["AWS_ACCESS_KEY_ID"]
