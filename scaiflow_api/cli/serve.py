@@ -9,7 +9,7 @@ import uvicorn
 from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed, explained
 from scaiflow_api.cli.ports import require_free_port
-from scaiflow_api.cli.sockets import CuttableSockets
+from scaiflow_api.cli.sockets import HttpConnections, Sockets
 from scaiflow_api.kit.garbage import keep_what_is_loaded, look_rarely
 from scaiflow_api.kit.logging import configure_logging
 
@@ -58,7 +58,8 @@ def serve_api() -> None:
         proxy_headers=False,  # the application believes the proxies of the settings, and nobody else
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        ws=CuttableSockets,
+        http=HttpConnections,
+        ws=Sockets,
         ws_max_size=settings.sync.max_message_bytes + _SOCKET_HEADROOM_BYTES,
         ws_per_message_deflate=False,  # it costs each socket more memory than all else, and packs on the event loop
     )

@@ -1,16 +1,61 @@
-"""Sockets as uvicorn serves them, with a way to cut one whose other end does not read."""
+"""Connections as uvicorn serves them, but for what a socket that stays for hours would keep of how it came.
 
+Also a way to cut a socket whose other end does not read.
+"""
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from scaiflow_api.web.sockets import ABORT
+from scaiflow_api.web.sockets import ABORT, STAY, Serving
 
 
-class CuttableSockets(WebSocketsSansIOProtocol):
-    """uvicorn waits until what was written is read, before it closes a connection: some read never."""
+class HttpConnections(HttpToolsProtocol):
+    """uvicorn lets go of a parser when its connection ends, but not when it becomes a socket.
+
+    Parser and connection refer to each other, so both would wait for the next search for garbage.
+    """
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self.parser = None  # type: ignore[assignment]
+
+
+class Sockets(WebSocketsSansIOProtocol):
+    """A socket that can be cut, and that forgets its handshake.
+
+    uvicorn waits until what was written is read before it closes a connection: some read never. And the call of the
+    application, with all routes and middleware in it, lasts as long as the socket: here its last part may outlive it.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._application = self.app
+        self._serving: Serving | None = None
+        self.app = self._serve
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.handshake_complete:  # else it was refused
             extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[ABORT] = self.transport.abort
+            extensions[STAY] = self._stay
+
+    def _stay(self, serving: Serving) -> None:
+        self._serving = serving
+
+    async def _serve(self, *call: Any) -> None:
+        await self._application(*call)
+        if (serving := self._serving) is not None:
+            del call
+            self._forget_handshake()
+            await serving(self.receive, self.send)  # type: ignore[arg-type]
+
+    def _forget_handshake(self) -> None:
+        """Let go of headers and token, which the parser of frames has in its hands for as long as there are any."""
+        self.scope = {}  # type: ignore[typeddict-item]
+        self.request.path, self.request.headers = "", Headers()
+        del self.response

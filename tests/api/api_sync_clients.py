@@ -14,7 +14,7 @@ from people import Person
 from pycrdt import Doc, Map, create_sync_message, create_update_message, handle_sync_message
 from websockets.asyncio.client import ClientConnection
 
-from scaiflow_api.cli.sockets import CuttableSockets
+from scaiflow_api.cli.sockets import HttpConnections, Sockets
 from scaiflow_api.domains.sync import awareness
 from scaiflow_api.domains.sync.protocol import awareness_frame
 
@@ -23,14 +23,15 @@ Json = dict[str, Any]
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """Serve an application on a free port; yield the address of its API, for sockets."""
+async def served(app: FastAPI, *, as_ours: bool = True) -> AsyncIterator[str]:
+    """Serve an application on a free port, `as_ours` or as uvicorn alone does; yield the address of its API."""
+    protocols: Json = {"http": HttpConnections, "ws": Sockets} if as_ours else {}
     config = uvicorn.Config(
         app,
         port=0,
         log_config=None,
         access_log=False,
-        ws=CuttableSockets,
+        **protocols,
         ws_max_size=app.state.resources.settings.sync.max_message_bytes + 4096,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,

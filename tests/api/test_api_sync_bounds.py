@@ -1,6 +1,7 @@
 """What is too much, too slow, too many or nonsense ends its own socket, and nobody else's."""
 
 import asyncio
+import gc
 import random
 import time
 from contextlib import suppress
@@ -11,11 +12,13 @@ import pytest
 import pytest_asyncio
 import websockets
 from api_flow_calls import create
-from api_sync_clients import Client, eventually
+from api_sync_clients import Client, eventually, served
 from api_sync_fixtures import *  # noqa: F403 - fixtures of a whole module
 from api_sync_fixtures import Json, Open
+from fastapi import FastAPI, WebSocket
 from people import People
 from pycrdt import Map, create_sync_message
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scaiflow_api.domains.sync import awareness
 from scaiflow_api.domains.sync.protocol import awareness_frame, update_frame
@@ -214,6 +217,30 @@ async def test_any_bytes_end_at_most_their_own_socket(window: Open, rooms: Rooms
         writer.nodes[name] = Map({"id": name})
         await eventually(lambda name=name, reader=reader: name in reader.nodes)
     assert rooms.counters.closed[1012] == 0, "the room itself did not end"
+
+
+async def test_an_idle_socket_keeps_nothing_of_how_it_came(window: Open) -> None:
+    gc.collect()
+    before = {id(found) for found in _left_of_handshakes()}
+    await window().connect()
+    assert [found for found in _left_of_handshakes() if id(found) not in before] == []
+
+
+def _left_of_handshakes() -> list[object]:
+    """Return what referred to itself would stay until the next search for garbage, so nothing is searched here."""
+    return [found for found in gc.get_objects() if isinstance(found, WebSocket | HttpToolsProtocol)]
+
+
+async def test_other_servers_than_ours_serve_it_too(
+    app: FastAPI, flow_id: str, people: People, window: Open
+) -> None:
+    here = await window().connect()
+    async with served(app, as_ours=False) as other_url:
+        there = await Client(other_url, flow_id, people.bob).connect()
+        there.flow["config"]["said"] = "hello"
+        await eventually(lambda: here.content()["config"].get("said") == "hello")
+        await there.send(b"nonsense")
+        assert await there.closed() == 4400
 
 
 async def test_the_counters_tell_of_all_that(rooms: Rooms) -> None:

@@ -2,46 +2,65 @@
 
 import asyncio
 import time
-from collections import deque
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.websockets import WebSocketDisconnect
 
 from scaiflow_api.domains.sync.access import Admitted
-from scaiflow_api.domains.sync.closing import TOO_SLOW, Closing
+from scaiflow_api.domains.sync.closing import TOO_SLOW, TRY_AGAIN, Closing
 from scaiflow_api.domains.sync.counters import SyncCounters
 
-
-class Outlet(Protocol):
-    """The half of a socket that takes frames; it waits while the other end does not read."""
-
-    async def send_bytes(self, data: bytes) -> None: ...
+log = structlog.get_logger(__name__)
 
 
 class Peer:
-    """Nothing here waits but `write`: a socket that does not read slows nobody else, and is closed."""
+    """Nothing here waits: a socket that does not read slows nobody else, and is closed.
+
+    Thousands of them are idle: what is only needed while frames wait is made then, a task above all.
+    """
+
+    __slots__ = (
+        "_counters",
+        "_ended",
+        "_frames",
+        "_most_waiting",
+        "_send",
+        "_waiting",
+        "_writing",
+        "admitted",
+        "closing",
+        "joined",
+        "may_write",
+        "person",
+        "sent_at",
+    )
 
     def __init__(
         self,
-        outlet: Outlet,
+        send: Callable[[bytes], Awaitable[None]],
         admitted: Admitted,
         *,
         may_write: bool,
         most_waiting: int,
         counters: SyncCounters,
+        ended: Callable[[], None],
     ) -> None:
+        """`send` takes a frame, and waits while the other end does not read; `ended` hears once that it is over."""
         self.admitted = admitted
         self.person = admitted.person
         self.may_write = may_write
         self.joined = False
         """Whether it has what the room has, and hears of every change."""
         self.closing: Closing | None = None
-        self.ended = asyncio.Event()
         self.sent_at = time.monotonic()
-        self._outlet = outlet
+        self._send = send
+        self._ended = ended
         self._most_waiting = most_waiting
         self._counters = counters
-        self._frames: deque[tuple[bytes, int]] = deque()
+        self._frames: list[tuple[bytes, int]] = []
         self._waiting = 0
-        self._wanted = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
 
     def send(self, frame: bytes, *, beginning: bool = False) -> None:
         """Have a frame sent after those that wait. What the peer begins with does not count as waiting."""
@@ -53,24 +72,39 @@ class Peer:
             self.end(TOO_SLOW)
             return
         self._frames.append((frame, counted))
-        self._wanted.set()
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
 
     def end(self, closing: Closing) -> None:
         """Have the socket closed; the first reason counts."""
         if self.closing is None:
             self.closing = closing
             self._frames.clear()
-            self._wanted.set()
-            self.ended.set()
+            self._ended()
 
-    async def write(self) -> None:
-        """Send what waits, until cancelled."""
-        while True:
-            while self._frames:
-                frame, counted = self._frames.popleft()
-                await self._outlet.send_bytes(frame)
-                self._waiting -= counted
-                self.sent_at = time.monotonic()
-                self._counters.bytes_sent += len(frame)
-            self._wanted.clear()
-            await self._wanted.wait()
+    async def silence(self) -> None:
+        """Send nothing more."""
+        self._frames.clear()
+        if (writing := self._writing) is not None:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+    async def _write(self) -> None:
+        """Send what waits."""
+        try:
+            while self._frames and self.closing is None:
+                frames, self._frames = self._frames, []
+                frames.reverse()
+                while frames and self.closing is None:
+                    frame, counted = frames.pop()
+                    await self._send(frame)
+                    self._waiting -= counted
+                    self.sent_at = time.monotonic()
+                    self._counters.bytes_sent += len(frame)
+        except (OSError, WebSocketDisconnect):
+            pass  # the connection is gone, and whoever reads from it is told
+        except Exception:
+            log.exception("a frame could not be sent")
+            self.end(TRY_AGAIN)
+        finally:
+            self._writing = None

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.auth.acl import Level, level_of
@@ -12,8 +13,28 @@ from scaiflow_api.auth.tenancy import ALL, TenantScope
 from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.db.models.flow import Flow, FlowAcl
 
-_AT_ONCE = 500
+_AT_ONCE: Final = 500
 """Values of one question: SQLite takes no more than some thousands."""
+
+# Asked for each socket that comes: to build them takes longer than to ask, and leaves what only the search for
+# garbage frees.
+_TENANTS: Final = select(Flow.tenant_id).where(Flow.id == bindparam("flow_id"))
+_OWN_TENANT: Final = _TENANTS.where(Flow.tenant_id == bindparam("tenant_id"))
+_FLOWS: Final = (
+    select(Flow, SyncDocument)
+    .outerjoin(
+        SyncDocument,
+        and_(SyncDocument.flow_id == Flow.id, SyncDocument.tenant_id == Flow.tenant_id),
+    )
+    .where(
+        Flow.id.in_(bindparam("flow_ids", expanding=True)),
+        Flow.tenant_id.in_(bindparam("tenant_ids", expanding=True)),
+    )
+    .execution_options(populate_existing=True)
+)
+_GRANTS: Final = select(FlowAcl.flow_id, FlowAcl.principal_type, FlowAcl.principal_id, FlowAcl.level).where(
+    FlowAcl.flow_id.in_(bindparam("flow_ids", expanding=True))
+)
 
 
 @dataclass(slots=True)
@@ -44,9 +65,10 @@ class SyncRepository:
 
     async def find(self, flow_id: str, tenants: TenantScope) -> FlowNow | None:
         """Return a flow, deleted or not, wherever the caller may look."""
-        rows = select(Flow.tenant_id).where(Flow.id == flow_id)
-        tenant_id = await self._session.scalar(
-            rows if tenants is ALL else rows.where(Flow.tenant_id == tenants)
+        tenant_id = await (
+            self._session.scalar(_TENANTS, {"flow_id": flow_id})
+            if tenants is ALL
+            else self._session.scalar(_OWN_TENANT, {"flow_id": flow_id, "tenant_id": tenants})
         )
         return (await self._flows([(tenant_id, flow_id)])).get((tenant_id, flow_id)) if tenant_id else None
 
@@ -61,21 +83,11 @@ class SyncRepository:
     async def _flows(self, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], FlowNow]:
         ids = [flow_id for _, flow_id in places]
         rows = await self._session.execute(
-            select(Flow, SyncDocument)
-            .outerjoin(
-                SyncDocument,
-                and_(SyncDocument.flow_id == Flow.id, SyncDocument.tenant_id == Flow.tenant_id),
-            )
-            .where(Flow.id.in_(ids), Flow.tenant_id.in_({tenant_id for tenant_id, _ in places}))
-            .execution_options(populate_existing=True)
+            _FLOWS, {"flow_ids": ids, "tenant_ids": sorted({tenant_id for tenant_id, _ in places})}
         )
         found = {(flow.tenant_id, flow.id): FlowNow(flow, draft) for flow, draft in rows}
         by_id = {flow_id: now for (_, flow_id), now in found.items()}
-        grants = await self._session.execute(
-            select(FlowAcl.flow_id, FlowAcl.principal_type, FlowAcl.principal_id, FlowAcl.level).where(
-                FlowAcl.flow_id.in_(by_id)
-            )
-        )
+        grants = await self._session.execute(_GRANTS, {"flow_ids": list(by_id)})
         for flow_id, kind, principal, level in grants:
             by_id[flow_id].grants[kind, principal] = Level[level.upper()]
         return {place: now for place, now in found.items() if place in set(places)}

@@ -9,7 +9,7 @@ from scaiflow_api.auth.caller import VIEW
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.domains.sync.socket import SyncSocket
 from scaiflow_api.resources import Resources
-from scaiflow_api.web.sockets import SUBPROTOCOL, Admission, admits
+from scaiflow_api.web.sockets import SUBPROTOCOL, Admission, admits, stay
 
 router = APIRouter(tags=["sync"])
 
@@ -23,5 +23,7 @@ async def sync(websocket: WebSocket, flow_id: str, admission: Viewer) -> None:
     rooms: Rooms = websocket.app.state.rooms
     offered = websocket.scope.get("subprotocols", [])
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    socket = SyncSocket(websocket, flow_id, rooms=rooms, db=resources.db, settings=resources.settings.sync)
-    await socket.run(admission)
+    socket = SyncSocket(
+        websocket, flow_id, admission, rooms=rooms, db=resources.db, settings=resources.settings.sync
+    )
+    await stay(websocket, socket.run)

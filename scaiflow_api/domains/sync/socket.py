@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 from sqlalchemy.exc import DBAPIError
+from starlette.types import Receive, Send
 
 from scaiflow_api.auth.errors import AccountNotActive, InvalidToken, NotAuthenticated, PermissionDenied
 from scaiflow_api.auth.tenancy import reads_of
@@ -37,7 +38,7 @@ from scaiflow_api.domains.sync.varints import Malformed
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import Sync
 from scaiflow_api.upstreams.failures import UpstreamError
-from scaiflow_api.web.sockets import Admission, abort, note_refusal
+from scaiflow_api.web.sockets import Admission, cutter, note_refusal
 
 log = structlog.get_logger(__name__)
 
@@ -63,35 +64,32 @@ class SyncSocket:
     """Serves one accepted socket with `run`."""
 
     def __init__(
-        self, websocket: WebSocket, flow_id: str, *, rooms: Rooms, db: Database, settings: Sync
+        self,
+        websocket: WebSocket,
+        flow_id: str,
+        admission: Admission,
+        *,
+        rooms: Rooms,
+        db: Database,
+        settings: Sync,
     ) -> None:
-        self._websocket = websocket
+        self._handshake: tuple[WebSocket, Admission] | None = (websocket, admission)
+        self._cut = cutter(websocket)
         self._flow_id = flow_id
         self._rooms = rooms
         self._db = db
         self._settings = settings
+        self._peer: Peer | None = None
+        self._opened = asyncio.timeout(settings.opening_timeout_s)
+        """What comes in does not prolong it. It also ends what lasts longer, when the peer is to be closed."""
         self._gone = False
 
-    async def run(self, admission: Admission) -> None:
+    async def run(self, receive: Receive, send: Send) -> None:
         """Let the caller in, and carry messages until one of the two has enough."""
-        peer: Peer | None = None
-        room: Room | None = None
+        self._receive, self._send = receive, send
         closing: Closing | None = None
         try:
-            # What comes in does not prolong it.
-            async with asyncio.timeout(self._settings.opening_timeout_s):
-                flow, admitted, may_write = await self._admitted(admission)
-                peer = Peer(
-                    self._websocket,
-                    admitted,
-                    may_write=may_write,
-                    most_waiting=self._settings.max_outbound_bytes,
-                    counters=self._rooms.counters,
-                )
-                room = await self._rooms.enter(flow, peer)
-                while not await self._handled(peer, room, State):
-                    pass
-            await self._carry(peer, room)
+            await self._carry()
         except Refused as refused:
             closing = refused.closing
         except Malformed:
@@ -103,20 +101,48 @@ class SyncSocket:
         except DraftTooLarge:
             closing = TOO_LARGE
         except (AppError, UpstreamError, DBAPIError, HelperLost, TimeoutError) as failure:
-            log.warning("socket not served", flow_id=self._flow_id, failure=repr(failure))
+            if self._peer is None or self._peer.closing is None:
+                log.warning("socket not served", flow_id=self._flow_id, failure=repr(failure))
             closing = UNAVAILABLE
         except Exception:
             log.exception("socket not served", flow_id=self._flow_id)
             closing = TRY_AGAIN
-        finally:
-            if room is not None and peer is not None:
-                room.leave(peer)
-        await self._close((peer and peer.closing) or closing)
+        await self._close((self._peer and self._peer.closing) or closing)
 
-    async def _admitted(self, admission: Admission) -> tuple[Flow, Admitted, bool]:
+    async def _carry(self) -> None:
+        async with self._opened:
+            flow, admitted, may_write = await self._admitted()
+            self._peer = peer = Peer(
+                self._send_frame,
+                admitted,
+                may_write=may_write,
+                most_waiting=self._settings.max_outbound_bytes,
+                counters=self._rooms.counters,
+                ended=self._end,
+            )
+            room = await self._rooms.enter(flow, peer)
+            del flow, admitted
+            try:
+                while not await self._handled(peer, room, State):
+                    pass
+                if peer.closing is None:
+                    self._opened.reschedule(None)
+                while True:
+                    await self._handled(peer, room)
+            finally:
+                room.leave(peer)
+                await peer.silence()
+
+    def _end(self) -> None:
+        with suppress(RuntimeError):  # it has ended by itself
+            self._opened.reschedule(0)
+
+    async def _admitted(self) -> tuple[Flow, Admitted, bool]:
         """Return the flow, who comes, and whether they may write. Raises Refused."""
+        assert self._handshake is not None
+        (websocket, admission), self._handshake = self._handshake, None
         try:
-            caller, claims, permissions = await admission(self._websocket)
+            caller, claims, permissions = await admission(websocket)
         except (NotAuthenticated, InvalidToken, AccountNotActive):
             raise Refused(NOT_AUTHENTICATED) from None
         except PermissionDenied:
@@ -129,28 +155,9 @@ class SyncSocket:
         there = found is not None and not found.deleted
         access = access_of(admitted, found) if there else NO_FLOW
         if found is None or isinstance(access, Closing):
-            await note_refusal(self._websocket, FlowNotFound(flow_id=self._flow_id))
+            await note_refusal(websocket, FlowNotFound(flow_id=self._flow_id))
             raise Refused(access if isinstance(access, Closing) else NO_FLOW)
         return found.flow, admitted, access
-
-    async def _carry(self, peer: Peer, room: Room) -> None:
-        tasks = [
-            asyncio.create_task(self._read(peer, room)),
-            asyncio.create_task(peer.write()),
-            asyncio.create_task(peer.ended.wait()),
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            await task
-
-    async def _read(self, peer: Peer, room: Room) -> None:
-        while True:
-            await self._handled(peer, room)
 
     async def _handled(self, peer: Peer, room: Room, wanted: type[State] | None = None) -> bool:
         """Take one message; tells whether it is of the `wanted` kind, before which no change may come."""
@@ -173,7 +180,7 @@ class SyncSocket:
         return wanted is not None and isinstance(message, wanted)
 
     async def _frame(self) -> bytes:
-        message = await self._websocket.receive()
+        message = await self._receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         frame: bytes | None = message.get("bytes")
@@ -184,14 +191,17 @@ class SyncSocket:
             raise Refused(TOO_LARGE)
         return frame
 
+    async def _send_frame(self, frame: bytes) -> None:
+        await self._send({"type": "websocket.send", "bytes": frame})
+
     async def _close(self, closing: Closing | None) -> None:
         if closing is None or self._gone:
             return
         self._rooms.counters.closed[closing.code] += 1
         try:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
-                await self._websocket.close(*closing)
-            asyncio.get_running_loop().call_later(_CUT_AFTER_S, abort, self._websocket)
-        except (TimeoutError, RuntimeError, WebSocketDisconnect):
+                await self._send({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
+            asyncio.get_running_loop().call_later(_CUT_AFTER_S, self._cut)
+        except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             with suppress(RuntimeError):
-                abort(self._websocket)
+                self._cut()
