@@ -9,6 +9,7 @@ import httpx
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.principals import Principals
 from scaiflow_api.db.sealing import Sealer
 from scaiflow_api.db.session import Database
@@ -39,6 +40,7 @@ class Resources:
 
     settings: Settings
     db: Database
+    audit: AuditTrail
     blobs: BlobStore
     versions: FlowVersions
     presence: Presence
@@ -80,6 +82,8 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
             traced=settings.observability.otlp_endpoint is not None,
         )
         stack.push_async_callback(db.close)
+        audit = AuditTrail(db, clock)
+        stack.push_async_callback(audit.close)
         blobs = open_store(settings.store)
         stack.push_async_callback(blobs.close)
         presence = open_live(settings.live)
@@ -100,6 +104,7 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
         yield Resources(
             settings=settings,
             db=db,
+            audit=audit,
             blobs=blobs,
             versions=FlowVersions(blobs, cache_bytes=settings.store.cache_bytes),
             presence=presence,

@@ -1,12 +1,12 @@
 """Writing the audit log: one row for each thing done or refused, appended to the chain of its tenant.
 
 A row of something done is written in the transaction that does it, as the last thing before the commit: the chain's
-head is the last row to be locked, so two transactions never wait for each other. What reaches beyond the database
-leaves two rows, `started` before and how it ended after; a start without an end tells of a process that died.
+head is the last row to be locked, so two transactions never wait for each other. Rows that belong to no transaction
+go through `db/audit_trail.py`.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -15,10 +15,10 @@ from typing import Any, Literal, TypeAlias, cast
 import orjson
 from sqlalchemy import Table, bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.models.audit import AuditEvent, AuditHead
-from scaiflow_api.db.session import Database
 from scaiflow_api.kit.canonical_json import canonical_json
 from scaiflow_api.kit.hash_chain import GENESIS, digest
 
@@ -81,16 +81,46 @@ class Entry:
     details: Mapping[str, Detail] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An entry, by whom it was caused, and when it was told."""
+
+    by: Caller | None
+    """None: the system itself."""
+    entry: Entry
+    at: datetime
+
+
 async def record(session: AsyncSession, by: Caller | None, entry: Entry, now: datetime) -> None:
     """Append a row within the session's transaction; do nothing but commit after it. None: by the system itself."""
+    await record_all(session, [Told(by, entry, now)])
+
+
+async def record_all(session: AsyncSession, told: Sequence[Told]) -> None:
+    """Append rows to one tenant's chain, in this order, as `record` does."""
     await session.flush()
-    take_next = _next_of(session.get_bind().dialect.name)
-    seq, prev_hash = (await session.execute(take_next, {"tenant_id": entry.tenant_id})).one()
-    details = _bounded(entry.details)
+    await session.run_sync(_append, told)
+
+
+def _append(session: Session, told: Sequence[Told]) -> None:
+    # On the connection, and as one piece: each statement by itself costs the session as much as the database.
+    connection = session.connection()
+    tenant_id = told[0].entry.tenant_id
+    take = _taking(connection.dialect.name)
+    last, prev_hash = connection.execute(take, {"tenant_id": tenant_id, "rows": len(told)}).one()
+    for seq, one in enumerate(told, start=last - len(told) + 1):
+        row = _row(one, seq, prev_hash)
+        connection.execute(_APPEND, row)
+        prev_hash = row["hash"]
+    connection.execute(_MOVE_HEAD, {"of_tenant": tenant_id, "new_hash": prev_hash})
+
+
+def _row(told: Told, seq: int, prev_hash: str) -> dict[str, Any]:
+    by, entry, details = told.by, told.entry, _bounded(told.entry.details)
     row: dict[str, Any] = {
         "tenant_id": entry.tenant_id,
         "seq": seq,
-        "at": now,
+        "at": told.at,
         "actor_id": by.subject if by else SYSTEM,
         "actor_tenant_id": by.tenant_id if by else None,
         "action": entry.action,
@@ -103,15 +133,8 @@ async def record(session: AsyncSession, by: Caller | None, entry: Entry, now: da
         "after_hash": entry.after,
         "prev_hash": prev_hash,
     }
-    row["hash"] = digest({**row, "at": moment_text(now), "details": details})
-    await session.execute(_APPEND, {**row, "details": canonical_json(details).decode()})
-    await session.execute(_MOVE_HEAD, {"of_tenant": entry.tenant_id, "new_hash": row["hash"]})
-
-
-async def append(db: Database, by: Caller | None, entry: Entry, now: datetime) -> None:
-    """Append a row in a transaction of its own."""
-    async with db.write() as session:
-        await record(session, by, entry, now)
+    own = digest({**row, "at": moment_text(told.at), "details": details})
+    return {**row, "details": canonical_json(details).decode(), "hash": own}
 
 
 def as_record(row: Any) -> dict[str, Any]:
@@ -151,13 +174,14 @@ _MOVE_HEAD = (
 
 
 @cache
-def _next_of(dialect: str) -> Any:
-    """Return the statement that takes the next number, locks the head, and tells what it named until now.
+def _taking(dialect: str) -> Any:
+    """Return the statement that takes the next numbers, locks the head, and tells the last of them and its hash.
 
     Built once: building it takes longer than the database does.
     """
-    values = {"tenant_id": bindparam("tenant_id"), "seq": 1, "hash": GENESIS}
-    raised = {"seq": _HEADS.c.seq + 1}
+    rows = bindparam("rows", type_=_HEADS.c.seq.type)
+    values = {"tenant_id": bindparam("tenant_id"), "seq": rows, "hash": GENESIS}
+    raised = {"seq": _HEADS.c.seq + rows}
     named = (_HEADS.c.seq, _HEADS.c.hash)
     # The dialects are slow to load, and a process needs one of them.
     if dialect == "mysql":

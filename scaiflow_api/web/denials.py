@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from starlette.types import Scope
 
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.audit import Entry, TargetType, append
+from scaiflow_api.db.audit import Entry, TargetType
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.logging import scrub
 from scaiflow_api.resources import Resources
@@ -39,8 +39,7 @@ class Denials:
     """Writes refusals down. One per process: it owns what bounds them."""
 
     def __init__(self, resources: Resources) -> None:
-        self._db = resources.db
-        self._clock = resources.clock
+        self._audit = resources.audit
         self._per_window = resources.settings.api.audit_denials_per_minute
         self._recent: TTLCache[tuple[str, ...], bool] = TTLCache(_REMEMBERED, WINDOW_S)
         self._written: TTLCache[tuple[str, str], Counter[str]] = TTLCache(_REMEMBERED, WINDOW_S)
@@ -60,7 +59,7 @@ class Denials:
         if left == 1:
             entry = replace(entry, details={**entry.details, "unrecorded_s": WINDOW_S})
         if left > 0:
-            await append(self._db, caller, entry, self._clock.now())
+            await self._audit.append(caller, entry)
 
     def _room_for(self, caller: Caller, entry: Entry) -> int:
         """Return how many more rows this caller may cause now, with this one; 0 also where one was just written."""

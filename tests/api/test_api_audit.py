@@ -135,7 +135,7 @@ async def test_an_export_ends_though_rows_are_written_meanwhile(
     api: httpx.AsyncClient, people: People, resources: Resources, flow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "_ROWS_AT_ONCE", 1)
-    log = service.AuditLog(resources.db)
+    log = service.AuditLog(resources.db, resources.audit)
     seen = []
     async for line in log.lines(service.Wanted(tenant_id="tnt_acme")):
         seen.append(line)

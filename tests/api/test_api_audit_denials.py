@@ -16,7 +16,7 @@ from people import People, Person
 from played_grid import PlayedGrid
 
 from scaiflow_api.auth.caller import AdminRole
-from scaiflow_api.db.session import Database
+from scaiflow_api.db import audit_trail
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources
 from scaiflow_api.web import denials
@@ -189,11 +189,11 @@ async def test_a_flood_of_refusals_leaves_a_bounded_number_of_rows(
 async def test_a_log_that_cannot_be_written_changes_no_answer(
     api: httpx.AsyncClient, people: People, flow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(db: Database, *_: object) -> None:
+    async def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
     usual = await api.get("/flows/flow_none", headers=people.erin.headers)
-    monkeypatch.setattr(denials, "append", fail)
+    monkeypatch.setattr(audit_trail, "record_all", fail)
     answer = await api.get(f"/flows/{flow}", headers=people.erin.headers)
 
     assert refused(answer) == refused(usual) == (404, "flow_not_found")

@@ -7,16 +7,17 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
-from scaiflow_api.db.audit import Entry, append
+from scaiflow_api.db.audit import Entry
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.repository import Wanted
 from scaiflow_api.domains.audit.service import AuditLog
+from scaiflow_api.kit.clock import SystemClock
 
 Scaiflow: TypeAlias = Callable[..., Any]
 TENANTS = ("tnt_acme", "tnt_acme", "tnt_acme", "tnt_globex")
@@ -37,6 +38,7 @@ def log(empty: Path) -> Path:
 
     async def fill() -> bytes:
         db = Database(f"sqlite+aiosqlite:///{empty}")
+        audit = AuditTrail(db, SystemClock())
         for number, tenant_id in enumerate(TENANTS):
             entry = Entry(
                 tenant_id=tenant_id,
@@ -44,8 +46,9 @@ def log(empty: Path) -> Path:
                 target_type="flow",
                 target_id=f"flow_{number}",
             )
-            await append(db, None, entry, datetime(2026, 11, 28, tzinfo=UTC))
-        exported = b"".join([part async for part in AuditLog(db).lines(Wanted(tenant_id="tnt_acme"))])
+            await audit.append(None, entry)
+        lines = AuditLog(db, audit).lines(Wanted(tenant_id="tnt_acme"))
+        exported = b"".join([part async for part in lines])
         await db.close()
         return exported
 

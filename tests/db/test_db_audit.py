@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from scaiflow_api.auth.caller import AdminRole, Caller
-from scaiflow_api.db.audit import Entry, append, as_record, record, state_hash
+from scaiflow_api.db.audit import Entry, as_record, record, state_hash
 from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.principals import Principals
 from scaiflow_api.db.session import Database
@@ -32,6 +32,11 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url, pool_size=8)
     yield opened
     await opened.close()
+
+
+async def append(db: Database, by: Caller | None, entry: Entry, now: datetime) -> None:
+    async with db.write() as session:
+        await record(session, by, entry, now)
 
 
 async def rows(db: Database, tenant_id: str = "tnt_acme") -> list[dict[str, Any]]:

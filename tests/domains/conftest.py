@@ -12,6 +12,7 @@ from played_grid import PlayedGrid
 from pydantic import SecretStr
 
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.saving import FlowWriter
@@ -38,6 +39,13 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url, pool_size=5)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def audit(db: Database) -> AsyncIterator[AuditTrail]:
+    trail = AuditTrail(db, SystemClock())
+    yield trail
+    await trail.close()
 
 
 @pytest.fixture

@@ -7,17 +7,16 @@ import pytest
 from sqlalchemy import select
 
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db import audit_trail
 from scaiflow_api.db.audit import Entry, as_record
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.audit import effects
 from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.errors import DeployInProgress
-from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.upstreams.failures import UpstreamTimedOut
 
-CLOCK = SystemClock()
 ENTRY = Entry(
     tenant_id="tnt_acme",
     action="core.invoked",
@@ -28,19 +27,44 @@ ENTRY = Entry(
 )
 
 
-async def ends(db: Database) -> list[tuple[str, dict[str, Any]]]:
-    """Return outcome and details of every row."""
+async def away(*_: object) -> None:
+    raise DatabaseUnavailable
+
+
+async def written(db: Database) -> list[tuple[str, dict[str, Any]]]:
+    """Return outcome and details of every row that is on the disk."""
     async with db.read() as session:
         rows = [as_record(row) for row in await session.scalars(select(AuditEvent).order_by(AuditEvent.seq))]
     return [(row["outcome"], row["details"]) for row in rows]
 
 
-async def test_a_good_end_is_told_with_what_became_known(db: Database, bob: Caller) -> None:
-    async with told(db, CLOCK, bob, ENTRY) as details:
-        assert await ends(db) == [("started", {"by": "test"})]
+async def ends(db: Database, audit: AuditTrail) -> list[tuple[str, dict[str, Any]]]:
+    """Return the same when what was told is written."""
+    await audit.settled("tnt_acme")
+    return await written(db)
+
+
+async def test_a_good_end_is_told_with_what_became_known(
+    db: Database, audit: AuditTrail, bob: Caller
+) -> None:
+    async with told(audit, bob, ENTRY) as details:
+        assert await written(db) == [("started", {"by": "test"})]
         details["execution_id"] = "exec_1"
 
-    assert (await ends(db))[1:] == [("succeeded", {"by": "test", "execution_id": "exec_1"})]
+    assert (await ends(db, audit))[1:] == [("succeeded", {"by": "test", "execution_id": "exec_1"})]
+
+
+async def test_nobody_waits_for_the_end_to_be_written(
+    db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_trail, "LINGER_S", 3600)
+    async with told(audit, bob, ENTRY):
+        pass
+    assert [outcome for outcome, _ in await written(db)] == ["started"]
+
+    async with told(audit, bob, ENTRY):
+        assert [outcome for outcome, _ in await written(db)] == ["started", "succeeded", "started"]
+    assert [outcome for outcome, _ in await ends(db, audit)][3:] == ["succeeded"]
 
 
 @pytest.mark.parametrize(
@@ -52,20 +76,20 @@ async def test_a_good_end_is_told_with_what_became_known(db: Database, bob: Call
     ],
 )
 async def test_a_failure_is_told_by_its_code_and_goes_on(
-    db: Database, bob: Caller, failure: Exception, code: str
+    db: Database, audit: AuditTrail, bob: Caller, failure: Exception, code: str
 ) -> None:
     with pytest.raises(type(failure)):
-        async with told(db, CLOCK, bob, ENTRY):
+        async with told(audit, bob, ENTRY):
             raise failure
 
-    assert (await ends(db))[1:] == [("failed", {"by": "test", "error": code})]
+    assert (await ends(db, audit))[1:] == [("failed", {"by": "test", "error": code})]
 
 
-async def test_what_is_given_up_has_an_end_too(db: Database, bob: Caller) -> None:
+async def test_what_is_given_up_has_an_end_too(db: Database, audit: AuditTrail, bob: Caller) -> None:
     begun = asyncio.Event()
 
     async def work() -> None:
-        async with told(db, CLOCK, bob, ENTRY):
+        async with told(audit, bob, ENTRY):
             begun.set()
             await asyncio.Event().wait()
 
@@ -75,36 +99,52 @@ async def test_what_is_given_up_has_an_end_too(db: Database, bob: Caller) -> Non
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert await ends(db) == [("started", {"by": "test"}), ("failed", {"by": "test", "error": "cancelled"})]
+    cancelled = ("failed", {"by": "test", "error": "cancelled"})
+    assert await ends(db, audit) == [("started", {"by": "test"}), cancelled]
+
+
+async def test_what_is_given_up_while_its_start_is_told_never_begins_and_has_an_end(
+    db: Database, audit: AuditTrail, bob: Caller
+) -> None:
+    begun = False
+
+    async def work() -> None:
+        nonlocal begun
+        async with told(audit, bob, ENTRY):
+            begun = True
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert [outcome for outcome, _ in await ends(db, audit)] == ["started", "failed"]
+    assert not begun
 
 
 async def test_nothing_begins_that_cannot_be_told(
-    db: Database, bob: Caller, monkeypatch: pytest.MonkeyPatch
+    audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
-        raise DatabaseUnavailable
-
-    monkeypatch.setattr(effects, "append", away)
+    monkeypatch.setattr(audit_trail, "record_all", away)
     begun = False
     with pytest.raises(DatabaseUnavailable):
-        async with told(db, CLOCK, bob, ENTRY):
+        async with told(audit, bob, ENTRY):
             begun = True
 
     assert not begun
 
 
 async def test_an_end_that_cannot_be_told_changes_nothing_of_what_was_done(
-    db: Database, bob: Caller, monkeypatch: pytest.MonkeyPatch
+    db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
-        raise DatabaseUnavailable
-
-    async with told(db, CLOCK, bob, ENTRY):
-        monkeypatch.setattr(effects, "append", away)
+    async with told(audit, bob, ENTRY):
+        monkeypatch.setattr(audit_trail, "record_all", away)
+    assert await ends(db, audit) == [("started", {"by": "test"})]
+    monkeypatch.undo()
     with pytest.raises(ValueError, match="its own"):
-        monkeypatch.undo()
-        async with told(db, CLOCK, bob, ENTRY):
-            monkeypatch.setattr(effects, "append", away)
+        async with told(audit, bob, ENTRY):
+            monkeypatch.setattr(audit_trail, "record_all", away)
             raise ValueError("its own")
 
-    assert await ends(db) == [("started", {"by": "test"})] * 2
+    assert await ends(db, audit) == [("started", {"by": "test"})] * 2

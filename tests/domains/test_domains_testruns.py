@@ -12,6 +12,7 @@ from played_grid import refusal
 from played_runs import PlayedRuns
 
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
@@ -51,10 +52,9 @@ def grid() -> Iterator[PlayedRuns]:
 
 
 @pytest.fixture
-def tests(db: Database, flows: FlowService, credentials: Credentials) -> RunTests:
+def tests(db: Database, audit: AuditTrail, flows: FlowService, credentials: Credentials) -> RunTests:
     return RunTests(
-        db=db,
-        clock=SystemClock(),
+        audit=audit,
         flows=flows,
         deployments=Deployments(db),
         credentials=credentials,
@@ -345,6 +345,7 @@ async def test_the_core_must_be_one_of_this_flow(
 
 async def test_without_credentials_nothing_is_run(
     db: Database,
+    audit: AuditTrail,
     flows: FlowService,
     paying: Callable[..., Credentials],
     grid: PlayedRuns,
@@ -353,8 +354,7 @@ async def test_without_credentials_nothing_is_run(
     echo: Json,
 ) -> None:
     tests = RunTests(
-        db=db,
-        clock=SystemClock(),
+        audit=audit,
         flows=flows,
         deployments=Deployments(db),
         credentials=paying(deploy_auth=DeployAuth.API_KEY),

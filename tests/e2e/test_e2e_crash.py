@@ -18,6 +18,7 @@ from servers import ROOT, Place, running, scaiflow
 ECHO = orjson.loads((ROOT / "examples" / "echo-agent.flow.json").read_bytes())
 FLOWS = 10
 SAVES, PACKAGES, DELETES = 90, 20, 20
+INVOKERS, INVOCATIONS = 6, 40
 WORK = SAVES + PACKAGES + DELETES
 
 
@@ -87,15 +88,7 @@ async def work_until_it_dies(
 def test_kill_nine_amid_saves_publishes_and_deletes(place: Place) -> None:
     with running(place, scaiflow("grid"), f"http://127.0.0.1:{place.grid_port}/"):
         headers = place.headers("bob")
-        # `dev` would embed these; `serve` alone takes them from the environment.
-        environment = {
-            "SCAIFLOW_ENV": "development",
-            "SCAIFLOW_DB_URL": f"sqlite+aiosqlite:///{place.folder / 'scaiflow.db'}",
-            "SCAIFLOW_STORE_URL": f"file:{place.folder / 'blobs'}",
-            "SCAIKEY_BASE_URL": f"http://127.0.0.1:{place.grid_port}/scaikey",
-            "SCAIFLOW_SCAIKEY_CLIENT_ID": "scaiflow-local",
-            "SCAIGRID_BASE_URL": f"http://127.0.0.1:{place.grid_port}/scaigrid",
-        }
+        environment = of_serve(place)
         with running(place, scaiflow("serve"), f"{place.api}/readyz", **environment) as server:
             flows = [create(place, headers) for _ in range(FLOWS)]
             doomed = [create(place, headers) for _ in range(DELETES)]
@@ -112,6 +105,75 @@ def test_kill_nine_amid_saves_publishes_and_deletes(place: Place) -> None:
                 for flow in doomed:
                     read = api.get(f"/flows/{flow}")
                     assert read.status_code in ({404} if flow in done.deleted else {200, 404})
+
+
+@pytest.mark.services
+def test_kill_nine_amid_invocations_hides_no_run(place: Place) -> None:
+    """Each run that ScaiGrid knows of was told before; of some nobody was told how they ended."""
+    with running(place, scaiflow("grid"), f"http://127.0.0.1:{place.grid_port}/"):
+        headers, environment = place.headers("alice"), of_serve(place)
+        with running(place, scaiflow("serve"), f"{place.api}/readyz", **environment) as server:
+            flow = create(place, headers)
+            deploy = f"{place.api}/api/v1/flows/{flow}/deploy"
+            core = (
+                httpx.post(deploy, json={}, headers=headers, timeout=60).raise_for_status().json()["core_id"]
+            )
+            answered = asyncio.run(
+                invoke_until_it_dies(place, headers, core, lambda: server.send_signal(signal.SIGKILL))
+            )
+        with running(place, scaiflow("serve"), f"{place.api}/readyz", **environment):
+            with httpx.Client(base_url=f"{place.api}/api/v1", headers=headers, timeout=30) as api:
+                told = {"action": "core.invoked", "limit": 500}
+                rows = api.get(f"/flows/{flow}/audit", params=told).raise_for_status().json()["events"]
+                happened = api.get("/scaicore/events", params={"core_id": core, "limit": 500}).json()["data"]
+            verified = place.scaiflow("audit", "verify", **environment)
+
+    assert verified.returncode == 0, verified.stdout
+    ran = {event["payload"]["execution_id"] for event in happened["events"]}
+    begun = [row for row in rows if row["outcome"] == "started"]
+    ended = [row for row in rows if row["outcome"] != "started"]
+    assert answered <= ran
+    assert len(ran) <= len(begun) <= len(ended) + INVOKERS
+    requests = {row["request_id"] for row in begun}
+    assert len(requests) == len(begun)
+    assert {row["request_id"] for row in ended} <= requests
+    assert {row["details"].get("execution_id") for row in ended} <= ran
+
+
+async def invoke_until_it_dies(
+    place: Place, headers: dict[str, str], core: str, kill: Callable[[], None]
+) -> set[str]:
+    """Invoke a Core all the time, several at once; kill the server amid that. Return the runs it answered with."""
+    answered: set[str] = set()
+
+    async def invoke(client: httpx.AsyncClient) -> None:
+        while True:
+            try:
+                answer = await client.post(
+                    f"/scaicore/cores/{core}/invoke", json={"input": {"message": "hi"}}
+                )
+            except httpx.TransportError:
+                return
+            assert answer.status_code == 200, answer.text
+            answered.add(answer.json()["data"]["execution_id"])
+            if len(answered) == INVOCATIONS:
+                kill()
+
+    async with httpx.AsyncClient(base_url=f"{place.api}/api/v1", timeout=60, headers=headers) as client:
+        await asyncio.gather(*(invoke(client) for _ in range(INVOKERS)))
+    return answered
+
+
+def of_serve(place: Place) -> dict[str, str]:
+    """Return the settings of `serve`; `dev` would embed the most of them."""
+    return {
+        "SCAIFLOW_ENV": "development",
+        "SCAIFLOW_DB_URL": f"sqlite+aiosqlite:///{place.folder / 'scaiflow.db'}",
+        "SCAIFLOW_STORE_URL": f"file:{place.folder / 'blobs'}",
+        "SCAIKEY_BASE_URL": f"http://127.0.0.1:{place.grid_port}/scaikey",
+        "SCAIFLOW_SCAIKEY_CLIENT_ID": "scaiflow-local",
+        "SCAIGRID_BASE_URL": f"http://127.0.0.1:{place.grid_port}/scaigrid",
+    }
 
 
 def flows_are_whole(api: httpx.Client, flows: list[str], done: Acknowledged) -> None:

@@ -56,7 +56,7 @@ async def filters(
 
 
 async def audit_log(resources: ResourcesDep) -> AuditLog:
-    return AuditLog(resources.db)
+    return AuditLog(resources.db, resources.audit)
 
 
 Filters = Annotated[Wanted, Depends(filters)]

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from scaiflow_api.db.audit import as_record
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.repository import AuditRepository, Wanted
 
@@ -15,15 +16,17 @@ _ROWS_AT_ONCE = 500
 
 
 class AuditLog:
-    """Reads the chains of tenants."""
+    """Reads the chains of tenants, with every row that this process was told."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, audit: AuditTrail) -> None:
         self._db = db
+        self._audit = audit
 
     async def page(
         self, wanted: Wanted, *, before: int | None, size: int
     ) -> tuple[Sequence[Record], int | None]:
         """Return up to `size` rows, the last one first, and before which number the next page begins."""
+        await self._audit.settled(wanted.tenant_id)
         async with self._db.read() as session:
             rows = await AuditRepository(session).newest(wanted, before=before, size=size)
         end = rows[size - 1].seq if len(rows) > size else None
@@ -34,6 +37,7 @@ class AuditLog:
 
         Between two of them nothing is held open: whoever reads slowly holds up nobody.
         """
+        await self._audit.settled(wanted.tenant_id)
         async with self._db.read() as session:
             _, last = await AuditRepository(session).ends(wanted.tenant_id)
         after = 0

@@ -82,6 +82,7 @@ async def withdraw_flow_service(
 ) -> WithdrawFlow:
     return WithdrawFlow(
         db=resources.db,
+        audit=resources.audit,
         flows=flows,
         writer=writer,
         credentials=credentials,

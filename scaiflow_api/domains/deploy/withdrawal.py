@@ -2,7 +2,8 @@
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.audit import append, record
+from scaiflow_api.db.audit import record
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.leases import Leases
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
@@ -24,6 +25,7 @@ class WithdrawFlow:
         self,
         *,
         db: Database,
+        audit: AuditTrail,
         flows: FlowService,
         writer: FlowWriter,
         credentials: Credentials,
@@ -31,6 +33,7 @@ class WithdrawFlow:
         wait_s: float = WAIT_S,
     ) -> None:
         self._db = db
+        self._audit = audit
         self._flows = flows
         self._writer = writer
         self._credentials = credentials
@@ -83,13 +86,12 @@ class WithdrawFlow:
         except UpstreamError as failure:
             raise step_failed(CoreDeleteFailed, failure, core_id=None) from None
         for core_id in found:
-            await append(self._db, caller, undeployed(flow, core_id, "started"), self._clock.now())
+            await self._audit.append(caller, undeployed(flow, core_id, "started"))
             try:
                 await access.grid.delete_core(access.credential, core_id)
             except UpstreamError as failure:
                 refusal = step_failed(CoreDeleteFailed, failure, core_id=core_id)
-                entry = undeployed(flow, core_id, "failed", error=refusal.error)
-                await append(self._db, caller, entry, self._clock.now())
+                self._audit.append_soon(caller, undeployed(flow, core_id, "failed", error=refusal.error))
                 raise refusal from None
             async with self._db.write() as session:
                 await DeploymentRepository(session).undeployed(flow.tenant_id, flow.id, core_id)

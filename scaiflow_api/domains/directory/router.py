@@ -36,7 +36,7 @@ async def sync_directory(
         target_id="scaikey",
         details={"forced": "yes" if force else "no"},
     )
-    async with told(resources.db, resources.clock, caller, entry) as details:
+    async with told(resources.audit, caller, entry) as details:
         report = await DirectorySync(resources).run(force=force)
         details |= report.told
     return SyncAnswer.model_validate(report)

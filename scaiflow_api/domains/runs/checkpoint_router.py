@@ -33,7 +33,7 @@ _WITH_A_ROW: dict[int | str, dict[str, object]] = {200: {"content": _JSON}}
 
 
 async def checkpoints(resources: ResourcesDep, cores: CoresDep) -> Checkpoints:
-    return Checkpoints(db=resources.db, clock=resources.clock, cores=cores)
+    return Checkpoints(audit=resources.audit, cores=cores)
 
 
 CheckpointsDep = Annotated[Checkpoints, Depends(checkpoints)]

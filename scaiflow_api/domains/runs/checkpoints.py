@@ -12,13 +12,12 @@ import orjson
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.models.flow import Flow
-from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending
-from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_checkpoints import Checkpoint, Resolution
@@ -30,9 +29,8 @@ _STATUSES: Final = {"failed": "expired,cancelled"}
 class Checkpoints:
     """The ScaiCore proxies of checkpoints; rows are handed on as ScaiGrid sends them."""
 
-    def __init__(self, *, db: Database, clock: Clock, cores: Cores) -> None:
-        self._db = db
-        self._clock = clock
+    def __init__(self, *, audit: AuditTrail, cores: Cores) -> None:
+        self._audit = audit
         self._cores = cores
 
     async def page(
@@ -80,7 +78,7 @@ class Checkpoints:
             flow_id=flow.id,
             details={"core_id": checkpoint.core_id, "execution_id": checkpoint.execution_id},
         )
-        async with told(self._db, self._clock, caller, entry):
+        async with told(self._audit, caller, entry):
             try:
                 answered = await access.checkpoints.resolve(
                     access.credential, checkpoint_id, resolution, comment=comment

@@ -64,7 +64,7 @@ CoresDep = Annotated[Cores, Depends(cores)]
 
 
 async def runs(resources: ResourcesDep, found: CoresDep) -> Runs:
-    return Runs(db=resources.db, clock=resources.clock, cores=found)
+    return Runs(audit=resources.audit, cores=found)
 
 
 RunsDep = Annotated[Runs, Depends(runs)]

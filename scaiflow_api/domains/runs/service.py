@@ -10,11 +10,10 @@ from typing import Any
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
-from scaiflow_api.db.session import Database
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import ExecutionNotFound
-from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_answers import Execution
@@ -27,9 +26,8 @@ _LATEST_EVENTS = 500
 class Runs:
     """The ScaiCore proxies of events and runs."""
 
-    def __init__(self, *, db: Database, clock: Clock, cores: Cores) -> None:
-        self._db = db
-        self._clock = clock
+    def __init__(self, *, audit: AuditTrail, cores: Cores) -> None:
+        self._audit = audit
         self._cores = cores
 
     async def events(self, caller: Caller, *, core_id: str | None, limit: int, cursor: str | None) -> bytes:
@@ -65,7 +63,7 @@ class Runs:
             target_id=core_id,
             flow_id=flow.id,
         )
-        async with told(self._db, self._clock, caller, entry) as details:
+        async with told(self._audit, caller, entry) as details:
             run = await access.grid.invoke(
                 access.credential, core_id, value, flow_name=flow_name, instance_key=instance_key
             )
@@ -90,7 +88,7 @@ class Runs:
             flow_id=flow.id,
             details={"execution_id": execution_id},
         )
-        async with told(self._db, self._clock, caller, entry):
+        async with told(self._audit, caller, entry):
             try:
                 await access.checkpoints.cancel_execution(access.credential, execution_id)
             except UpstreamRejected as refusal:

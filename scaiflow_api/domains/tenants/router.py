@@ -20,8 +20,7 @@ TenantManager = Annotated[Caller, Depends(requires(MANAGE, AdminRole.TENANT_ADMI
 
 async def tenant_credentials(resources: ResourcesDep) -> TenantCredentials:
     return TenantCredentials(
-        db=resources.db,
-        clock=resources.clock,
+        audit=resources.audit,
         keys=resources.tenant_keys,
         scaigrid=resources.scaigrid,
         grids=resources.tenant_grids,

@@ -2,11 +2,10 @@
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
-from scaiflow_api.db.session import Database
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.tenants.errors import BaseUrlNotAllowed, ScaiGridKeyRefused, SecretsNotConfigured
 from scaiflow_api.domains.tenants.schemas import GridCredentials, GridCredentialsSet
-from scaiflow_api.kit.clock import Clock
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
 from scaiflow_api.upstreams.failures import AddressRefused, UpstreamRejected
@@ -22,15 +21,13 @@ class TenantCredentials:
     def __init__(
         self,
         *,
-        db: Database,
-        clock: Clock,
+        audit: AuditTrail,
         keys: TenantKeys,
         scaigrid: ScaiGrid,
         grids: TenantGrids,
         settings: ScaiGridSettings,
     ) -> None:
-        self._db = db
-        self._clock = clock
+        self._audit = audit
         self._keys = keys
         self._scaigrid = scaigrid
         self._grids = grids
@@ -68,7 +65,7 @@ class TenantCredentials:
             target_id=caller.tenant_id,
             details={"verified": "yes" if verify else "no", "grid": "own" if key.base_url else "operator"},
         )
-        async with told(self._db, self._clock, caller, entry) as details:
+        async with told(self._audit, caller, entry) as details:
             details["version"] = await self._keys.set(caller.tenant_id, key)
 
     async def _address(self, caller: Caller, order: GridCredentialsSet) -> str | None:

@@ -25,8 +25,7 @@ router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute
 async def run_tests_service(resources: ResourcesDep, credentials: CredentialsDep) -> RunTests:
     settings = resources.settings
     return RunTests(
-        db=resources.db,
-        clock=resources.clock,
+        audit=resources.audit,
         flows=FlowService(resources.db, resources.versions),
         deployments=Deployments(resources.db),
         credentials=credentials,

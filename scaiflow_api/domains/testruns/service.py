@@ -2,7 +2,7 @@
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.session import Database
+from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
@@ -11,7 +11,6 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.testruns.chosen import Chosen
 from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
-from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Credentials
 
 
@@ -21,15 +20,13 @@ class RunTests:
     def __init__(
         self,
         *,
-        db: Database,
-        clock: Clock,
+        audit: AuditTrail,
         flows: FlowService,
         deployments: Deployments,
         credentials: Credentials,
         limits: TestLimits,
     ) -> None:
-        self._db = db
-        self._clock = clock
+        self._audit = audit
         self._flows = flows
         self._deployments = deployments
         self._credentials = credentials
@@ -51,7 +48,7 @@ class RunTests:
         if chosen.why_none is not None:
             return TestReport(results=[], passed=0, failed=0, message=chosen.why_none)
         entry = flow_entry(flow, "flow.tested", details={"core_id": order.core_id, "version": flow.version})
-        async with told(self._db, self._clock, caller, entry) as details:
+        async with told(self._audit, caller, entry) as details:
             runner = FixtureRunner(access, order.core_id, self._limits)
             report = await runner.run(document, chosen.fixtures)
             details |= {"passed": report.passed, "failed": report.failed}
