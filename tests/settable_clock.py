@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from scaiflow_api.kit.clock import Clock
 
-class SettableClock:
+
+class SettableClock(Clock):
     def __init__(self, now: datetime) -> None:
         self._now = now
 

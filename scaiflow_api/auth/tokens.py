@@ -1,19 +1,23 @@
 """Verification of ScaiKey's access tokens.
 
-This is the only module that touches python-jose, and it takes nothing of it but keys that check signatures: the
-library reads tokens too trustingly (algorithms of the token's own choice, missing claims, any key of a set, unknown
-`crit`) and slowly. One key is chosen by the token's `kid`, and that key's algorithm is the only one allowed.
+This is the only module that touches python-jose, and it takes nothing of it but keys: the library reads tokens too
+trustingly (algorithms of the token's own choice, missing claims, any key of a set, unknown `crit`) and slowly. One
+key is chosen by the token's `kid`, and that key's algorithm is the only one allowed.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Protocol
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from jose import jwk
+from jose.exceptions import JOSEError
 
 from scaiflow_api.auth.compact_jws import CompactJws, take_apart
 from scaiflow_api.auth.errors import InvalidToken
@@ -23,9 +27,15 @@ LEEWAY_S = 30
 _MAX_LENGTH = 16_384
 _REMEMBERED = 4096
 _REMEMBERED_S = 300
-_is_identifier = re.compile(r"[A-Za-z0-9_.:@-]{1,128}", re.ASCII).fullmatch
+_is_identifier = lru_cache(maxsize=4096)(re.compile(r"[A-Za-z0-9_.:@-]{1,128}", re.ASCII).fullmatch)
+"""Asked of the same tenants and subjects again and again."""
 _LAST_MOMENT = 253_402_300_799
 """The end of the year 9999: no honest token is good for longer."""
+_Moment = Annotated[float, msgspec.Meta(ge=0, le=_LAST_MOMENT)]
+"""Seconds since 1970."""
+_LONGEST_TEXT = 320
+_Text = Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
+_PADDING, _SHA256 = PKCS1v15(), SHA256()
 
 
 @dataclass(frozen=True)
@@ -36,9 +46,28 @@ class SigningKey:
     algorithm: str
     jwk: Mapping[str, Any]
 
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is such a key: a point on the curve, an exponent of one. ScaiKey may publish others."""
+        try:
+            return self._key is not None
+        except (JOSEError, ValueError, TypeError):
+            return False
+
+    def made(self, signature: bytes, text: bytes) -> bool:
+        """Tell whether a signature of this text is by this key."""
+        if self.algorithm != "RS256":
+            return bool(self._key.verify(text, signature))
+        try:
+            # As the library does it, which makes what never changes anew for every signature.
+            self._key.prepared_key.verify(signature, text, _PADDING, _SHA256)
+        except InvalidSignature:
+            return False
+        return True
+
     @cached_property
-    def verifier(self) -> Any:
-        """The key in the form the library wants, built once."""
+    def _key(self) -> Any:
+        """The key in the library's form, built once."""
         return jwk.construct(dict(self.jwk), self.algorithm)
 
 
@@ -50,17 +79,47 @@ class KeySource(Protocol):
         ...
 
 
-class Claims(msgspec.Struct, frozen=True):
-    """What a verified access token says."""
+class Claims(
+    msgspec.Struct,
+    frozen=True,
+    rename={
+        "subject": "sub",
+        "expires_at": "exp",
+        "issued_at": "iat",
+        "audience": "aud",
+        "issuer": "iss",
+        "not_before": "nbf",
+        "display_name": "name",
+    },
+):
+    """What a verified access token says, as far as we look at it; in the order in which it is complained of."""
 
+    scope: str
     subject: str
+    expires_at: _Moment
+    issued_at: _Moment
+    audience: str | list[str]
     tenant_id: str
-    expires_at: int
-    scopes: frozenset[str]
-    permissions: frozenset[str]
-    groups: frozenset[str]
-    email: str | None
-    display_name: str | None
+    issuer: str
+    not_before: _Moment = 0
+    permissions: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    email: _Text | None = None
+    display_name: _Text | None = None
+
+    @property
+    def grants(self) -> frozenset[str]:
+        """Its permissions, and the words of its scope."""
+        return self.permissions.union(self.scope.split())
+
+
+_COMPLAINTS = {
+    "scope": "'sub' or 'scope' is malformed",
+    "sub": "'sub' or 'scope' is malformed",
+    "aud": "Audience doesn't match",
+    "tenant_id": "it names no tenant",
+    "iss": "Issuer doesn't match",
+}
 
 
 class TokenVerifier:
@@ -79,7 +138,7 @@ class TokenVerifier:
         """Return the token's claims. Raises InvalidToken, or the key source's error."""
         if len(token) > _MAX_LENGTH:
             raise InvalidToken("too long")
-        text, now = token.encode("utf-8", "surrogatepass"), self._clock.now().timestamp()
+        text, now = token.encode("utf-8", "surrogatepass"), self._clock.seconds()
         digest = hashlib.sha256(text).digest()
         known = self._verified.get(digest)
         if known is not None and 0 <= now - known[1] < _REMEMBERED_S:
@@ -99,36 +158,22 @@ class TokenVerifier:
         self._verified[digest] = (claims, now)
 
     def _read(self, raw: Mapping[str, Any], now: float) -> Claims:
-        if "scope" not in raw:
-            raise InvalidToken("it is no access token: 'scope' is missing")
-        subject, scope, tenant_id = raw.get("sub"), raw["scope"], raw.get("tenant_id")
-        expires_at = _moment(raw, "exp")
-        _moment(raw, "iat")
-        if "nbf" in raw and now < _moment(raw, "nbf") - LEEWAY_S:
+        try:
+            claims = msgspec.convert(raw, Claims)
+        except msgspec.ValidationError:
+            claims = _mended(raw)
+        if now < claims.not_before - LEEWAY_S:
             raise InvalidToken("it is not valid yet")
-        if not self._is_for_us(raw.get("aud")):
-            raise InvalidToken("Audience doesn't match")
-        if not isinstance(tenant_id, str) or not _is_identifier(tenant_id):
-            raise InvalidToken("it names no tenant")
-        if (issuer := raw.get("iss")) != self._tenants + tenant_id and issuer != self._base_url:
-            raise InvalidToken("Issuer doesn't match")
-        if not isinstance(scope, str) or not isinstance(subject, str) or not _is_identifier(subject):
-            raise InvalidToken("'sub' or 'scope' is malformed")
-        return Claims(
-            subject=subject,
-            tenant_id=tenant_id,
-            expires_at=int(expires_at),
-            scopes=frozenset(scope.split()),
-            permissions=_strings(raw.get("permissions")),
-            groups=_strings(raw.get("groups")),
-            email=_text(raw.get("email")),
-            display_name=_text(raw.get("name")),
-        )
-
-    def _is_for_us(self, audience: object) -> bool:
-        if isinstance(audience, list):
-            return any(isinstance(one, str) and one in self._audiences for one in audience)
-        return isinstance(audience, str) and audience in self._audiences
+        audience, tenant_id = claims.audience, claims.tenant_id
+        if self._audiences.isdisjoint((audience,) if isinstance(audience, str) else audience):
+            raise InvalidToken(_COMPLAINTS["aud"])
+        if not _is_identifier(tenant_id):
+            raise InvalidToken(_COMPLAINTS["tenant_id"])
+        if claims.issuer != self._tenants + tenant_id and claims.issuer != self._base_url:
+            raise InvalidToken(_COMPLAINTS["iss"])
+        if not _is_identifier(claims.subject):
+            raise InvalidToken(_COMPLAINTS["sub"])
+        return claims
 
 
 def _check_signature(token: CompactJws, key: SigningKey | None) -> None:
@@ -136,21 +181,42 @@ def _check_signature(token: CompactJws, key: SigningKey | None) -> None:
         raise InvalidToken("signed by a key that ScaiKey does not publish")
     if key.algorithm != token.header.algorithm:
         raise InvalidToken("its algorithm is not that of its key")
-    if not key.verifier.verify(token.signed, token.signature):
+    if not key.made(token.signature, token.signed):
         raise InvalidToken("Signature verification failed")
 
 
-def _moment(claims: Mapping[str, Any], name: str) -> float:
-    """Return a time in seconds since 1970."""
-    found: Any = claims.get(name)
-    if type(found) not in (int, float) or not 0 <= found <= _LAST_MOMENT:  # a bool is no time
-        raise InvalidToken(f"'{name}' is malformed")
-    return found  # type: ignore[no-any-return]
+def _mended(raw: Mapping[str, Any]) -> Claims:
+    """Read claims of which one is not of its kind. Raises InvalidToken, unless a token can do without that one."""
+    mended = {
+        **raw,
+        "permissions": _strings(raw.get("permissions")),
+        "groups": _strings(raw.get("groups")),
+        "email": _text(raw.get("email")),
+        "name": _text(raw.get("name")),
+    }
+    try:
+        return msgspec.convert(mended, Claims)
+    except msgspec.ValidationError:
+        raise InvalidToken(_complaint(raw)) from None
 
 
-def _strings(value: object) -> frozenset[str]:
-    return frozenset([v for v in value if isinstance(v, str)]) if isinstance(value, list) else frozenset()
+def _complaint(raw: Mapping[str, Any]) -> str:
+    """Return which claim is missing or malformed, of claims of which one is."""
+    if "scope" not in raw:
+        return "it is no access token: 'scope' is missing"
+    for field in msgspec.structs.fields(Claims):
+        name = field.encode_name
+        try:
+            if field.required or name in raw:
+                msgspec.convert(raw.get(name), field.type)
+        except msgspec.ValidationError:
+            return _COMPLAINTS.get(name, f"'{name}' is malformed")
+    raise AssertionError("what is wrong as a whole is wrong in a part")
+
+
+def _strings(value: object) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:
-    return value[:320] if isinstance(value, str) else None
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else None

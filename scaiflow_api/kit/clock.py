@@ -1,5 +1,6 @@
 """The time as an argument, so that tests can set it."""
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,9 +12,16 @@ class Clock(Protocol):
         """Return the present as an aware datetime in UTC."""
         ...
 
+    def seconds(self) -> float:
+        """Return the present in seconds since 1970."""
+        return self.now().timestamp()
 
-class SystemClock:
+
+class SystemClock(Clock):
     """The machine's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def seconds(self) -> float:
+        return time.time()

@@ -19,13 +19,13 @@ ASK_AGAIN_AFTER_S = 30.0
 """An unknown key id makes us ask at most this often: anyone can invent key ids."""
 ASK_AGAIN_WITHOUT_KEYS_S = 1.0
 """As long as no key was ever had, nobody can be let in and waiting longer helps nobody."""
-_MIN_RSA_BITS = 2048
+_RSA_BITS = range(2048, 16_384 + 1)
 _ALGORITHM = {"RSA": "RS256", "EC": "ES256"}
 _PUBLIC = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 
 
 def read_key_set(document: object) -> dict[str, SigningKey]:
-    """Return the usable keys by id: RSA of at least 2048 bits for RS256, P-256 for ES256, meant for signatures.
+    """Return the usable keys by id: RSA of 2048 to 16384 bits for RS256, P-256 for ES256, meant for signatures.
 
     Others are left out. Raises UpstreamNonsense when none is left.
     """
@@ -51,8 +51,10 @@ def _usable(entry: Mapping[str, Any]) -> SigningKey | None:
     public = {name: entry.get(name) for name in _PUBLIC[kty]}
     if not all(isinstance(value, str) and value for value in public.values()):
         return None
-    strong = _bits(entry["n"]) >= _MIN_RSA_BITS if kty == "RSA" else entry["crv"] == "P-256"
-    return SigningKey(kid=kid, algorithm=algorithm, jwk={**public, "alg": algorithm}) if strong else None
+    if not (_bits(entry["n"]) in _RSA_BITS if kty == "RSA" else entry["crv"] == "P-256"):
+        return None
+    key = SigningKey(kid=kid, algorithm=algorithm, jwk={**public, "alg": algorithm})
+    return key if key.exists else None
 
 
 def _bits(encoded: str) -> int:
@@ -141,4 +143,4 @@ class KeyCache:
         return moment is None or not 0 <= self._now() - moment < seconds
 
     def _now(self) -> float:
-        return self._clock.now().timestamp()
+        return self._clock.seconds()

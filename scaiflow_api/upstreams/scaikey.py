@@ -87,7 +87,7 @@ class ScaiKey(Upstream):
     async def service_token(self) -> SecretStr:
         """Return this service's own token, for as long as it is good for. Raises as `exchange`."""
         async with self._service_turn:
-            now = self._clock.now().timestamp()
+            now = self._clock.seconds()
             if self._service_token is None or now >= self._service_token_until:
                 tokens = await self._grant("client_credentials")
                 self._service_token = SecretStr(tokens.access_token)
@@ -100,7 +100,7 @@ class ScaiKey(Upstream):
 
     async def discovery(self) -> Discovery:
         """Return ScaiKey's addresses, at most an hour old unless ScaiKey does not answer. Raises UpstreamError."""
-        known, now = self._discovery, self._clock.now().timestamp()
+        known, now = self._discovery, self._clock.seconds()
         if known is not None and 0 <= now - self._discovered_at < _REDISCOVER_AFTER_S:
             return known
         try:

@@ -60,7 +60,7 @@ class Authenticator:
             groups=claims.groups if standing.groups is None else standing.groups,
             admin_role=standing.admin_role,
             admin_role_source=standing.admin_role_source,
-            token_permissions=claims.permissions | claims.scopes,
+            token_permissions=claims.grants,
             request_id=request_id,
         )
         if standing.deleted or standing.status != ACTIVE:

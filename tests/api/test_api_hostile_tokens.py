@@ -48,6 +48,10 @@ def public_key(encoding: serialization.Encoding) -> bytes:
     return public.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+def with_signature(signature: bytes) -> str:
+    return f"{encode(HEADER)}.{encode(claims())}.{encode(signature)}"
+
+
 def by_a_key_of_its_own(**header: Any) -> str:
     """Sign with a key that the token brings along or claims to be ScaiKey's."""
     own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -84,6 +88,22 @@ TOKENS: dict[str, tuple[Callable[[], str], str]] = {
         "not a JWT",
     ),
     "no signature": (lambda: sign(claims()).rpartition(".")[0] + ".", NO_MATCH),
+    "a signature of zeros": (lambda: with_signature(bytes(256)), NO_MATCH),
+    "a signature of one": (lambda: with_signature(bytes(255) + b"\1"), NO_MATCH),
+    "a signature beyond the modulus": (lambda: with_signature(b"\xff" * 256), NO_MATCH),
+    "a signature that is too short": (lambda: with_signature(b"\1"), NO_MATCH),
+    "a signature that is too long": (lambda: with_signature(bytes(2) + bytes(256)), NO_MATCH),
+    "a signature that is cut": (lambda: sign(claims())[:-4], NO_MATCH),
+    "a member given twice, deep inside": (
+        lambda: signed_by_scaikey(
+            HEADER, b'{"act": {"a": [{"b": 1, "b": 2}]}, ' + json.dumps(claims()).encode()[1:]
+        ),
+        TWICE,
+    ),
+    "a member given twice, once escaped": (
+        lambda: signed_by_scaikey(HEADER, b'{"s\\u0075b": "usr_root", ' + json.dumps(claims()).encode()[1:]),
+        TWICE,
+    ),
     "public key as a secret": (
         lambda: with_secret({**HEADER, "alg": "HS256"}, public_key(serialization.Encoding.PEM)),
         ALGORITHM,

@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jose import jwk, jwt
 from tokens import AUDIENCE, ISSUER, PublishedKeys, claims, private_key, public_jwk, sign
 
 from scaiflow_api.auth import tokens as tokens_module
 from scaiflow_api.auth.errors import InvalidToken
 from scaiflow_api.auth.tokens import SigningKey, TokenVerifier
+from scaiflow_api.kit.clock import Clock
 
 
-class Watch:
+class Watch(Clock):
     """A clock that can be put forward."""
 
     def __init__(self) -> None:
@@ -71,10 +74,29 @@ async def test_a_good_token_yields_its_claims(verifier: TokenVerifier) -> None:
     found = await verifier.verify(token)
 
     assert (found.subject, found.tenant_id) == ("usr_alice", "tnt_acme")
-    assert found.scopes == {"openid", "profile", "email"}
-    assert found.permissions == {"scaicore:view"}
+    assert found.grants == {"openid", "profile", "email", "scaicore:view"}
     assert found.groups == {"grp_eng"}
     assert (found.email, found.display_name) == ("alice@acme.example", "Alice Archer")
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "expected"),
+    [
+        ({"groups": ["grp_a", 7, None, {"id": "grp_b"}, "grp_a"]}, "groups", {"grp_a"}),
+        ({"groups": "grp_a"}, "groups", set()),
+        ({"groups": {"grp_a": True}, "permissions": 1}, "groups", set()),
+        ({"permissions": ["scaicore:view", ["scaicore:manage"]]}, "permissions", {"scaicore:view"}),
+        ({"email": ["a@b"]}, "email", None),
+        ({"email": "e" * 400}, "email", "e" * 320),
+        ({"name": {"first": "Alice"}, "email": "e"}, "display_name", None),
+        ({"name": "n" * 321, "groups": ["grp_a"]}, "groups", {"grp_a"}),
+        ({"nbf": 1.5, "exp": 4_000_000_000.25}, "expires_at", 4_000_000_000.25),
+    ],
+)
+async def test_what_a_token_can_do_without_refuses_nobody(
+    verifier: TokenVerifier, changed: dict[str, Any], name: str, expected: object
+) -> None:
+    assert getattr(await verifier.verify(sign(claims(**changed))), name) == expected
 
 
 @pytest.mark.parametrize("issuer", [ISSUER, f"{ISSUER}/tenants/tnt_acme"])
@@ -107,6 +129,12 @@ async def test_a_missing_claim_refuses(verifier: TokenVerifier, claim: str) -> N
         ({"exp": 10**12}, "'exp' is malformed"),
         ({"iat": "now"}, "'iat' is malformed"),
         ({"iat": -1}, "'iat' is malformed"),
+        ({"iat": float(10**15)}, "'iat' is malformed"),
+        ({"nbf": False}, "'nbf' is malformed"),
+        ({"nbf": [], "groups": 7}, "'nbf' is malformed"),
+        ({"iss": ["http://scaikey.test"]}, "Issuer doesn't match"),
+        ({"aud": [AUDIENCE, 7]}, "Audience doesn't match"),
+        ({"tenant_id": 7}, "it names no tenant"),
         ({"sub": ["usr_alice"]}, "'sub' or 'scope' is malformed"),
         ({"sub": "../../etc"}, "'sub' or 'scope' is malformed"),
         ({"scope": ["openid"]}, "'sub' or 'scope' is malformed"),
@@ -178,6 +206,46 @@ async def test_the_algorithm_must_be_that_of_the_key(verifier: TokenVerifier) ->
 
     with pytest.raises(InvalidToken):
         await verifier.verify(changed)
+
+
+class OneEllipticKey:
+    """A ScaiKey that was switched to ES256."""
+
+    def __init__(self) -> None:
+        self.signer = jwk.construct(ec.generate_private_key(ec.SECP256R1()), "ES256")
+
+    async def find(self, kid: str) -> SigningKey:
+        return SigningKey(kid, "ES256", self.signer.public_key().to_dict())
+
+    def sign(self, payload: dict[str, Any]) -> str:
+        return jwt.encode(payload, self.signer, algorithm="ES256", headers={"kid": "ec-1"})
+
+
+async def test_tokens_of_an_elliptic_key(watch: Watch) -> None:
+    keys = OneEllipticKey()
+    verifier = TokenVerifier(base_url=ISSUER, audiences=(AUDIENCE,), keys=keys, clock=watch)
+    token = keys.sign(claims())
+
+    assert (await verifier.verify(token)).subject == "usr_alice"
+
+    text, _, signature = token.rpartition(".")
+    r, s = base64.urlsafe_b64decode(signature + "==")[:32], base64.urlsafe_b64decode(signature + "==")[32:]
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    der = utils.encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
+    for forged in (
+        bytes(64),
+        s + r,
+        r + s + b"\0",
+        r,
+        der,
+        order.to_bytes(32) * 2,
+        r + bytes(32),
+        b"\xff" * 64,
+    ):
+        with pytest.raises(InvalidToken, match="Signature verification failed"):
+            await verifier.verify(f"{text}.{encode(forged)}")
+    with pytest.raises(InvalidToken, match="Signature verification failed"):
+        await verifier.verify(f"{keys.sign(claims(sub='usr_root')).rpartition('.')[0]}.{signature}")
 
 
 @pytest.mark.parametrize(

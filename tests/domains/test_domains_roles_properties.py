@@ -31,6 +31,7 @@ from scaiflow_api.domains.admin.roles import AdminRoles
 from scaiflow_api.domains.admin.service import administered
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.domains.webhooks.service import Webhooks
+from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Api, Database, Directory, Environment, ScaiKey, Settings, Store
@@ -80,7 +81,7 @@ steps = st.lists(
 )
 
 
-class Ticks:
+class Ticks(Clock):
     """A clock that goes on by a second whenever it is told to."""
 
     moment = BEGIN

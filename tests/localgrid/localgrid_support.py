@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from fastapi import FastAPI
 
+from scaiflow_api.kit.clock import Clock
 from scaiflow_api.localgrid import GridConfig, create_grid
 
 BASE = "http://127.0.0.1:8002"
@@ -28,7 +29,7 @@ VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
 
-class FakeClock:
+class FakeClock(Clock):
     def __init__(self) -> None:
         self.moment = datetime(2026, 4, 29, 12, 34, 56, tzinfo=UTC)
 

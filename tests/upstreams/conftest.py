@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from scaiflow_api.kit.clock import Clock
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy, open_client
@@ -20,7 +21,7 @@ GRID = "https://grid.test"
 KEY = "https://key.test/scaikey"
 
 
-class SteeredClock:
+class SteeredClock(Clock):
     """Stands still until it is told to go on."""
 
     def __init__(self) -> None:

@@ -12,7 +12,9 @@ from scaiflow_api.upstreams.jwks import KeyCache, read_key_set
 
 N = "u" * 342  # 2048 bits and a little, in base64url
 RSA = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "rsa-1", "n": N, "e": "AQAB"}
-EC = {"kty": "EC", "use": "sig", "alg": "ES256", "kid": "ec-1", "crv": "P-256", "x": "eA", "y": "eQ"}
+X, Y = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"
+"""The point that P-256 begins with."""
+EC = {"kty": "EC", "use": "sig", "alg": "ES256", "kid": "ec-1", "crv": "P-256", "x": X, "y": Y}
 
 
 def test_usable_keys_are_kept_without_anything_private() -> None:
@@ -24,7 +26,7 @@ def test_usable_keys_are_kept_without_anything_private() -> None:
         "ec-1": SigningKey(
             kid="ec-1",
             algorithm="ES256",
-            jwk={"kty": "EC", "crv": "P-256", "x": "eA", "y": "eQ", "alg": "ES256"},
+            jwk={"kty": "EC", "crv": "P-256", "x": X, "y": Y, "alg": "ES256"},
         ),
     }
 
@@ -47,7 +49,12 @@ def test_use_and_alg_may_be_left_out() -> None:
         {"n": "u" * 170},
         {"n": "?" * 342},
         {"n": None},
+        {"n": "u" * 3420},
         {"e": 65537},
+        {"e": "AQ"},
+        {"e": "Ag"},
+        {"e": "!"},
+        {"e": "é"},
     ],
 )
 def test_other_keys_are_left_out(change: dict[str, object]) -> None:
@@ -56,6 +63,13 @@ def test_other_keys_are_left_out(change: dict[str, object]) -> None:
 
 def test_a_curve_that_es256_does_not_have_is_left_out() -> None:
     assert read_key_set({"keys": [RSA, {**EC, "crv": "P-384"}]}).keys() == {"rsa-1"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"x": Y}, {"x": "eA", "y": "eQ"}, {"x": "A" * 9_000}, {"y": "!"}, {"y": "é"}]
+)
+def test_a_point_that_is_not_on_the_curve_is_left_out(change: dict[str, str]) -> None:
+    assert read_key_set({"keys": [RSA, {**EC, **change}]}).keys() == {"rsa-1"}
 
 
 def test_of_two_keys_with_one_id_the_first_counts() -> None:

@@ -39,7 +39,7 @@ class Watch:
         """Judge all peers, and have rooms read what is new."""
         # Who comes while we ask was let in by something newer than our answers.
         here = [(room, list(room.peers)) for room in rooms]
-        now = self._clock.now().timestamp()
+        now = self._clock.seconds()
         for _, peers in here:
             for peer in peers:
                 if peer.admitted.expired(now):

@@ -39,7 +39,7 @@ class Webhooks:
         secret = self._secret.get_secret_value() if self._secret is not None else ""
         if not secret:
             raise WebhooksNotConfigured
-        now = self._clock.now().timestamp()
+        now = self._clock.seconds()
         signed_at = verify(body, signature=signature, timestamp=timestamp, secret=secret, now=now)
         event = read_event(body, signed_at=signed_at)
         if event.type not in HANDLED:
