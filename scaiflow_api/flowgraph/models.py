@@ -1,10 +1,9 @@
 """The flow document, version 2: what the canvas edits, the API stores and the compiler reads."""
 
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import Field
-
-from scaiflow_api.flowgraph.config import FlowConfig, Part
+from scaiflow_api.flowgraph.config import FlowConfig
+from scaiflow_api.kit.model import Alias, Model, Must, fresh
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 SEMVER_PATTERN = (
@@ -14,7 +13,7 @@ SEMVER_PATTERN = (
 
 VARIABLE_PATTERN = r"^[a-z_][a-zA-Z0-9_]*$"
 
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Id = Annotated[str, Must(pattern=ID_PATTERN)]
 
 NodeKind: TypeAlias = Literal[
     "entry_api",
@@ -47,7 +46,7 @@ EdgeKind: TypeAlias = Literal["sequential", "conditional", "data"]
 NODE_KINDS: tuple[str, ...] = get_args(NodeKind)
 
 
-class Port(Part):
+class Port(Model):
     """Where an edge begins or ends at a node. `type` is free ScaiCore type syntax."""
 
     id: Id
@@ -55,33 +54,33 @@ class Port(Part):
     type: str | None = None
 
 
-class Position(Part):
+class Position(Model):
     """Where the canvas draws a node, in pixels."""
 
     x: float
     y: float
 
 
-class Node(Part):
+class Node(Model):
     """One step. Its `config` belongs to its kind; without ports it has those of its kind."""
 
     id: Id
     type: NodeKind
     label: str
     position: Position
-    config: dict[str, Any] = Field(default={})
-    inputs: list[Port] = Field(default=[])
-    outputs: list[Port] = Field(default=[])
+    config: dict[str, Any] = fresh(dict)
+    inputs: list[Port] = fresh(list)
+    outputs: list[Port] = fresh(list)
 
 
-class Endpoint(Part):
+class Endpoint(Model):
     """One end of an edge."""
 
     node: str
     port: str
 
 
-class Edge(Part):
+class Edge(Model):
     """A way from one node to another; `condition` is required where `type` is `conditional`."""
 
     id: Id
@@ -91,19 +90,19 @@ class Edge(Part):
     condition: str | None = None
 
 
-class Variable(Part):
+class Variable(Model):
     """A named state slot of the flow."""
 
-    name: Annotated[str, Field(pattern=VARIABLE_PATTERN)]
+    name: Annotated[str, Must(pattern=VARIABLE_PATTERN)]
     type: str
     default: Any = None
     description: str | None = None
 
 
-class TestFixture(Part):
+class TestFixture(Model):
     """An input and what the flow should answer to it."""
 
-    __test__: ClassVar[bool] = False
+    __test__ = False
     """It is not a test of this package's own suite."""
 
     name: str
@@ -111,12 +110,12 @@ class TestFixture(Part):
     input: dict[str, Any]
     expect: dict[str, Any]
     entry: str | None = None
-    resolutions: dict[str, Any] = Field(default={})
+    resolutions: dict[str, Any] = fresh(dict)
     """Node id → the resolution of its checkpoint, or a list with one for each visit."""
-    tags: list[str] = Field(default=[])
+    tags: list[str] = fresh(list)
 
 
-class FlowMetadata(Part):
+class FlowMetadata(Model):
     """For people; nothing here changes what a flow does."""
 
     author: str | None = None
@@ -124,21 +123,17 @@ class FlowMetadata(Part):
     description: str | None = None
 
 
-class FlowGraph(Part):
+class FlowGraph(Model):
     """A whole flow."""
 
-    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    schema_: Annotated[str | None, Alias("$schema")] = None
     id: Id
     name: str
-    version: Annotated[str, Field(pattern=SEMVER_PATTERN)]
+    version: Annotated[str, Must(pattern=SEMVER_PATTERN)]
     scaicore_target: str = "0.2"
-    metadata: FlowMetadata = FlowMetadata()
-    nodes: list[Node] = Field(default=[])
-    edges: list[Edge] = Field(default=[])
-    variables: list[Variable] = Field(default=[])
-    config: FlowConfig = FlowConfig()
-    tests: list[TestFixture] = Field(default=[])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document as it was given: every key it had, unknown ones included, and no other."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    metadata: FlowMetadata = fresh(FlowMetadata)
+    nodes: list[Node] = fresh(list)
+    edges: list[Edge] = fresh(list)
+    variables: list[Variable] = fresh(list)
+    config: FlowConfig = fresh(FlowConfig)
+    tests: list[TestFixture] = fresh(list)

@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 from msgspec import Struct
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, ValidationError
 
 from scaiflow_api.flowgraph.config import ROLE_PATTERN
 from scaiflow_api.flowgraph.limits import DEFAULT_LIMITS, FlowTooLarge, Limits

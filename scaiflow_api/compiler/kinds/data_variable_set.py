@@ -1,13 +1,10 @@
 """`data_variable_set`: assigns flow variables. Its step is `set: [{variable, value}]`."""
 
-from pydantic import model_validator
-
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     DATA,
     JSON,
     Common,
-    Config,
     FallibleConfig,
     StepKind,
     Surroundings,
@@ -15,11 +12,12 @@ from scaiflow_api.compiler.kinds.base import (
 )
 from scaiflow_api.compiler.kinds.steps import Step
 from scaiflow_api.compiler.manifest.section import ManifestError, Section
+from scaiflow_api.kit.model import Model
 
 STEP_KEY = "set"
 
 
-class Assignment(Config):
+class Assignment(Model):
     """One variable and its new value."""
 
     variable: Text
@@ -38,12 +36,10 @@ class DataVariableSetConfig(FallibleConfig):
     value: JSON = None
     """Its new value; texts may hold templates."""
 
-    @model_validator(mode="after")
-    def _has_one_form(self) -> "DataVariableSetConfig":
+    def check(self) -> None:
         single = self.variable is not None and "value" in self.model_fields_set
         if single == bool(self.assignments) or (self.variable is not None and not single):
             raise ValueError("needs either variable and value, or assignments with at least one entry")
-        return self
 
     def places(self) -> list[tuple[str, Assignment]]:
         """Return the assignments in order, each with the path of its `variable` in the configuration."""
