@@ -7,6 +7,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.db.errors import DatabaseUnavailable
+from scaiflow_api.db.schema import NoSuchRevision
 
 
 @contextmanager
@@ -21,6 +22,11 @@ def database_in_use() -> Iterator[None]:
     except DatabaseUnavailable:
         raise CommandFailed(
             "the database of SCAIFLOW_DB_URL does not answer, or lacks a table: 'scaiflow migrate' makes them"
+        ) from None
+    except NoSuchRevision as error:
+        raise CommandFailed(
+            f"the schema cannot be changed ({error}): there is no such revision, or a newer ScaiFlow has used this"
+            " database"
         ) from None
     except (DBAPIError, OSError) as error:
         cause = str(getattr(error, "orig", error)).splitlines()[0]

@@ -6,12 +6,17 @@ where it has work to do: most starts find the schema as it should be, and loadin
 # ruff: noqa: PLC0415
 
 import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import pool, text
+from sqlalchemy import Connection, pool, text
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from scaiflow_api.db.sqlite import Driver
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,36 +27,60 @@ HEAD = "head"
 EMPTY = "base"
 
 
+class NoSuchRevision(Exception):
+    """No migration leads from the database's revision to the one that was asked for."""
+
+
+def engine_of(url: str) -> AsyncEngine:
+    """Return an engine that keeps no connection."""
+    driver = {"module": Driver(patience_s=5)} if url.startswith("sqlite") else {}
+    return create_async_engine(url, poolclass=pool.NullPool, **driver)
+
+
 def is_current(url: str) -> bool:
     """Tell whether the schema is at the newest revision. Raises what connecting raises."""
 
-    async def ask() -> bool:
-        engine = create_async_engine(url, poolclass=pool.NullPool)
+    def ask(connection: Connection) -> bool:
+        return bool(connection.scalar(text("SELECT version_num FROM alembic_version")) == NEWEST)
+
+    async def look() -> bool:
+        engine = engine_of(url)
         try:
             async with engine.connect() as connection:
-                found: object = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-                return found == NEWEST
+                return await connection.run_sync(ask)
         finally:
             await engine.dispose()
 
     try:
-        return asyncio.run(ask())
+        return asyncio.run(look())
     except DatabaseError:  # there is no such table yet, or the next to connect says better what is wrong
         return False
 
 
 def upgrade(url: str, revision: str = HEAD) -> None:
-    """Bring the schema forward to `revision`."""
+    """Bring the schema forward to `revision`. Raises NoSuchRevision."""
     from alembic import command
 
-    command.upgrade(configuration(url), revision)
+    with _named_revisions():
+        command.upgrade(configuration(url), revision)
 
 
 def downgrade(url: str, revision: str = EMPTY) -> None:
-    """Take the schema back to `revision`."""
+    """Take the schema back to `revision`. Raises NoSuchRevision."""
     from alembic import command
 
-    command.downgrade(configuration(url), revision)
+    with _named_revisions():
+        command.downgrade(configuration(url), revision)
+
+
+@contextmanager
+def _named_revisions() -> Iterator[None]:
+    from alembic.util import CommandError
+
+    try:
+        yield
+    except CommandError as error:
+        raise NoSuchRevision(str(error)) from None
 
 
 def check(url: str) -> None:
@@ -72,7 +101,7 @@ def configuration(url: str) -> "Config":
     """Return what Alembic must be told."""
     from alembic.config import Config
 
-    config = Config()
+    config = Config(stdout=sys.stdout)  # not the one of the moment when Alembic was loaded
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(slug)s")

@@ -3,11 +3,11 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, text
 
 from scaiflow_api.db import models
 from scaiflow_api.db.base import Base
+from scaiflow_api.db.schema import engine_of
 
 assert models.__all__, "importing the models fills the metadata"
 
@@ -37,7 +37,7 @@ def _run(connection: Connection) -> None:
 
 
 async def _connect() -> None:
-    engine = create_async_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+    engine = engine_of(context.config.attributes["url"])
     async with engine.connect() as connection:
         await connection.run_sync(_run)
         await connection.commit()
