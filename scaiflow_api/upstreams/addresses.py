@@ -2,6 +2,9 @@
 
 A name is looked up once per request, and the request goes to an address of that answer. So a name that leads
 elsewhere the next moment gains nothing.
+
+Whoever names an address may also keep its name server silent, for half a minute each time it is asked. So names are
+looked up on threads of their own: the event loop's are those that compile and read documents for everybody.
 """
 
 import asyncio
@@ -9,6 +12,8 @@ import ipaddress
 import re
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeAlias
 
 import httpx
@@ -19,9 +24,19 @@ from scaiflow_api.upstreams.failures import AddressRefused, System
 LONGEST_URL: Final = 500
 _FORBIDDEN: Final = re.compile(r"[^!-~]|[\\?#]")
 _TRIED_AT_MOST: Final = 3
-# They hold an IPv4 address that some router on the way unpacks.
-_EMBEDDING: Final = tuple(
-    map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+_LOOKING_UP: Final = ThreadPoolExecutor(max_workers=64, thread_name_prefix="names")
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All that was given out of IPv6; outside are also addresses of sites, and most that hold one of IPv4."""
+_NOT_CALLED: Final = (
+    ipaddress.IPv4Network(
+        "192.0.0.0/24"
+    ),  # not hosts of the internet; a cloud tells its machines secrets there
+    ipaddress.IPv4Network(
+        "168.63.129.16/32"
+    ),  # another cloud does so at this address, which looks like a public one
+    ipaddress.IPv4Network("192.88.99.0/24"),  # routers into 6to4
+    ipaddress.IPv6Network("2002::/16"),  # these two hold an IPv4 address that some router on the way unpacks
+    ipaddress.IPv6Network("2001::/32"),
 )
 
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -54,15 +69,15 @@ def is_public(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is not None:
             found = found.ipv4_mapped
-        elif any(found in network for network in _EMBEDDING):
+        elif found not in _UNICAST:
             return False
-    return found.is_global and not found.is_multicast
+    return found.is_global and not found.is_multicast and not any(found in network for network in _NOT_CALLED)
 
 
 async def resolve(host: str, port: int | None) -> Sequence[str]:
     """Return the IP addresses of a host, in the system's order. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKING_UP, look)
     return list(dict.fromkeys(str(place[0]) for _, _, _, _, place in found))
 
 

@@ -4,6 +4,7 @@ A key and its address are one secret: a key never goes to an address that it was
 to its documented place as well, for others; from there it is read where somebody else wrote the key.
 """
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from scaiflow_api.kit.secrets import VALUE, TenantSecrets
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of, public_addresses
+from scaiflow_api.upstreams.base import CONNECT_TIMEOUT_S
 from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.failures import AddressRefused
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
@@ -115,6 +117,7 @@ class TenantGrids:
         grid = self.at(base_url)
         if self._public_only:
             url = httpx.URL(base_url)
-            with suppress(OSError, UnicodeError):
-                await public_addresses("scaigrid", url.host, url.port)
+            with suppress(OSError, UnicodeError):  # too late is an OSError as well
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    await public_addresses("scaigrid", url.host, url.port)
         return grid

@@ -1,15 +1,20 @@
 """Addresses that a tenant names: which are called, and where a request to them goes."""
 
-from collections.abc import Sequence
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import httpx
 import pytest
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams import addresses
+from scaiflow_api.upstreams import addresses, tenant_grids
 from scaiflow_api.upstreams.addresses import PublicOnly, UnusableAddress, base_url_of, is_public
 from scaiflow_api.upstreams.base import open_client
 from scaiflow_api.upstreams.failures import AddressRefused
+from scaiflow_api.upstreams.tenant_grids import TenantGrids
 
 PUBLIC, OTHER = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
 
@@ -77,6 +82,8 @@ def test_public_addresses(address: str) -> None:
         *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1"),
         *("169.254.169.254", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "198.18.0.1"),
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "ff0e::1", "2001:db8::1"),
+        *("192.0.0.8", "192.0.0.9", "192.0.0.192", "192.88.99.1", "168.63.129.16", "::ffff:192.0.0.192"),
+        *("fec0::1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::a00:1", "5f00::1", "4000::1"),
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::1"),
     ],
 )
@@ -169,3 +176,47 @@ async def test_what_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
         await call(monkeypatch, Names([]), Wire())
     with pytest.raises(httpx.ConnectError):
         await call(monkeypatch, Names([PUBLIC]), Wire(PUBLIC))
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A name server that answers for nothing under `silent.test` before the test is over."""
+    over, look_up = threading.Event(), socket.getaddrinfo
+
+    def answer(host: Any, *rest: Any, **options: Any) -> Any:
+        if str(host).endswith(".silent.test"):
+            over.wait(60)
+            raise socket.gaierror
+        return look_up(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    yield
+    over.set()
+
+
+async def test_a_silent_name_server_keeps_nobody_else_waiting(silent: None) -> None:
+    http = httpx.AsyncClient(transport=PublicOnly("scaigrid", Wire()))
+    calling = [asyncio.create_task(http.get(f"https://n{number}.silent.test/")) for number in range(40)]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(30):
+        assert await asyncio.to_thread(len, "abc") == 3  # as everything that compiles and reads documents
+        assert await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)  # as calls to everybody else
+        with pytest.raises(AddressRefused):
+            await http.get("https://localhost/")
+
+    for call_ in calling:
+        call_.cancel()
+    await asyncio.gather(*calling, return_exceptions=True)
+
+
+async def test_an_address_whose_name_server_is_silent_is_admitted_unseen(
+    silent: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_grids, "CONNECT_TIMEOUT_S", 0.01)
+    async with open_client(ScaiGridSettings(_env_file=None)) as http:
+        grids = TenantGrids(http, ScaiGridSettings(_env_file=None), public_only=True)
+        async with asyncio.timeout(30):
+            grid = await grids.admitted("https://grid.silent.test")
+
+    assert grid.base_url == "https://grid.silent.test"
