@@ -39,7 +39,8 @@ ERRORS = """# Errors
 
 Every error of the API has the body `{"detail": {error, message, fix?, …, trace_id}}`. Branch on `error`: it never
 changes its meaning. `message` and `fix` are sentences for people. The names in braces are sent as members of `detail`
-too. `trace_id` finds the request in the log.
+too. `trace_id` finds the request in the log. Only where ScaiKey refuses a sign-in (`scaikey_refused`) `error` and
+`error_description` are ScaiKey's own words, for example `invalid_grant`.
 
 | status | `error` | `message` | `fix` |
 |---|---|---|---|

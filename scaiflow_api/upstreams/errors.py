@@ -117,11 +117,17 @@ class ScaiKeyUnavailable(AppError):
 
 
 class ScaiKeyRefused(AppError):
-    """ScaiKey refused a code or a refresh token; `scaikey_error` is its OAuth error code."""
+    """ScaiKey refused a code or a refresh token.
+
+    By the contract `error` and `error_description` are its own words then, as of OAuth (`invalid_grant`, …).
+    """
 
     status, error = 400, "scaikey_refused"
     template = "ScaiKey refused: {scaikey_error}"
     fix = "Sign in again: a code or a refresh token is good once, and only for a while."
+
+    def detail(self) -> dict[str, Any]:
+        return {**super().detail(), "error": self.fields["scaikey_error"]}
 
 
 class ScaiVaultApi(_Told):

@@ -76,7 +76,7 @@ async def test_a_refresh_token_becomes_tokens(api: httpx.AsyncClient, scaikey: r
         (
             httpx.Response(400, json={"error": "invalid_grant", "error_description": "code already used"}),
             400,
-            "scaikey_refused",
+            "invalid_grant",
         ),
         (httpx.Response(503, text="down"), 502, "scaikey_api"),
         (httpx.Response(200, text="<html>"), 502, "scaikey_api"),
@@ -93,10 +93,8 @@ async def test_what_scaikey_refuses_or_breaks_is_told_apart(
     detail = answer.json()["detail"]
     assert (answer.status_code, detail["error"]) == (status, error)
     if status == 400:
-        assert (detail["scaikey_error"], detail["error_description"]) == (
-            "invalid_grant",
-            "code already used",
-        )
+        assert detail["error_description"] == "code already used"
+        assert detail["message"] == "ScaiKey refused: invalid_grant"
     assert "client-secret" not in answer.text
 
 
