@@ -26,6 +26,7 @@ from scaiflow_api.app import create_app
 from scaiflow_api.db.models.directory import DirectoryState, WebhookEvent
 from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.user import User
+from scaiflow_api.domains.directory import roles
 from scaiflow_api.domains.webhooks import service
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.resources import Resources
@@ -295,6 +296,22 @@ class TestBothEnvelopes:
         for event in ("user.password_changed", "partner.created", "tenant.updated", "x"):
             assert not await told(api, make(event, {"id": "usr_bob"}))
         assert await user(resources, "usr_bob") is None
+
+
+class TestManyRoles:
+    async def test_a_group_that_goes_takes_all_its_roles(
+        self, api: httpx.AsyncClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(roles, "_AT_ONCE", 2)
+        users = [f"usr_{number}" for number in range(5)]
+        await mirror(resources.db, "tnt_acme", users=users, groups={"grp_root": users})
+
+        assert await told(api, scaikey_event("group.updated", {"id": "grp_root", "name": "Root"}))
+        assert [found.group_role for one in users if (found := await user(resources, one))] == [
+            "super_admin"
+        ] * 5
+        assert await told(api, scaikey_event("group.deleted", {"id": "grp_root"}))
+        assert [found.group_role for one in users if (found := await user(resources, one))] == [None] * 5
 
 
 class TestSuspension:

@@ -20,6 +20,7 @@ from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.user import User
 from scaiflow_api.db.principals import effective_role
+from scaiflow_api.domains.directory import roles
 from scaiflow_api.domains.directory.report import SyncReport
 from scaiflow_api.domains.directory.sync import NO_SUPER_ADMIN, DirectorySync
 from scaiflow_api.kit.logging import configure_logging
@@ -458,6 +459,44 @@ class TestRolesOfGroups:
             told = select(AuditEvent.action, AuditEvent.actor_id).where(AuditEvent.target_id == "usr_8")
             rows = (await session.execute(told.order_by(AuditEvent.seq))).all()
         assert [tuple(row) for row in rows] == [("role.granted", "system"), ("role.revoked", "system")]
+
+    async def test_many_roles_are_changed_in_short_transactions(
+        self, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(roles, "_AT_ONCE", 2)
+        parts: list[tuple[int, int]] = []
+        reconcile = roles.GroupRoles.reconcile
+
+        async def watched(self: Any, session: Any, now: Any) -> Any:
+            found = await reconcile(self, session, now)
+            parts.append((found.promoted, found.demoted))
+            return found
+
+        monkeypatch.setattr(roles.GroupRoles, "reconcile", watched)
+        given = await sync(resources, super_admin_groups=("grp_ops",))
+        moved = await sync(resources, super_admin_groups=("grp_eng",))
+
+        assert (given.super_admins_group_promoted, given.super_admin_count) == (6, 6)
+        assert (moved.super_admins_group_promoted, moved.super_admins_group_demoted) == (4, 4)
+        assert moved.super_admin_count == 6
+        # Roles are taken first, and a look that finds less than it may change is the last one.
+        assert parts == [(2, 0)] * 3 + [(0, 0)] + [(0, 2)] * 2 + [(2, 0)] * 2 + [(0, 0)]
+
+    async def test_what_a_process_left_is_done_by_the_next_sync(
+        self, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def dies(*_: Any) -> None:
+            raise RuntimeError
+
+        with monkeypatch.context() as dying:
+            dying.setattr(roles, "_AT_ONCE", 2)
+            dying.setattr(roles.GroupRoles, "settle", dies)
+            with pytest.raises(RuntimeError):
+                await sync(resources, super_admin_groups=("grp_ops",))
+        assert await DirectorySync(resources)._roles.count() == 2
+
+        report = await sync(resources, super_admin_groups=("grp_ops",))
+        assert (report.super_admins_group_promoted, report.super_admin_count) == (4, 6)
 
     async def test_without_the_setting_nobody_holds_it(self, resources: Resources) -> None:
         await sync(resources, super_admin_groups=("grp_ops",))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, false, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 _ROLE = AdminRole.SUPER_ADMIN.value
 _LINE = "roles"
+_AT_ONCE = 200
+"""Roles that one transaction changes. While it does, others who write wait: on SQLite all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Reconciled:
 
     promoted: int
     demoted: int
+
+    @property
+    def more(self) -> bool:
+        """Tell whether there may be more to change: these were as many as are changed at once."""
+        return self.promoted + self.demoted >= _AT_ONCE
 
 
 class GroupRoles:
@@ -64,25 +71,37 @@ class GroupRoles:
     async def reconcile(self, session: AsyncSession, now: datetime) -> Reconciled:
         """Make the roles follow the memberships as this transaction sees them, after `begin`.
 
+        It makes so many changes at once and no more, those that take a role away first: `settle` makes what is left.
         The audit log is told of each, so this is the last thing before the commit.
         """
-        entitled = await self._members(session, await self._meant(session))
-        holders = set(await self._holders(session))
-        promoted, demoted = entitled.keys() - holders, holders - entitled.keys()
-        for tenant_id, user_id in sorted(promoted | demoted):
-            group_id = entitled.get((tenant_id, user_id))
-            role = _ROLE if group_id else None
-            await session.execute(
-                update(User).where(User.tenant_id == tenant_id, User.id == user_id).values(group_role=role)
-            )
-            log.info("group role changed", tenant=tenant_id, user=user_id, role=role)
+        inside = await self._inside(session)
+        demoted = await _who_holds_it_wrongly(session, inside, _AT_ONCE)
+        promoted = await _who_lacks_it(session, inside, _AT_ONCE - len(demoted))
+        for keys, role in ((demoted, None), (list(promoted), _ROLE)):
+            if keys:
+                these = tuple_(User.tenant_id, User.id).in_(keys)
+                change = update(User).where(these).values(group_role=role)
+                await session.execute(change, execution_options={"synchronize_session": False})
         # In the order of tenants, so that nobody who writes into several logs waits for another.
-        for tenant_id, user_id in sorted(promoted | demoted):
-            entry = group_role_entry(
-                tenant_id, user_id, AdminRole.SUPER_ADMIN, group_id=entitled.get((tenant_id, user_id))
-            )
+        for tenant_id, user_id in sorted([*demoted, *promoted]):
+            group_id = promoted.get((tenant_id, user_id))
+            entry = group_role_entry(tenant_id, user_id, AdminRole.SUPER_ADMIN, group_id=group_id)
             await record(session, None, entry, now)
+            log.info("group role changed", tenant=tenant_id, user=user_id, role=_ROLE if group_id else None)
         return Reconciled(len(promoted), len(demoted))
+
+    async def settle(self, begun: Reconciled, now: datetime) -> Reconciled:
+        """Make what `reconcile` left, in transactions that keep others waiting shortly; return all of it.
+
+        A process that ends before this does leaves the rest to the next sync.
+        """
+        promoted, demoted = begun.promoted, begun.demoted
+        while begun.more:
+            async with self._db.write() as session:
+                await self.begin(session)
+                begun = await self.reconcile(session, now)
+            promoted, demoted = promoted + begun.promoted, demoted + begun.demoted
+        return Reconciled(promoted, demoted)
 
     async def count(self) -> int:
         """Return how many super admins there are who can act."""
@@ -116,26 +135,41 @@ class GroupRoles:
         found = [(tenant_id, group_id) for tenant_id, group_id in rows]
         return [one for one in found if one[0] == self._platform or _is_alone(one, found)]
 
-    async def _members(
-        self, session: AsyncSession, groups: Sequence[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], str]:
-        """Return the known users in any of the groups, each with one of those."""
-        inside = [
-            and_(Membership.tenant_id == tenant, Membership.group_id == group) for tenant, group in groups
+    async def _inside(self, session: AsyncSession) -> ColumnElement[bool]:
+        """Return what a membership is that gives the role."""
+        meant = [
+            and_(Membership.tenant_id == tenant_id, Membership.group_id == group_id)
+            for tenant_id, group_id in await self._meant(session)
         ]
-        if not inside:
-            return {}
-        rows = await session.execute(
-            select(User.tenant_id, User.id, func.min(Membership.group_id))
-            .join(Membership, and_(Membership.tenant_id == User.tenant_id, Membership.user_id == User.id))
-            .where(or_(*inside), Membership.deleted_at.is_(None))
-            .group_by(User.tenant_id, User.id)
-        )
-        return {(tenant_id, user_id): group_id for tenant_id, user_id, group_id in rows}
+        return and_(or_(false(), *meant), Membership.deleted_at.is_(None))
 
-    async def _holders(self, session: AsyncSession) -> Sequence[tuple[str, str]]:
-        rows = await session.execute(select(User.tenant_id, User.id).where(User.group_role == _ROLE))
-        return [(tenant_id, user_id) for tenant_id, user_id in rows]
+
+_IS_OF_USER = and_(Membership.tenant_id == User.tenant_id, Membership.user_id == User.id)
+
+
+async def _who_lacks_it(
+    session: AsyncSession, inside: ColumnElement[bool], most: int
+) -> Mapping[tuple[str, str], str]:
+    """Return known users in any of the groups, each with one of those, who do not hold the role."""
+    rows = await session.execute(
+        select(User.tenant_id, User.id, func.min(Membership.group_id))
+        .join(Membership, _IS_OF_USER)
+        .where(inside, User.group_role.is_distinct_from(_ROLE))
+        .group_by(User.tenant_id, User.id)
+        .limit(most)
+    )
+    return {(tenant_id, user_id): group_id for tenant_id, user_id, group_id in rows}
+
+
+async def _who_holds_it_wrongly(
+    session: AsyncSession, inside: ColumnElement[bool], most: int
+) -> Sequence[tuple[str, str]]:
+    rows = await session.execute(
+        select(User.tenant_id, User.id)
+        .where(User.group_role == _ROLE, ~exists().where(_IS_OF_USER, inside))
+        .limit(most)
+    )
+    return [(tenant_id, user_id) for tenant_id, user_id in rows]
 
 
 def _is_alone(group: tuple[str, str], found: Sequence[tuple[str, str]]) -> bool:

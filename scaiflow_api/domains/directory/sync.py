@@ -172,6 +172,7 @@ class DirectorySync:
             for kind in complete:
                 await session.merge(DirectoryState(name=kind.name, taken_at=started_at))
             changed = await self._roles.reconcile(session, self._clock.now())
+        changed = await self._roles.settle(changed, self._clock.now())
         report.super_admins_group_promoted = changed.promoted
         report.super_admins_group_demoted = changed.demoted
         report.super_admin_count = await self._roles.count()

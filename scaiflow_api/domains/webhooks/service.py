@@ -66,7 +66,8 @@ class Webhooks:
             session.add(WebhookEvent(id=event.id, type=event.type, handled=handled, received_at=now))
             await session.execute(delete(WebhookEvent).where(WebhookEvent.received_at < now - _REMEMBERED))
             await session.flush()
-            await self._roles.reconcile(session, now)
+            changed = await self._roles.reconcile(session, now)
+        await self._roles.settle(changed, now)
         if effects.sync_wanted:
             self._sync_wanted.set()
         log.info("webhook received", type=event.type, event_id=event.id, handled=handled)
