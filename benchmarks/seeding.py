@@ -10,13 +10,15 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from scaiflow_api.db.models import Flow, FlowAcl, Group, Membership, User
+from scaiflow_api.db.models import Flow, FlowAcl, FlowNameTail, Group, Membership, User
 from scaiflow_api.db.models.flow import name_key
+from scaiflow_api.db.name_tails import tails_of
 from scaiflow_api.kit.ids import new_id
 
 TENANT = "tnt_acme"
@@ -43,6 +45,7 @@ async def seed(url: str, flows: int) -> None:
         members = [_member(person, group) for person in people for group in draw.sample(groups, 3)]
         await _insert(connection, Membership, members)
         await _insert(connection, Flow, rows)
+        await _insert(connection, FlowNameTail, _tails(rows))
         await _insert(connection, FlowAcl, grants)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -67,6 +70,17 @@ def _flow(draw: random.Random, number: int, owner: str) -> dict[str, Any]:
         "updated_at": changed,
         "deleted_at": changed if draw.random() < 0.02 else None,
     }
+
+
+def _tails(flows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows by which flows that are not deleted are found."""
+    found = (
+        {"tenant_id": TENANT, "tail": tail, "seen": seen, "flow_id": flow["id"]}
+        for flow in flows
+        if flow["deleted_at"] is None
+        for tail, seen in tails_of(flow["name_key"])
+    )
+    return sorted(found, key=itemgetter("tail", "seen"))
 
 
 def _shares(draw: random.Random, flows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

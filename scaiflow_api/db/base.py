@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from sqlalchemy import DateTime, Dialect, LargeBinary, MetaData, String
+from sqlalchemy import VARBINARY, DateTime, Dialect, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -77,6 +77,25 @@ class Bytes(TypeDecorator[bytes]):
 
             return dialect.type_descriptor(MEDIUMBLOB())
         return dialect.type_descriptor(LargeBinary())
+
+
+class ExactBytes(TypeDecorator[bytes]):
+    """A few bytes that can be looked up, and compare byte by byte."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(
+            VARBINARY(self.length) if dialect.name in ("mysql", "mariadb") else LargeBinary(self.length)
+        )
+
+    def __repr__(self) -> str:
+        return f"ExactBytes({self.length})"
 
 
 Id = Annotated[str, mapped_column(ExactText(128))]

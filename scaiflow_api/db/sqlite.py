@@ -27,6 +27,8 @@ from sqlalchemy.util import await_only
 Result = TypeVar("Result")
 
 SHORT: Final = 50_000
+FEW_ROWS: Final = 100
+"""So many are inserted where the loop is; a row takes some microseconds."""
 _BROKEN_OFF: Final = frozenset({sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY})
 
 
@@ -202,7 +204,13 @@ class SQLiteCursor:
         self._rows = deque(found)
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._connection.patiently(lambda: self._cursor.executemany(statement, rows))
+        def work() -> None:
+            self._cursor.executemany(statement, rows)
+
+        if statement.startswith("INSERT") and len(rows) <= FEW_ROWS:
+            work()
+        else:
+            self._connection.patiently(work)
 
     def fetchone(self) -> Any:
         return self._rows.popleft() if self._rows else None

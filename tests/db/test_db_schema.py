@@ -112,5 +112,7 @@ def test_names_that_were_there_before_can_be_searched(empty_database: str) -> No
         ("ärger",),
         ("plain",),
     ]
+    found = "SELECT flow_id, COUNT(*) FROM flow_name_tails GROUP BY flow_id ORDER BY flow_id"
+    assert asyncio.run(ask(empty_database, found)) == [("flow_0", 4), ("flow_1", 5)]
     downgrade(empty_database, "0006")
     assert asyncio.run(ask(empty_database, "SELECT name FROM flows ORDER BY id")) == [("ÄRGER",), ("plain",)]

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from scaiflow_api.db.base import Base, Id, Moment, Name, NameKey, Text, UTCDateTime, Word
+from scaiflow_api.db.base import Base, ExactBytes, Id, Moment, Name, NameKey, Text, UTCDateTime, Word
+from scaiflow_api.db.name_tails import LONGEST
 
 
 def name_key(name: str) -> str:
@@ -18,8 +19,8 @@ class Flow(Base):
 
     __tablename__ = "flows"
     __table_args__ = (
-        # "What may this caller see, newest first": a tenant's admin, and an owner.
-        Index("ix_flows_tenant_updated", "tenant_id", "updated_at", "id"),
+        # "What may this caller see, newest first": a tenant's admin, also with a name like this; and an owner.
+        Index("ix_flows_tenant_updated", "tenant_id", "deleted_at", "updated_at", "id", "name_key"),
         Index("ix_flows_tenant_owner_updated", "tenant_id", "owner_id", "updated_at", "id"),
         # The same by name, and which of them have a name like this.
         Index(
@@ -49,6 +50,23 @@ class Flow(Base):
     def _named(self, _: str, name: str) -> str:
         self.name_key = name_key(name)
         return name
+
+
+class FlowNameTail(Base):
+    """Where a flow that is not deleted is found by a part of its name.
+
+    All columns are the key, so that it answers alone. No foreign key: it would be asked for each tail, and rows of
+    flows stay.
+    """
+
+    __tablename__ = "flow_name_tails"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - as SQLAlchemy wants it
+
+    tenant_id: Mapped[Id] = mapped_column(primary_key=True)
+    tail: Mapped[bytes] = mapped_column(ExactBytes(LONGEST), primary_key=True)
+    seen: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """`Tail` says what these two are."""
+    flow_id: Mapped[Id] = mapped_column(primary_key=True)
 
 
 class FlowVersion(Base):

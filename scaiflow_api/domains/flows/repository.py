@@ -25,7 +25,8 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.auth.tenancy import ALL, TenantScope
 from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowVersion, name_key
 from scaiflow_api.domains.flows.listing import Order, Position, Wanted
-from scaiflow_api.domains.flows.visible import FIELDS, Shape, count_of, page_of, values_after, values_of
+from scaiflow_api.domains.flows.naming import renaming
+from scaiflow_api.domains.flows.visible import FEW, FIELDS, Shape, count_of, page_of, values_after, values_of
 
 # The question of nearly every request; building it anew each time takes longer than the database does.
 _FIND = select(Flow).where(Flow.id == bindparam("flow_id"), Flow.deleted_at.is_(None))
@@ -40,6 +41,11 @@ _REREAD = (
 _FLOWS = cast("Table", Flow.__table__)
 _VERSIONS = cast("Table", FlowVersion.__table__)
 _ADD, _ADD_VERSION = insert(_FLOWS), insert(_VERSIONS)
+_NAMED = (
+    select(_FLOWS.c.name_key, _FLOWS.c.deleted_at)
+    .where(_FLOWS.c.id == bindparam("flow_id"), _FLOWS.c.tenant_id == bindparam("tenant_id"))
+    .with_for_update()
+)
 
 
 class FlowRepository:
@@ -87,12 +93,16 @@ class FlowRepository:
     ) -> tuple[list[dict[str, Any]], int, Position | None]:
         """Return up to `size` visible flows, how many there are, and where the page ended if there is another."""
         shape, values = Shape.of(caller, wanted), values_of(caller, wanted)
+        total = None
+        if shape.by_tails:
+            total = await self._session.scalar(count_of(shape), values) or 0
+            shape = shape._replace(few=total <= FEW)
         here = values_after(after) if after else {}
         asked = page_of(shape, order, after=after is not None)
         rows = (await self._session.execute(asked, {**values, **here, "size": size + 1})).all()
         if shape.counts and (rows or after is None):
             total = rows[0].total if rows else 0
-        else:
+        if total is None:
             total = await self._session.scalar(count_of(shape), values) or 0
         end = Position(rows[size - 1].key, rows[size - 1].id) if len(rows) > size else None
         return [dict(zip(FIELDS, row, strict=False)) for row in rows[:size]], total, end
@@ -100,6 +110,7 @@ class FlowRepository:
     async def add(self, flow: Flow) -> None:
         """Write the row of a new flow."""
         await self._session.execute(_ADD, _row(flow, _FLOWS))
+        await self._find_by(flow, None, flow.name_key)
 
     async def add_version(self, version: FlowVersion) -> None:
         """Write the row of a new version of a flow that has a row."""
@@ -148,10 +159,25 @@ class FlowRepository:
     ) -> bool:
         if "name" in values:
             values = {**values, "name_key": name_key(str(values["name"]))}
+        found = None
+        if "name" in values or "deleted_at" in values:
+            key = {"flow_id": seen.id, "tenant_id": seen.tenant_id}
+            found = (await self._session.execute(_NAMED, key)).one()
         was = {f"seen_{column}": getattr(seen, column) for column in ("id", "tenant_id", *same)}
         changed = await self._session.execute(_change_of(tuple(same), deleted), {**was, **values})
         assert isinstance(changed, CursorResult)
-        return changed.rowcount == 1
+        if changed.rowcount != 1:
+            return False
+        if found is not None:
+            old = found.name_key if found.deleted_at is None else None
+            new = str(values.get("name_key", found.name_key))
+            gone = values.get("deleted_at", found.deleted_at) is not None
+            await self._find_by(seen, old, None if gone else new)
+        return True
+
+    async def _find_by(self, flow: Flow, old: str | None, new: str | None) -> None:
+        for statement, rows in renaming(flow, old, new):
+            await self._session.execute(statement, rows)
 
 
 @cache

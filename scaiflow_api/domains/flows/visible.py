@@ -30,14 +30,18 @@ from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.auth.tenancy import ALL, reads_of
 from scaiflow_api.db.base import UTCDateTime
-from scaiflow_api.db.models.flow import Flow, FlowAcl, name_key
+from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowNameTail, name_key
+from scaiflow_api.db.name_tails import range_of
 from scaiflow_api.domains.flows.listing import Direction, Order, Position, SortKey, Wanted
 from scaiflow_api.domains.flows.schemas import DeletedFlow
 
 FIELDS: Final = tuple(DeletedFlow.model_fields)
 """What is read of each flow; behind it stand what the list is sorted by and, sometimes, the total."""
+FEW: Final = 500
+"""So many flows are sorted in no more time than it takes to find a page of more by walking through all."""
 _FLOW: Final = cast("Table", Flow.__table__).c
 _GRANT: Final = cast("Table", FlowAcl.__table__).c
+_TAIL: Final = cast("Table", FlowNameTail.__table__).c
 # Times go into an answer as the driver gives them: making each aware of its zone takes longer than all the rest.
 _COLUMNS: Final = [
     type_coerce(_FLOW[field], DateTime) if isinstance(_FLOW[field].type, UTCDateTime) else _FLOW[field]
@@ -69,23 +73,36 @@ class Shape(NamedTuple):
     deleted: bool
     owner: bool
     search: bool
+    by_tails: bool = False
+    """The names of a whole tenant are searched, by their tails."""
+    few: bool = False
+    """They showed that few names have it: those flows are sorted, instead of walking through all in their order."""
 
     @classmethod
     def of(cls, caller: Caller, wanted: Wanted) -> "Shape":
-        return cls(_reach_of(caller), wanted.deleted, wanted.owner is not None, bool(wanted.search))
+        shape = cls(_reach_of(caller), wanted.deleted, wanted.owner is not None, bool(wanted.search))
+        whole = shape.reach is Reach.TENANT and not wanted.deleted and wanted.owner is None
+        sought = name_key(wanted.search or "")
+        return shape._replace(by_tails=whole and bool(sought) and range_of(sought) is not None)
 
     @property
     def counts(self) -> bool:
         """Tell whether a page tells the total too: where each flow is looked at anyway, it costs nothing."""
+        if self.by_tails:
+            return False
         return self.search or self.reach in (Reach.GRANTED, Reach.GRANTED_TO_GROUPS)
 
 
 def values_of(caller: Caller, wanted: Wanted) -> dict[str, Any]:
     """Return the parameters of the statements; a statement takes those that it has."""
-    sought = name_key(wanted.search or "")
+    part = sought = name_key(wanted.search or "")
     for special in "/%_":
         sought = sought.replace(special, f"/{special}")
+    begins, ends = range_of(part) or (b"", b"")
     return {
+        "begins": begins,
+        "ends": ends,
+        "length": len(begins),
         "tenant_id": caller.tenant_id,
         "subject": caller.subject,
         "groups": sorted(caller.groups),
@@ -103,24 +120,59 @@ def values_after(end: Position) -> dict[str, Any]:
 def page_of(shape: Shape, order: Order, *, after: bool) -> Select[Any]:
     """Return the question for up to `size` flows, behind a place if there is an `after`."""
     key = _KEYS[order.key]
-    if not shape.counts:
-        rows = _seen(shape, *_COLUMNS, key.label("key"))
-        if order.key == "name" and not shape.deleted:
-            # The same for all of them; but PostgreSQL does not see it, and would not read the index in its order.
-            rows = rows.order_by(_FLOW.deleted_at.desc() if order.direction == "desc" else _FLOW.deleted_at)
+    if not shape.counts and not shape.by_tails:
+        rows = _in_order_of_index(_seen(shape, *_COLUMNS, key.label("key")), shape, order)
         return _cut(rows, key, _FLOW.id, order.direction, after=after)
     # First the ids alone, from an index; then a page of them; only then the rest of those few flows.
-    total = func.count().over().label("total")
-    seen = _seen(shape, _FLOW.id, key.label("key"), total).subquery("seen")
-    page = _cut(select(seen), seen.c.key, seen.c.id, order.direction, after=after).subquery("page")
-    shown: Select[Any] = select(*_COLUMNS, page.c.key, page.c.total).join(page, page.c.id == _FLOW.id)
+    if shape.by_tails:
+        rows = _in_order_of_index(_seen(shape, _FLOW.id, key.label("key")), shape, order)
+        page = _cut(rows, key, _FLOW.id, order.direction, after=after).subquery("page")
+    else:
+        seen = _counted(shape, key).subquery("seen")
+        page = _cut(select(seen), seen.c.key, seen.c.id, order.direction, after=after).subquery("page")
+    totals = [page.c.total] if shape.counts else []
+    shown: Select[Any] = select(*_COLUMNS, page.c.key, *totals).join(page, page.c.id == _FLOW.id)
     return _ordered(shown, page.c.key, page.c.id, order.direction)
 
 
 @lru_cache(maxsize=64)
 def count_of(shape: Shape) -> Select[int]:
     """Return the question how many flows there are on all pages."""
+    if shape.by_tails:
+        return select(func.count()).select_from(FlowNameTail.__table__).where(*_begins_so())
     return _seen(shape, func.count()).select_from(Flow.__table__)
+
+
+def _in_order_of_index(rows: Select[Any], shape: Shape, order: Order) -> Select[Any]:
+    """Let an index that holds `deleted_at` give the order: the same for all, but PostgreSQL does not see that."""
+    if shape.deleted or shape.reach is not Reach.TENANT:
+        return rows
+    return rows.order_by(_FLOW.deleted_at.desc() if order.direction == "desc" else _FLOW.deleted_at)
+
+
+def _counted(shape: Shape, key: Column[Any]) -> Select[Any]:
+    """The ids of what a list shows, with a count of them all."""
+    total = func.count().over().label("total")
+    if not shape.search or shape.reach in (Reach.TENANT, Reach.EVERYWHERE):
+        return _seen(shape, _FLOW.id, key.label("key"), total)
+    # Names are compared afterwards: PostgreSQL would compare those of the whole tenant first, and then join.
+    all_seen = _seen(shape._replace(search=False), _FLOW.id, _FLOW.name_key, key.label("key"))
+    seen = all_seen.cte("all_seen").prefix_with("MATERIALIZED", dialect="postgresql")
+    return select(seen.c.id, seen.c.key, total).where(_holds_part(seen.c.name_key))
+
+
+def _holds_part(name: ColumnElement[str]) -> ColumnElement[bool]:
+    return name.contains(bindparam("search"), escape="/")
+
+
+def _begins_so() -> list[ColumnElement[bool]]:
+    """Which tails begin with the part of a name that is searched for; each flow has one of them."""
+    return [
+        _TAIL.tenant_id == _TENANT,
+        _TAIL.tail >= bindparam("begins"),
+        _TAIL.tail < bindparam("ends"),
+        _TAIL.seen < bindparam("length"),
+    ]
 
 
 def _reach_of(caller: Caller) -> Reach:
@@ -136,7 +188,12 @@ def _seen(shape: Shape, *columns: Any) -> Select[Any]:
     rows = select(*columns).where(
         _FLOW.deleted_at.is_not(None) if shape.deleted else _FLOW.deleted_at.is_(None)
     )
-    if shape.reach is Reach.TENANT:
+    if shape.few:
+        found = select(_TAIL.flow_id, _TAIL.tenant_id).where(*_begins_so()).subquery("found")
+        rows = rows.join_from(
+            Flow.__table__, found, and_(found.c.flow_id == _FLOW.id, found.c.tenant_id == _FLOW.tenant_id)
+        )
+    elif shape.reach is Reach.TENANT:
         rows = rows.where(_FLOW.tenant_id == _TENANT)
     elif shape.reach is not Reach.EVERYWHERE:
         reachable = _reachable(shape).subquery("reachable")
@@ -148,7 +205,7 @@ def _seen(shape: Shape, *columns: Any) -> Select[Any]:
     if shape.owner:
         rows = rows.where(_FLOW.owner_id == bindparam("owner"))
     if shape.search:
-        rows = rows.where(_FLOW.name_key.contains(bindparam("search"), escape="/"))
+        rows = rows.where(_holds_part(_FLOW.name_key))
     return rows
 
 
