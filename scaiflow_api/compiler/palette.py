@@ -3,10 +3,11 @@
 from typing import Any
 
 from msgspec import Struct
+from pydantic.json_schema import GenerateJsonSchema
 
 from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
-from scaiflow_api.compiler.kinds.base import Port
-from scaiflow_api.flowgraph.schema import json_schema_of
+from scaiflow_api.compiler.kinds.base import NodeConfig, Port
+from scaiflow_api.flowgraph.schema import Documented
 
 
 class PaletteEntry(Struct, frozen=True):
@@ -43,10 +44,17 @@ def _entry(kind: EntryKind | StepKind) -> PaletteEntry:
         colour=kind.category.colour,
         title=kind.title,
         description=kind.description,
-        config=json_schema_of(kind.config),
+        config=_config_schema(kind.config),
         inputs=kind.inputs,
         outputs=kind.outputs,
         expressions=step.expressions if step else (),
         templates=step.templates if step else (),
         yields=step is not None and step.yields,
     )
+
+
+def _config_schema(config: type[NodeConfig]) -> dict[str, Any]:
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        **config.model_json_schema(schema_generator=Documented),
+    }

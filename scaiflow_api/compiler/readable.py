@@ -10,11 +10,11 @@ from types import UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 import orjson
+from pydantic import BaseModel
 
 from scaiflow_api.compiler.kinds import KINDS
 from scaiflow_api.flowgraph import FlowGraph, Node
 from scaiflow_api.kit.canonical_json import normalized
-from scaiflow_api.kit.model import Model
 
 JSON: TypeAlias = Any
 
@@ -47,7 +47,7 @@ def _fields(value: Mapping[str, JSON], declared: Any) -> dict[str, Any]:
     """Return key → annotation of all models that can stand here, in their order."""
     fields: dict[str, Any] = {}
     for model in _parts(declared):
-        if isinstance(model, type) and issubclass(model, Model):
+        if isinstance(model, type) and issubclass(model, BaseModel):
             for name, field in model.model_fields.items():
                 fields.setdefault(field.alias or name, field.annotation)
             if model is Node:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct
+from pydantic import BaseModel
 
 from scaiflow_api.flowgraph.changes import ABSENT, Change, Trail, by_name, compare, is_reordered, same
 from scaiflow_api.flowgraph.config import FlowConfig
 from scaiflow_api.flowgraph.models import Edge, FlowGraph, Node, TestFixture, Variable
-from scaiflow_api.kit.model import Model
 
 JSON: TypeAlias = Any
 Item: TypeAlias = Mapping[str, JSON]
@@ -136,7 +136,7 @@ class _Section(Struct, frozen=True):
     key: str
     name: str
     """The key by which its items are known."""
-    model: type[Model]
+    model: type[BaseModel]
     is_layout: Callable[[Change, Item], bool] = _nothing
     """Of a change, and of the item after it."""
     order_acts: bool = True
@@ -148,7 +148,7 @@ _SECTIONS = (
     _Section("variables", "name", Variable, _is_description, order_acts=False),
     _Section("tests", "name", TestFixture),
 )
-_DOCUMENT: Mapping[Trail, type[Model]] = {(): FlowGraph, ("config",): FlowConfig}
+_DOCUMENT: Mapping[Trail, type[BaseModel]] = {(): FlowGraph, ("config",): FlowConfig}
 
 
 def _diff_list(section: _Section, old: Item, new: Item) -> tuple[ListDiff, ListDiff]:
@@ -176,7 +176,7 @@ def _diff_list(section: _Section, old: Item, new: Item) -> tuple[ListDiff, ListD
 def _split(
     old: Item,
     new: Item,
-    models: Mapping[Trail, type[Model]],
+    models: Mapping[Trail, type[BaseModel]],
     is_layout: Callable[[Change, Item], bool],
 ) -> tuple[Changes, Changes]:
     acting: list[Change] = []
@@ -192,13 +192,13 @@ def _with_config(item: Item, other: Item) -> Item:
     return {**item, "config": {}} if "config" not in item and other.get("config") else item
 
 
-def _is_default(change: Change, models: Mapping[Trail, type[Model]]) -> bool:
+def _is_default(change: Change, models: Mapping[Trail, type[BaseModel]]) -> bool:
     """Return whether a key came or went whose value says what its absence says."""
     model = models.get(change.trail[:-1])
     field = model.model_fields.get(str(change.trail[-1])) if model else None
     if field is None or field.is_required() or change.kind not in ("added", "removed"):
         return False
-    default = {} if isinstance(field.default, Model) else field.default
+    default = {} if isinstance(field.default, BaseModel) else field.default
     return same(default, change.new if change.old is ABSENT else change.old)
 
 

@@ -1,9 +1,10 @@
 """The flow document, version 2: what the canvas edits, the API stores and the compiler reads."""
 
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
-from scaiflow_api.flowgraph.config import FlowConfig
-from scaiflow_api.kit.model import Alias, Model, Must, fresh
+from pydantic import Field
+
+from scaiflow_api.flowgraph.config import FlowConfig, Part
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 SEMVER_PATTERN = (
@@ -13,7 +14,7 @@ SEMVER_PATTERN = (
 
 VARIABLE_PATTERN = r"^[a-z_][a-zA-Z0-9_]*$"
 
-Id = Annotated[str, Must(pattern=ID_PATTERN)]
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
 
 NodeKind: TypeAlias = Literal[
     "entry_api",
@@ -46,7 +47,7 @@ EdgeKind: TypeAlias = Literal["sequential", "conditional", "data"]
 NODE_KINDS: tuple[str, ...] = get_args(NodeKind)
 
 
-class Port(Model):
+class Port(Part):
     """Where an edge begins or ends at a node. `type` is free ScaiCore type syntax."""
 
     id: Id
@@ -54,33 +55,33 @@ class Port(Model):
     type: str | None = None
 
 
-class Position(Model):
+class Position(Part):
     """Where the canvas draws a node, in pixels."""
 
     x: float
     y: float
 
 
-class Node(Model):
+class Node(Part):
     """One step. Its `config` belongs to its kind; without ports it has those of its kind."""
 
     id: Id
     type: NodeKind
     label: str
     position: Position
-    config: dict[str, Any] = fresh(dict)
-    inputs: list[Port] = fresh(list)
-    outputs: list[Port] = fresh(list)
+    config: dict[str, Any] = Field(default={})
+    inputs: list[Port] = Field(default=[])
+    outputs: list[Port] = Field(default=[])
 
 
-class Endpoint(Model):
+class Endpoint(Part):
     """One end of an edge."""
 
     node: str
     port: str
 
 
-class Edge(Model):
+class Edge(Part):
     """A way from one node to another; `condition` is required where `type` is `conditional`."""
 
     id: Id
@@ -90,19 +91,19 @@ class Edge(Model):
     condition: str | None = None
 
 
-class Variable(Model):
+class Variable(Part):
     """A named state slot of the flow."""
 
-    name: Annotated[str, Must(pattern=VARIABLE_PATTERN)]
+    name: Annotated[str, Field(pattern=VARIABLE_PATTERN)]
     type: str
     default: Any = None
     description: str | None = None
 
 
-class TestFixture(Model):
+class TestFixture(Part):
     """An input and what the flow should answer to it."""
 
-    __test__ = False
+    __test__: ClassVar[bool] = False
     """It is not a test of this package's own suite."""
 
     name: str
@@ -110,12 +111,12 @@ class TestFixture(Model):
     input: dict[str, Any]
     expect: dict[str, Any]
     entry: str | None = None
-    resolutions: dict[str, Any] = fresh(dict)
+    resolutions: dict[str, Any] = Field(default={})
     """Node id → the resolution of its checkpoint, or a list with one for each visit."""
-    tags: list[str] = fresh(list)
+    tags: list[str] = Field(default=[])
 
 
-class FlowMetadata(Model):
+class FlowMetadata(Part):
     """For people; nothing here changes what a flow does."""
 
     author: str | None = None
@@ -123,17 +124,21 @@ class FlowMetadata(Model):
     description: str | None = None
 
 
-class FlowGraph(Model):
+class FlowGraph(Part):
     """A whole flow."""
 
-    schema_: Annotated[str | None, Alias("$schema")] = None
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Id
     name: str
-    version: Annotated[str, Must(pattern=SEMVER_PATTERN)]
+    version: Annotated[str, Field(pattern=SEMVER_PATTERN)]
     scaicore_target: str = "0.2"
-    metadata: FlowMetadata = fresh(FlowMetadata)
-    nodes: list[Node] = fresh(list)
-    edges: list[Edge] = fresh(list)
-    variables: list[Variable] = fresh(list)
-    config: FlowConfig = fresh(FlowConfig)
-    tests: list[TestFixture] = fresh(list)
+    metadata: FlowMetadata = FlowMetadata()
+    nodes: list[Node] = Field(default=[])
+    edges: list[Edge] = Field(default=[])
+    variables: list[Variable] = Field(default=[])
+    config: FlowConfig = FlowConfig()
+    tests: list[TestFixture] = Field(default=[])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document as it was given: every key it had, unknown ones included, and no other."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

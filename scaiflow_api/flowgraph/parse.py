@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 from msgspec import Struct
-from pydantic_core import ErrorDetails, ValidationError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from scaiflow_api.flowgraph.config import ROLE_PATTERN
 from scaiflow_api.flowgraph.limits import DEFAULT_LIMITS, FlowTooLarge, Limits

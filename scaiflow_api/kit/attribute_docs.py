@@ -41,7 +41,7 @@ def _below(body: list[ast.stmt]) -> Mapping[str, str]:
 
 
 def describe(schema: dict[str, Any], model: type[Any]) -> None:
-    """Put the sentences of a model, and of those that it extends, into its JSON Schema."""
+    """Put the sentences of a pydantic model, and of those that it extends, into its JSON Schema."""
     docs: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if hasattr(cls, "model_fields"):

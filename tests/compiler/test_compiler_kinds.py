@@ -16,7 +16,7 @@ from scaiflow_api.compiler.kinds.base import Common, FallibleConfig, Surrounding
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.compiler.manifest.text import load_manifest_text
 from scaiflow_api.compiler.manifest.yaml_text import write_yaml
-from scaiflow_api.flowgraph.schema import json_schema_of
+from scaiflow_api.flowgraph.schema import Documented
 
 JSON = dict[str, Any]
 COMMON = Common(
@@ -240,7 +240,7 @@ def test_the_order_of_keys_changes_no_byte_of_the_step(drawn: tuple[str, JSON], 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_key_of_a_kind_is_described(name: str) -> None:
-    properties = json_schema_of(kind_of(name).config)["properties"]
+    properties = kind_of(name).config.model_json_schema(schema_generator=Documented)["properties"]
 
     assert [key for key, schema in properties.items() if not schema.get("description")] == []
     assert set(properties) - set(FallibleConfig.model_fields) == set().union(*CONFIGS[name]) | {
@@ -613,4 +613,4 @@ def test_a_step_that_cannot_be_read_says_why(text: str, complaint: str) -> None:
 
 def test_the_schema_of_every_kind_is_plain_json() -> None:
     for kind in KINDS.values():
-        assert orjson.loads(orjson.dumps(json_schema_of(kind.config))) == json_schema_of(kind.config)
+        assert orjson.loads(orjson.dumps(kind.config.model_json_schema())) == kind.config.model_json_schema()

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from msgspec import Struct
-from pydantic_core import ValidationError
+from pydantic import ValidationError
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.graph.flow import FlowView

@@ -5,16 +5,24 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from msgspec import Struct, field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.expressions import parse_duration
-from scaiflow_api.kit.model import After, Model, Must
 
 JSON: TypeAlias = Any
 
 
-class NodeConfig(Model):
-    """What the configuration of every kind may hold. Unknown keys are kept; they give a warning."""
+class Config(BaseModel):
+    """A part of a node's `config`. Unknown keys are kept; they give a warning."""
+
+    model_config = ConfigDict(
+        strict=True, extra="allow", frozen=True, populate_by_name=True, defer_build=True
+    )
+
+
+class NodeConfig(Config):
+    """What the configuration of every kind may hold."""
 
     result_binding: str | None = None
     """A further name for the node's result."""
@@ -44,11 +52,11 @@ def _policy(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, After(_duration)]
+Duration = Annotated[str, AfterValidator(_duration)]
 """`30s`, `5m`, `1h`, `2d`, `1w`."""
-FailurePolicy = Annotated[str, After(_policy)]
+FailurePolicy = Annotated[str, AfterValidator(_policy)]
 """`retry(max=2) | escalate`: steps taken in turn, of `retry(max=N)`, `escalate` and `continue`."""
-Text = Annotated[str, Must(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class Common(TypedDict):

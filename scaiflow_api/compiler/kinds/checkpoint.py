@@ -3,6 +3,8 @@
 import re
 from typing import Annotated
 
+from pydantic import AfterValidator, Field, model_validator
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import CHECKPOINT as CATEGORY
 from scaiflow_api.compiler.kinds.base import JSON, StepKind, Surroundings
@@ -15,7 +17,6 @@ from scaiflow_api.compiler.kinds.pause import (
     pause_fields,
 )
 from scaiflow_api.compiler.kinds.steps import without_defaults
-from scaiflow_api.kit.model import After, fresh
 
 PAUSE_TEMPLATES = ("prompt", "options", "assignee")
 BREAKPOINT = "debug_breakpoint"
@@ -34,15 +35,17 @@ def _checkpoint_type(text: str) -> str:
 class CheckpointConfig(PauseConfig):
     """What is asked, and what may be answered."""
 
-    type: Annotated[str, After(_checkpoint_type)] = APPROVAL
+    type: Annotated[str, AfterValidator(_checkpoint_type)] = APPROVAL
     """`approval`, `choice`, `freeform`, or a word of your own."""
     prompt: str | None = None
     """The question; may hold templates."""
-    options: Options = fresh(list)
+    options: Options = Field(default=[])
     """The answers to choose from; without them, any answer will do."""
 
-    def check(self) -> None:
+    @model_validator(mode="after")
+    def _resolves_to_an_option(self) -> "CheckpointConfig":
         check_timeout_option(self.on_timeout, self.options)
+        return self
 
 
 def lower(config: CheckpointConfig, around: Surroundings) -> ir.CheckpointBlock:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
+from pydantic import AfterValidator, Field, WithJsonSchema
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import COMPUTE, JSON, FallibleConfig, StepKind, Surroundings, Text
 from scaiflow_api.compiler.kinds.sandbox import config_in_sandbox, lower_in_sandbox
-from scaiflow_api.kit.model import After, Must, Shown
 
 METHOD = "exec"
 SHELL = ("sh", "-c")
@@ -28,8 +29,8 @@ def _env(values: dict[str, str]) -> dict[str, str]:
 
 Command = Annotated[
     JSON,
-    After(_command),
-    Shown(
+    AfterValidator(_command),
+    WithJsonSchema(
         {
             "anyOf": [
                 {"type": "array", "items": {"type": "string"}, "minItems": 1},
@@ -45,11 +46,11 @@ class ComputeExecConfig(FallibleConfig):
 
     command: Command
     """The program and its arguments, which may hold templates; or one text for `sh -c`, which may not."""
-    timeout_s: Annotated[int, Must(ge=1)] = 30
+    timeout_s: Annotated[int, Field(ge=1)] = 30
     """How long it may run, in seconds."""
     workdir: Text | None = None
     """The directory that it starts in; may hold templates."""
-    env: Annotated[dict[str, str], After(_env)] | None = None
+    env: Annotated[dict[str, str], AfterValidator(_env)] | None = None
     """Name → value of its environment; values may hold templates."""
     bunker: Text | None = None
     """A template that names a sandbox, `{{ node_provision }}`; without one, the nearest one upstream."""

@@ -3,10 +3,11 @@
 import base64
 from typing import Annotated
 
+from pydantic import AfterValidator, model_validator
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import COMPUTE, JSON, FallibleConfig, StepKind, Surroundings, Text
 from scaiflow_api.compiler.kinds.sandbox import config_in_sandbox, lower_in_sandbox
-from scaiflow_api.kit.model import After
 
 METHOD = "write_file"
 
@@ -27,14 +28,16 @@ class ComputeFileUploadConfig(FallibleConfig):
     """Where the file is written; may hold templates."""
     content: str | None = None
     """May hold templates."""
-    content_base64: Annotated[str, After(_base64)] | None = None
+    content_base64: Annotated[str, AfterValidator(_base64)] | None = None
     """Bytes in base64; may hold templates."""
     bunker: Text | None = None
     """A template that names a sandbox, `{{ node_provision }}`; without one, the nearest one upstream."""
 
-    def check(self) -> None:
+    @model_validator(mode="after")
+    def _has_one_content(self) -> "ComputeFileUploadConfig":
         if (self.content is None) == (self.content_base64 is None):
             raise ValueError("needs either content or content_base64")
+        return self
 
 
 def lower(config: ComputeFileUploadConfig, around: Surroundings) -> ir.RigidBlock:

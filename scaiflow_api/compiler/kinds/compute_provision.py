@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import COMPUTE, JSON, FallibleConfig, StepKind, Surroundings, Text
 from scaiflow_api.compiler.kinds.own_keys import own_keys
 from scaiflow_api.compiler.kinds.plugin_call import call_of, lower_call
 from scaiflow_api.compiler.kinds.sandbox import ALIAS
-from scaiflow_api.kit.model import Must
 
 METHOD = "create"
 
@@ -19,13 +20,13 @@ class ComputeProvisionConfig(FallibleConfig):
     """What is installed in it: `python-3.12`."""
     lifecycle: Literal["ephemeral", "session", "persistent", "appliance"] | None = None
     """`ephemeral` ends with the run, `session` with the conversation, `persistent` when it is destroyed."""
-    cpu_millicores: Annotated[int, Must(ge=1)] | None = None
+    cpu_millicores: Annotated[int, Field(ge=1)] | None = None
     """Thousandths of a processor."""
-    memory_mb: Annotated[int, Must(ge=1)] | None = None
+    memory_mb: Annotated[int, Field(ge=1)] | None = None
     """Megabytes of memory."""
-    disk_mb: Annotated[int, Must(ge=1)] | None = None
+    disk_mb: Annotated[int, Field(ge=1)] | None = None
     """Megabytes of disk."""
-    gpu_count: Annotated[int, Must(ge=0)] | None = None
+    gpu_count: Annotated[int, Field(ge=0)] | None = None
     """How many graphics processors."""
     network_profile: Literal["isolated", "registry", "allowlisted", "unrestricted", "transit"] | None = None
     """What it may reach; `registry` unless the platform says otherwise: package registries."""

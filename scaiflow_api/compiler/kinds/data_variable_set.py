@@ -1,10 +1,13 @@
 """`data_variable_set`: assigns flow variables. Its step is `set: [{variable, value}]`."""
 
+from pydantic import model_validator
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     DATA,
     JSON,
     Common,
+    Config,
     FallibleConfig,
     StepKind,
     Surroundings,
@@ -12,12 +15,11 @@ from scaiflow_api.compiler.kinds.base import (
 )
 from scaiflow_api.compiler.kinds.steps import Step
 from scaiflow_api.compiler.manifest.section import ManifestError, Section
-from scaiflow_api.kit.model import Model
 
 STEP_KEY = "set"
 
 
-class Assignment(Model):
+class Assignment(Config):
     """One variable and its new value."""
 
     variable: Text
@@ -36,10 +38,12 @@ class DataVariableSetConfig(FallibleConfig):
     value: JSON = None
     """Its new value; texts may hold templates."""
 
-    def check(self) -> None:
+    @model_validator(mode="after")
+    def _has_one_form(self) -> "DataVariableSetConfig":
         single = self.variable is not None and "value" in self.model_fields_set
         if single == bool(self.assignments) or (self.variable is not None and not single):
             raise ValueError("needs either variable and value, or assignments with at least one entry")
+        return self
 
     def places(self) -> list[tuple[str, Assignment]]:
         """Return the assignments in order, each with the path of its `variable` in the configuration."""

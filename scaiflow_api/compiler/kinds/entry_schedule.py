@@ -3,9 +3,10 @@
 import re
 from typing import Annotated
 
+from pydantic import AfterValidator
+
 from scaiflow_api.compiler.kinds.base import ENTRY, JSON, EntryConfig, EntryKind, Port
 from scaiflow_api.compiler.knowledge.cron import read_cron
-from scaiflow_api.kit.model import After
 
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 
@@ -24,9 +25,9 @@ def _time_zone(text: str) -> str:
 class EntryScheduleConfig(EntryConfig):
     """When runs start: a cron expression of five fields, in a time zone."""
 
-    cron: Annotated[str, After(_cron)] = "0 * * * *"
+    cron: Annotated[str, AfterValidator(_cron)] = "0 * * * *"
     """Five fields: minute, hour, day of the month, month, day of the week."""
-    timezone: Annotated[str, After(_time_zone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """A name of the tz database; an unknown one gives a warning."""
 
     def trigger_fields(self) -> dict[str, JSON]:

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
+from pydantic import AfterValidator
+
 from scaiflow_api.compiler.kinds.base import JSON, QUEUE, StepKind
 from scaiflow_api.compiler.kinds.checkpoint import PAUSE_TEMPLATES, CheckpointConfig, config_of, lower
 from scaiflow_api.compiler.kinds.pause import Options
-from scaiflow_api.kit.model import After
 
 
 def _not_empty(options: list[JSON]) -> list[JSON]:
@@ -17,7 +18,7 @@ def _not_empty(options: list[JSON]) -> list[JSON]:
 class HitlDecisionConfig(CheckpointConfig):
     """What is asked, and the answers to choose from."""
 
-    options: Annotated[Options, After(_not_empty)]
+    options: Annotated[Options, AfterValidator(_not_empty)]
     """The answers to choose from, at least one."""
 
 

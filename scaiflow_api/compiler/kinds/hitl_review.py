@@ -6,8 +6,10 @@ It becomes one checkpoint with a `hitl_target`; the runtime publishes the reques
 from collections.abc import Iterator
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, QUEUE, StepKind, Surroundings, Text
+from scaiflow_api.compiler.kinds.base import JSON, QUEUE, Config, StepKind, Surroundings, Text
 from scaiflow_api.compiler.kinds.pause import (
     Options,
     PauseConfig,
@@ -17,13 +19,12 @@ from scaiflow_api.compiler.kinds.pause import (
     pause_fields,
 )
 from scaiflow_api.compiler.kinds.steps import without_defaults
-from scaiflow_api.kit.model import Model, fresh
 
 TYPE = "hitl_review"
 DECISION_FIELD = "decision"
 
 
-class FormSection(Model):
+class FormSection(Config):
     """One part of the form that people see."""
 
     type: Literal["context", "input", "decision"]
@@ -41,11 +42,13 @@ class FormSection(Model):
     options: Options | None = None
     """The answers to choose from; needed by `decision`."""
 
-    def check(self) -> None:
+    @model_validator(mode="after")
+    def _is_complete(self) -> "FormSection":
         if self.type == "input" and self.field is None:
             raise ValueError("an input section needs a field")
         if self.type == "decision" and not self.options:
             raise ValueError("a decision section needs options")
+        return self
 
     @property
     def answers(self) -> str | None:
@@ -61,20 +64,22 @@ class HitlReviewConfig(PauseConfig):
     """The scope of the queue; without one, that of the flow's topology."""
     queue: Text
     """The slug of the queue."""
-    sections: list[FormSection] = fresh(list)
+    sections: list[FormSection] = Field(default=[])
     """The form, from top to bottom."""
 
-    def check(self) -> None:
+    @model_validator(mode="after")
+    def _form_is_clear(self) -> "HitlReviewConfig":
         fields = [section.answers for section in self.sections if section.answers is not None]
         if len(set(fields)) < len(fields):
             raise ValueError("two sections have the same field")
         decisions = (section for section in self.sections if section.type == "decision")
         first = next(decisions, None)
         check_timeout_option(self.on_timeout, (first and first.options) or ())
+        return self
 
     def plain_sections(self) -> Iterator[dict[str, JSON]]:
         for section in self.sections:
-            yield section.model_dump(exclude_none=True)
+            yield section.model_dump(mode="json", exclude_none=True)
 
 
 def lower(config: HitlReviewConfig, around: Surroundings) -> ir.CheckpointBlock:

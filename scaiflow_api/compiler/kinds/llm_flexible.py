@@ -2,11 +2,14 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
     LLM,
     Common,
+    Config,
     Duration,
     FailurePolicy,
     StepKind,
@@ -22,10 +25,9 @@ from scaiflow_api.compiler.kinds.model_call import (
 )
 from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
-from scaiflow_api.kit.model import Model, Must
 
 
-class Example(Model):
+class Example(Config):
     """One input, and the answer to it."""
 
     input: JSON
@@ -34,12 +36,12 @@ class Example(Model):
     """What it should answer."""
 
 
-class Budget(Model):
+class Budget(Config):
     """How much the call may cost."""
 
     max_duration: Duration | None = None
     """How long the call may take, with its retries."""
-    max_retries: Annotated[int, Must(ge=0)] | None = None
+    max_retries: Annotated[int, Field(ge=0)] | None = None
     """How many further attempts there may be."""
 
 
@@ -57,13 +59,13 @@ class LlmFlexibleConfig(ModelCallConfig):
 
 
 def lower(config: LlmFlexibleConfig, around: Surroundings) -> ir.FlexibleBlock:
-    examples = tuple(item.model_dump() for item in config.examples or ())
+    examples = tuple(item.model_dump(mode="json") for item in config.examples or ())
     return ir.FlexibleBlock(
         **around.common,
         **model_fields(config, around),
         examples=examples,
         on_failure=config.on_failure,
-        budget=(config.budget.model_dump(exclude_unset=True) or None) if config.budget else None,
+        budget=(config.budget.model_dump(mode="json", exclude_unset=True) or None) if config.budget else None,
         identity_ref=config.identity_ref,
     )
 

@@ -3,7 +3,7 @@
 Its step is `llm_turn` with `guarded: true`.
 """
 
-from typing import Annotated
+from pydantic import Field
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, LLM, Common, FailurePolicy, StepKind, Surroundings
@@ -18,7 +18,6 @@ from scaiflow_api.compiler.kinds.model_call import (
 from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import unwrap
-from scaiflow_api.kit.model import Alias
 
 
 class LlmGuardedConfig(ModelCallConfig):
@@ -26,7 +25,7 @@ class LlmGuardedConfig(ModelCallConfig):
 
     guard: str | None = None
     """Must be truthy before the call."""
-    validation: Annotated[str | None, Alias("validate")] = None
+    validation: str | None = Field(default=None, alias="validate")
     """Must be truthy afterwards; sees the answer as `result` and `output`."""
     on_validation_failure: FailurePolicy | None = None
     """What happens when a condition does not hold, or the answer has the wrong form."""

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
@@ -23,7 +25,6 @@ from scaiflow_api.compiler.kinds.steps import (
 )
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import unwrap
-from scaiflow_api.kit.model import Must
 
 FOREACH_KEY = "foreach"
 WHILE_KEY = "while"
@@ -31,9 +32,9 @@ BODY_PORT = "body"
 """The output port whose edges lead into the rounds."""
 ITEM = "item"
 
-Count = Annotated[int, Must(ge=1)]
+Count = Annotated[int, Field(ge=1)]
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-Name = Annotated[str, Must(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class LogicLoopConfig(FallibleConfig):

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, LOGIC, Common, NodeConfig, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.steps import ReadBody, Step, WriteBody, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
-from scaiflow_api.kit.model import Must
 
 STEP_KEY = "parallel"
 
@@ -14,7 +15,7 @@ STEP_KEY = "parallel"
 class LogicParallelConfig(NodeConfig):
     """How many branches run at once, and what happens when one fails."""
 
-    max_concurrent: Annotated[int, Must(ge=1)] | None = None
+    max_concurrent: Annotated[int, Field(ge=1)] | None = None
     """Without it, all."""
     fail_fast: bool = True
     """Cancel the other branches as soon as one fails; else fail after their end."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, TypedDict
 
+from pydantic import AfterValidator
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, FallibleConfig, Surroundings, Text
 from scaiflow_api.compiler.kinds.steps import Step
 from scaiflow_api.compiler.manifest.section import Section
-from scaiflow_api.kit.model import After
 
 STEP_KEY = "llm_turn"
 MODEL_TEMPLATES = ("goal", "input_bindings", "context_bindings", "guidance", "constraints")
@@ -37,7 +38,7 @@ class ModelCallConfig(FallibleConfig):
     """Name → value: what the model should know besides."""
     guidance: str | None = None
     """How to go about it."""
-    constraints: Annotated[JSON, After(_text_or_texts)] = None
+    constraints: Annotated[JSON, AfterValidator(_text_or_texts)] = None
     """A text, or a list of texts."""
 
     @property

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from pydantic.fields import FieldInfo
+
 from scaiflow_api.compiler.kinds.base import JSON, FallibleConfig, NodeConfig
-from scaiflow_api.kit.model import ModelField
 
 NOTHING: Mapping[str, JSON] = MappingProxyType({})
 
@@ -16,13 +17,13 @@ def own_keys(config: FallibleConfig, fill: Mapping[str, JSON] = NOTHING) -> dict
     `fill` stands in for optional keys that are absent; what is absent from both, and unknown keys, are left out.
     """
     fields = _own_fields(type(config))
-    given = config.model_dump(include=set(fields))
+    given = config.model_dump(mode="json", include=set(fields))
     values = {name: fill.get(name) if given[name] is None else given[name] for name in fields}
     return {name: value for name, value in values.items() if value is not None or fields[name].is_required()}
 
 
 @cache
-def _own_fields(model: type[FallibleConfig]) -> Mapping[str, ModelField]:
+def _own_fields(model: type[FallibleConfig]) -> Mapping[str, FieldInfo]:
     return {
         name: field for name, field in model.model_fields.items() if name not in FallibleConfig.model_fields
     }

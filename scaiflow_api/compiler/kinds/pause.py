@@ -6,12 +6,13 @@ Breakpoints, which lowering makes of the flag `breakpoint`, have the same step.
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, TypedDict
 
+from pydantic import AfterValidator, WithJsonSchema
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, Common, Duration, FallibleConfig
 from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import parse_duration
-from scaiflow_api.kit.model import After, Shown
 
 STEP_KEY = "checkpoint"
 APPROVAL = "approval"
@@ -50,13 +51,13 @@ def option_id(option: JSON) -> JSON:
     return option
 
 
-Assignee = Annotated[str, After(_assignee)]
+Assignee = Annotated[str, AfterValidator(_assignee)]
 """`user:<email or id>`, `group:<id>`, `role:<name>`, or a template."""
-OnTimeout = Annotated[str, After(_on_timeout)]
+OnTimeout = Annotated[str, AfterValidator(_on_timeout)]
 Options = Annotated[
     list[JSON],
-    After(_options),
-    Shown(
+    AfterValidator(_options),
+    WithJsonSchema(
         {
             "type": "array",
             "items": {

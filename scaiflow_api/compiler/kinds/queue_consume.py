@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, QUEUE, Duration, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.own_keys import beyond_defaults
 from scaiflow_api.compiler.kinds.plugin_call import call_of
 from scaiflow_api.compiler.kinds.queue_call import QueueConfig, lower_queue_call
-from scaiflow_api.kit.model import Must
 
 METHOD = "consume"
 
@@ -15,7 +16,7 @@ METHOD = "consume"
 class QueueConsumeConfig(QueueConfig):
     """How many messages are taken, and when they count as done."""
 
-    batch_size: Annotated[int, Must(ge=1)] = 1
+    batch_size: Annotated[int, Field(ge=1)] = 1
     """How many at most; above 1 the value is a list."""
     wait: Duration = "0s"
     """How long to wait for the first one."""

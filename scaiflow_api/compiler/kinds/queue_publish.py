@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, QUEUE, StepKind, Surroundings, Text
 from scaiflow_api.compiler.kinds.own_keys import beyond_defaults
 from scaiflow_api.compiler.kinds.plugin_call import call_of
 from scaiflow_api.compiler.kinds.queue_call import MessagePriority, QueueConfig, lower_queue_call
-from scaiflow_api.kit.model import Must
 
 METHOD = "publish"
 
@@ -27,7 +28,7 @@ class QueuePublishConfig(QueueConfig):
     """What ties messages of one matter together."""
     idempotency_key: Text | None = None
     """A second message with the same key is not published again."""
-    ttl_seconds: Annotated[int, Must(ge=1)] | None = None
+    ttl_seconds: Annotated[int, Field(ge=1)] | None = None
     """How long the message waits for somebody, in seconds."""
 
 

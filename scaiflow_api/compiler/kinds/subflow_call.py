@@ -3,6 +3,8 @@
 import re
 from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
@@ -17,7 +19,6 @@ from scaiflow_api.compiler.kinds.base import (
 from scaiflow_api.compiler.kinds.own_keys import beyond_defaults, own_keys
 from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
-from scaiflow_api.kit.model import After, fresh
 
 STEP_KEY = "core_call"
 TIMEOUT = "30s"
@@ -35,11 +36,11 @@ def _target(text: str) -> str:
 class SubflowCallConfig(FallibleConfig):
     """Which flow of which Core is called, and with what."""
 
-    target: Annotated[str, After(_target)]
+    target: Annotated[str, AfterValidator(_target)]
     """`core://{tenant_slug}/{slug}`; the caller needs access to that Core."""
     flow_name: Text | None = None
     """One of its flows; without one, its first."""
-    input_bindings: dict[str, JSON] = fresh(dict)
+    input_bindings: dict[str, JSON] = Field(default={})
     """Name → value of its input; texts may hold templates."""
     instance_key: Text | None = None
     """Which instance, for Cores that have one per entity; may hold templates."""

@@ -3,10 +3,13 @@
 import re
 from typing import Annotated, Literal
 
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_validator
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
     TOOL,
+    Config,
     Duration,
     FallibleConfig,
     StepKind,
@@ -15,7 +18,6 @@ from scaiflow_api.compiler.kinds.base import (
 from scaiflow_api.compiler.kinds.own_keys import beyond_defaults, own_keys
 from scaiflow_api.compiler.kinds.plugin_call import call_of, lower_call
 from scaiflow_api.compiler.kinds.steps import without_defaults
-from scaiflow_api.kit.model import After, Before, Model, Shown
 
 ALIAS = "http"
 METHOD = "request"
@@ -60,8 +62,8 @@ def _expect_status(value: JSON) -> str:
 
 ExpectStatus = Annotated[
     str,
-    Before(_expect_status),
-    Shown(
+    BeforeValidator(_expect_status),
+    WithJsonSchema(
         {
             "anyOf": [
                 {"type": "string", "pattern": rf"^{_ONE_STATUS}( *, *{_ONE_STATUS})*$"},
@@ -72,19 +74,21 @@ ExpectStatus = Annotated[
 ]
 
 
-class HttpAuth(Model):
+class HttpAuth(Config):
     """How the request proves who sends it, with a secret that lies in the vault."""
 
     type: Literal["bearer", "basic", "header"]
     """`basic` takes `user:password` from the secret, `header` sends it in the header `name`."""
     secret: str
     """Where the secret lies, relative to the tenant's folder for flows: `erp/token`."""
-    name: Annotated[str, After(_header_name)] | None = None
+    name: Annotated[str, AfterValidator(_header_name)] | None = None
     """The name of the header; needed by `header`."""
 
-    def check(self) -> None:
+    @model_validator(mode="after")
+    def _names_its_header(self) -> "HttpAuth":
         if self.type == "header" and self.name is None:
             raise ValueError("type header needs a name")
+        return self
 
 
 class ToolHttpConfig(FallibleConfig):
@@ -92,11 +96,11 @@ class ToolHttpConfig(FallibleConfig):
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     """The method of the request."""
-    url: Annotated[str, After(_url)]
+    url: Annotated[str, AfterValidator(_url)]
     """May hold templates."""
-    headers: Annotated[dict[str, str], After(_headers)] | None = None
+    headers: Annotated[dict[str, str], AfterValidator(_headers)] | None = None
     """Name → value; values may hold templates. Credentials belong into `auth`."""
-    query: Annotated[dict[str, JSON], After(_query)] | None = None
+    query: Annotated[dict[str, JSON], AfterValidator(_query)] | None = None
     """Name → value or list of values; texts may hold templates."""
     body: JSON = None
     """A text is sent as it is, anything else as JSON; texts may hold templates."""

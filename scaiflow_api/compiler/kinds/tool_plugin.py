@@ -1,5 +1,7 @@
 """`tool_plugin`: calls a method of a plugin. The compiler adds the plugin to the manifest by itself."""
 
+from pydantic import Field
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import (
     JSON,
@@ -12,7 +14,6 @@ from scaiflow_api.compiler.kinds.base import (
 )
 from scaiflow_api.compiler.kinds.plugin_call import call_of, lower_call
 from scaiflow_api.compiler.kinds.steps import without_defaults
-from scaiflow_api.kit.model import fresh
 
 
 class ToolPluginConfig(FallibleConfig):
@@ -22,7 +23,7 @@ class ToolPluginConfig(FallibleConfig):
     """The alias of the plugin."""
     method: Text
     """One of its methods."""
-    args: dict[str, JSON] = fresh(dict)
+    args: dict[str, JSON] = Field(default={})
     """Name → value; texts may hold templates."""
     timeout: Duration | None = None
     """How long the call may take."""

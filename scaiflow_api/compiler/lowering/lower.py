@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.graph.regions import Regions
@@ -13,7 +15,6 @@ from scaiflow_api.compiler.lowering.placement import flagged_nodes, place
 from scaiflow_api.compiler.lowering.surroundings import bunker_of
 from scaiflow_api.compiler.slugs import distinct, slugify
 from scaiflow_api.flowgraph.models import Variable
-from scaiflow_api.kit.model import Model
 
 IDENTITY_PROVIDER = "scaikey"
 MODE = "stateless"
@@ -55,9 +56,9 @@ def lower(view: FlowView, regions: Regions) -> ir.Module:
     )
 
 
-def _in_order(part: Model) -> dict[str, Any]:
+def _in_order(part: BaseModel) -> dict[str, Any]:
     """Return a part of the document as it was given, its keys in the order of the schema."""
-    given = part.model_dump(exclude_unset=True)
+    given = part.model_dump(mode="json", exclude_unset=True)
     # The models read whole numbers as floats where both will do; canonical JSON has them whole.
     return {
         key: int(value) if isinstance(value, float) and value.is_integer() else value

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, get_args
 
-from pydantic_core import ErrorDetails, ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode
@@ -14,7 +15,6 @@ from scaiflow_api.compiler.kinds.logic_loop import NAME_PATTERN, LogicLoopConfig
 from scaiflow_api.compiler.suggest import Suggestions
 from scaiflow_api.flowgraph.parse import CHOICE
 from scaiflow_api.flowgraph.problems import join_path
-from scaiflow_api.kit.model import Model
 
 EXPECTED = {
     "string_type": "must be text",
@@ -170,7 +170,7 @@ def _requirement(detail: ErrorDetails) -> str:
 def _check_unknown_keys(
     node: FlowNode,
     where: str,
-    model: type[Model],
+    model: type[BaseModel],
     given: Iterable[str],
     suggestions: Suggestions,
     sink: Sink,
@@ -185,19 +185,19 @@ def _check_unknown_keys(
             sink.report(UNKNOWN_KEY, path, node_id=node.id, fix=fix, node=node.id, key=key, where=where)
 
 
-def _parts(where: str, model: Model) -> Iterator[tuple[str, Model]]:
+def _parts(where: str, model: BaseModel) -> Iterator[tuple[str, BaseModel]]:
     """Yield the typed parts of a configuration, each with its path."""
     for name in _fields(type(model)):
         value = getattr(model, name)
         for index, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if isinstance(item, Model):
+            if isinstance(item, BaseModel):
                 path = f"{where}.{name}" if index is None else f"{where}.{name}[{index}]"
                 yield path, item
                 yield from _parts(path, item)
 
 
 @cache
-def _fields(model: type[Model]) -> tuple[str, ...]:
+def _fields(model: type[BaseModel]) -> tuple[str, ...]:
     """Return the fields that can hold typed parts."""
     return tuple(
         name for name, field in model.model_fields.items() if any(map(_is_model, _types(field.annotation)))
@@ -211,11 +211,11 @@ def _types(annotation: Any) -> Iterator[Any]:
 
 
 def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Model)
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 @cache
-def _known_keys(model: type[Model]) -> frozenset[str]:
+def _known_keys(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(field.alias or name for name, field in model.model_fields.items())
 
 
