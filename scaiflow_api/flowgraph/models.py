@@ -7,11 +7,13 @@ from pydantic import Field
 from scaiflow_api.flowgraph.config import FlowConfig, Part
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
+_NUMBER = r"(0|[1-9][0-9]*)"
+_PRE_RELEASE = rf"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 SEMVER_PATTERN = (
-    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
-    r"(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
+    rf"^{_NUMBER}\.{_NUMBER}\.{_NUMBER}"
+    rf"(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
 )
-
+"""Semantic versioning 2.0: also of a pre-release's parts, those that are numbers begin with no zero."""
 VARIABLE_PATTERN = r"^[a-z_][a-zA-Z0-9_]*$"
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]

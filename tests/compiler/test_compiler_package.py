@@ -76,6 +76,7 @@ def test_nothing_in_it_depends_on_the_machine() -> None:
         ({"version": "1"}, "semantic version"),
         ({"version": "1.0.0\n"}, "semantic version"),
         ({"version": "01.0.0"}, "semantic version"),
+        ({"version": "1.0.0-01"}, "semantic version"),
         ({"name": "  "}, "needs a name"),
         ({"description": "\ud800"}, "surrogate"),
         ({"name": "a\0"}, "NUL"),

@@ -99,6 +99,7 @@ def with_model(**changes: Any) -> dict[str, Any]:
         ({**MINIMAL, "id": "a\n"}, "id", "SF004"),
         ({**MINIMAL, "version": "1.0"}, "version", "SF004"),
         ({**MINIMAL, "version": "01.0.0"}, "version", "SF004"),
+        ({**MINIMAL, "version": "1.0.0-rc.01"}, "version", "SF004"),
         ({**MINIMAL, "name": "a\0b"}, "name", "SF007"),
         ({**MINIMAL, "name": "\ud800"}, "name", "SF007"),
         ({**MINIMAL, "x": [{"y": "\udc00"}]}, "x[0].y", "SF007"),
