@@ -33,14 +33,14 @@ RESERVED_PREFIX = "__"
 ENTRY_NAME = "__entry"
 
 
-class SourceLocation(Struct, frozen=True):
+class SourceLocation(Struct, frozen=True, gc=False):
     """Where in the flow document a block comes from."""
 
     node_id: str | None = None
     edge_id: str | None = None
 
 
-class Block(Struct, frozen=True, kw_only=True):
+class Block(Struct, frozen=True, kw_only=True, gc=False):
     """What all blocks share. A synthetic block (flags, try, breakpoints) has no `node_id` and no events."""
 
     kind: ClassVar[str]
@@ -59,14 +59,14 @@ class Block(Struct, frozen=True, kw_only=True):
 # Statements
 
 
-class ExpressionStatement(Struct, frozen=True, kw_only=True):
+class ExpressionStatement(Struct, frozen=True, kw_only=True, gc=False):
     """Evaluate a template; a string that is exactly one `{{ … }}` keeps the value's type."""
 
     kind: ClassVar[str] = "expression"
     expression: JSON
 
 
-class AssignStatement(Struct, frozen=True, kw_only=True):
+class AssignStatement(Struct, frozen=True, kw_only=True, gc=False):
     """Set a flow variable (`output` included) to the value of a template."""
 
     kind: ClassVar[str] = "assign"
@@ -74,7 +74,7 @@ class AssignStatement(Struct, frozen=True, kw_only=True):
     value: JSON
 
 
-class PluginCallStatement(Struct, frozen=True, kw_only=True):
+class PluginCallStatement(Struct, frozen=True, kw_only=True, gc=False):
     """Call a method of a plugin; `args` hold templates. The value is what the method answers.
 
     Three plugins belong to the runtime: `http` (`request`), `scaiqueue` (`publish`, `consume`, `escalate`) and
@@ -136,7 +136,7 @@ class FlexibleBlock(ModelBlock, frozen=True, kw_only=True):
     identity_ref: bool = False
 
 
-class MatchArm(Struct, frozen=True, kw_only=True):
+class MatchArm(Struct, frozen=True, kw_only=True, gc=False):
     """Taken when `condition` is truthy or, if it `compares`, when its value equals the block's subject."""
 
     condition: str
@@ -166,7 +166,7 @@ class MatchBlock(Block, frozen=True, kw_only=True):
     on_error: str = "fail"
 
 
-class OutputCandidate(Struct, frozen=True, kw_only=True):
+class OutputCandidate(Struct, frozen=True, kw_only=True, gc=False):
     """A node whose value a run, or a round, may return: if it ran and none of its control successors did."""
 
     node_id: str
@@ -212,7 +212,7 @@ class WhileBlock(LoopBlock, frozen=True, kw_only=True):
     condition: str
 
 
-class Branch(Struct, frozen=True, kw_only=True):
+class Branch(Struct, frozen=True, kw_only=True, gc=False):
     """One of the ways that leave a parallel block."""
 
     edge_id: str | None
@@ -235,7 +235,7 @@ class ParallelBlock(Block, frozen=True, kw_only=True):
     """The nodes whose results join the frame around, in ascending rank."""
 
 
-class HitlTarget(Struct, frozen=True, kw_only=True):
+class HitlTarget(Struct, frozen=True, kw_only=True, gc=False):
     """The queue that asks a person, and the form that is shown."""
 
     scope: str | None
@@ -342,12 +342,12 @@ def walk(body: tuple[AnyBlock, ...]) -> Iterator[AnyBlock]:
 # The module
 
 
-class Identity(Struct, frozen=True, kw_only=True):
+class Identity(Struct, frozen=True, kw_only=True, gc=False):
     provider: str
     persona: str
 
 
-class Trigger(Struct, frozen=True, kw_only=True):
+class Trigger(Struct, frozen=True, kw_only=True, gc=False):
     """What starts a flow. `kind` is `api`, `webhook` or `schedule`; the other fields by kind."""
 
     kind: str
@@ -361,7 +361,7 @@ class Trigger(Struct, frozen=True, kw_only=True):
     timezone: str | None = None
 
 
-class Flow(Struct, frozen=True, kw_only=True):
+class Flow(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     params: Mapping[str, str]
     """The union of its entries' `input_schema`, name → type string."""
@@ -374,7 +374,7 @@ class Flow(Struct, frozen=True, kw_only=True):
     """
 
 
-class Metadata(Struct, frozen=True, kw_only=True):
+class Metadata(Struct, frozen=True, kw_only=True, gc=False):
     source_id: str | None
     source_version: str | None
     scaicore_target: str | None
@@ -383,7 +383,7 @@ class Metadata(Struct, frozen=True, kw_only=True):
     graph: JSON = None
 
 
-class Module(Struct, frozen=True, kw_only=True):
+class Module(Struct, frozen=True, kw_only=True, gc=False):
     """A compiled flow document."""
 
     ir_version: str = "0.1"

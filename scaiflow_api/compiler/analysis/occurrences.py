@@ -22,7 +22,7 @@ from scaiflow_api.expressions.syntax import (
 )
 
 
-class Occurrence(Struct, frozen=True):
+class Occurrence(Struct, frozen=True, gc=False):
     """One use of a root name: `order.lines[0]` uses `order`, and of it the field `lines`."""
 
     name: str

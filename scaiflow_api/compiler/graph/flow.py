@@ -20,7 +20,7 @@ USUAL_PORTS = {
 """The ids of the ports that nodes of a kind have where they declare none themselves: inputs, outputs."""
 
 
-class FlowNode(Struct, frozen=True, eq=False):
+class FlowNode(Struct, frozen=True, eq=False, gc=False):
     """One node; `index` is its place in the document."""
 
     index: int
@@ -49,7 +49,7 @@ class FlowNode(Struct, frozen=True, eq=False):
         return cls(index, node.id, node, KINDS[node.type], inputs, outputs)
 
 
-class FlowEdge(Struct, frozen=True, eq=False):
+class FlowEdge(Struct, frozen=True, eq=False, gc=False):
     """One edge whose ends exist; `source` and `target` are places of nodes in the document."""
 
     index: int
@@ -66,7 +66,7 @@ class FlowEdge(Struct, frozen=True, eq=False):
         return f"edges[{self.index}]"
 
 
-class Exit(Struct, frozen=True, eq=False):
+class Exit(Struct, frozen=True, eq=False, gc=False):
     """The control edges that leave one port, in the order of the document.
 
     The first conditional edge whose condition holds is taken, else all sequential ones.
@@ -79,6 +79,9 @@ class Exit(Struct, frozen=True, eq=False):
     @classmethod
     def of(cls, edges: Sequence[FlowEdge]) -> "Exit":
         """Return the port that these edges leave, of which there is at least one."""
+        if len(edges) == 1:
+            (edge,) = edges
+            return cls(edge.source_port, *(((edge,), ()) if edge.type == "conditional" else ((), (edge,))))
         conditional = tuple([edge for edge in edges if edge.type == "conditional"])
         sequential = tuple([edge for edge in edges if edge.type == "sequential"])
         return cls(edges[0].source_port, conditional, sequential)
@@ -120,6 +123,45 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
     def exits(self) -> dict[int, list[Exit]]:
         """By node that control edges leave: the ports they leave by, in the order of their first edges."""
         return {node: _exits(edges) for node, edges in self.control_out.items()}
+
+    @cached_property
+    def groups(self) -> list[tuple[list[int], set[int]]]:
+        """The entries that share nodes, together with all that they reach by control edges.
+
+        Groups in the order of their first entries, entries in the order of the document. A node that nothing
+        reaches is in no group. Entries are not among the nodes reached.
+        """
+        leader = {entry.index: entry.index for entry in self.entries}
+        owner: dict[int, int] = {}
+        reached: dict[int, list[int]] = {}
+
+        def find(entry: int) -> int:
+            while leader[entry] != entry:
+                leader[entry] = leader[leader[entry]]
+                entry = leader[entry]
+            return entry
+
+        for entry in leader:
+            pending = [entry]
+            found = reached[entry] = []
+            while pending:
+                for edge in self.control_out.get(pending.pop(), ()):
+                    target = edge.target
+                    if target not in owner:
+                        if target not in leader:
+                            owner[target] = entry
+                            found.append(target)
+                            pending.append(target)
+                    elif owner[target] != entry:
+                        # What lies behind it was reached from there before.
+                        first, second = sorted((find(entry), find(owner[target])))
+                        leader[second] = first
+        groups: dict[int, tuple[list[int], set[int]]] = {}
+        for entry, found in reached.items():
+            entries, nodes = groups.setdefault(find(entry), ([], set()))
+            entries.append(entry)
+            nodes.update(found)
+        return list(groups.values())
 
     @cached_property
     def ranked(self) -> list[int]:

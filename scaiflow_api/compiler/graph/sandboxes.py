@@ -10,6 +10,8 @@ def nearest_provision(view: FlowView) -> dict[int, int]:
 
     Of several equally near ones that of the highest rank. Nodes without one are left out.
     """
+    if all(node.source.type != PROVISION for node in view.nodes):
+        return {}
     leaving: dict[int, tuple[int, int, int]] = {}
     """By node, for those behind it: edges back, rank of the provision (negative: the highest wins), its place."""
     nearest: dict[int, int] = {}

@@ -1,44 +1,8 @@
-"""What a flow's entries reach, and its cycles. Nothing here recurses."""
+"""The cycles of a flow. Nothing here recurses."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from scaiflow_api.compiler.graph.flow import FlowEdge, FlowView
-
-Successors = Mapping[int, Sequence[int]]
-
-
-def entry_groups(view: FlowView) -> list[tuple[list[int], set[int]]]:
-    """Return the entries that share nodes, together with all that they reach by control edges.
-
-    Groups in the order of their first entries, entries in the order of the document. A node that nothing
-    reaches is in no group. Entries are not among the nodes reached.
-    """
-    owner: dict[int, int] = {}
-    leader = {entry.index: entry.index for entry in view.entries}
-
-    def find(entry: int) -> int:
-        while leader[entry] != entry:
-            leader[entry] = leader[leader[entry]]
-            entry = leader[entry]
-        return entry
-
-    for entry in leader:
-        pending = [entry]
-        while pending:
-            for edge in view.control_out.get(pending.pop(), ()):
-                if edge.target in owner:
-                    # What lies behind it was reached from there before.
-                    first, second = sorted((find(entry), find(owner[edge.target])))
-                    leader[second] = first
-                elif edge.target not in leader:
-                    owner[edge.target] = entry
-                    pending.append(edge.target)
-    groups: dict[int, tuple[list[int], set[int]]] = {}
-    for entry in leader:
-        groups.setdefault(find(entry), ([], set()))[0].append(entry)
-    for node, entry in owner.items():
-        groups[find(entry)][1].add(node)
-    return list(groups.values())
 
 
 def find_cycles(view: FlowView) -> list[list[int]]:

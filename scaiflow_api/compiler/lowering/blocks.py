@@ -32,6 +32,12 @@ class Blocks:
         self._regions = regions
         self._flags = _flag_names(view, sorted(flagged, key=regions.rank.__getitem__))
         self._around = FlowSurroundings(view)
+        self._plugins: dict[str, None] = {}
+
+    @property
+    def plugins(self) -> Iterable[str]:
+        """The plugins that are called by what has been written, in the order of first use."""
+        return self._plugins
 
     def body(self, placed: Placed) -> tuple[ir.AnyBlock, ...]:
         """Return the body of a flow, a round or a branch."""
@@ -46,10 +52,11 @@ class Blocks:
     def outputs(self, nodes: Iterable[int]) -> tuple[ir.OutputCandidate, ...]:
         """Return what a body whose frame has these nodes, given by rank, may yield."""
         candidates = []
+        every = self._view.nodes
         for index in reversed(list(nodes)):
-            node = self._view.nodes[index]
+            node = every[index]
             if isinstance(node.kind, StepKind) and node.kind.yields:
-                followers = dict.fromkeys([self._view.nodes[edge.target].id for edge in self._next(node)])
+                followers = dict.fromkeys([every[edge.target].id for edge in self._next(node)])
                 candidates.append(ir.OutputCandidate(node_id=node.id, successors=tuple(followers)))
         return tuple(candidates)
 
@@ -86,7 +93,7 @@ class Blocks:
 
     def _run(self, run: Run) -> list[ir.AnyBlock]:
         node, config = self._view.nodes[run.node], self._view.configs[run.node]
-        choices = list(run.choices)
+        choices = run.choices
         blocks: list[ir.AnyBlock] = []
         if config.breakpoint:
             here = ir.SourceLocation(node_id=node.id)
@@ -96,7 +103,8 @@ class Blocks:
         else:
             block = self._block(node, config, run)
             if isinstance(block, ir.MatchBlock) and choices:
-                block = self._with_arms(block, choices.pop(0))
+                block = self._with_arms(block, choices[0])
+                choices = choices[1:]
             blocks.append(block)
         blocks += self._leave(run.node, choices)
         blocks += self._set_flags(run.always)
@@ -108,25 +116,31 @@ class Blocks:
     def _block(self, node: FlowNode, config: NodeConfig, run: Run) -> ir.AnyBlock:
         assert isinstance(node.kind, StepKind)
         here = ir.SourceLocation(node_id=node.id)
+        data_in = self._view.data_in.get(node.index)
         common = Common(
             node_id=node.id,
             result_binding=config.result_binding,
             source_location=here,
-            data_bindings={
-                edge.target_port: self._view.nodes[edge.source].id
-                for edge in self._view.data_in.get(node.index, ())
-            },
+            data_bindings={edge.target_port: self._view.nodes[edge.source].id for edge in data_in}
+            if data_in
+            else {},
         )
-        around = self._around.of(node.index, common)
-        block = self._with_bodies(node, node.kind.lower(config, around), run.bodies)
+        block = node.kind.lower(config, self._around.of(node.index, common))
+        if isinstance(block, ir.RigidBlock):
+            self._note_plugins(block)
+        if run.bodies:
+            block = self._with_bodies(node, block, run.bodies)
         handled = isinstance(config, FallibleConfig) and config.on_error == "continue"
         if handled and not isinstance(block, ir.MatchBlock):
             return ir.TryBlock(source_location=here, body=(block,))
         return block
 
-    def _with_bodies(self, node: FlowNode, block: ir.AnyBlock, bodies: list[Placed]) -> ir.AnyBlock:
-        if not bodies:
-            return block
+    def _note_plugins(self, block: ir.RigidBlock) -> None:
+        for statement in block.statements:
+            if isinstance(statement, ir.PluginCallStatement):
+                self._plugins.setdefault(statement.alias)
+
+    def _with_bodies(self, node: FlowNode, block: ir.AnyBlock, bodies: Sequence[Placed]) -> ir.AnyBlock:
         regions = self._regions.of(node.index)
         match block:
             case ir.ForeachBlock() | ir.WhileBlock():
@@ -172,6 +186,8 @@ class Blocks:
         return (*self._set_flags(arm.edges), *self._items(arm.body))
 
     def _set_flags(self, edges: Iterable[FlowEdge]) -> list[ir.AnyBlock]:
+        if not self._flags:
+            return []
         names = dict.fromkeys([self._flags[edge.target] for edge in edges if edge.target in self._flags])
         return [_assign(names, value=True)] if names else []
 

@@ -8,10 +8,9 @@ from pydantic import BaseModel
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.graph.regions import Regions
-from scaiflow_api.compiler.graph.topology import entry_groups
 from scaiflow_api.compiler.kinds.base import COMPUTE, EntryConfig, EntryKind
 from scaiflow_api.compiler.lowering.blocks import Blocks
-from scaiflow_api.compiler.lowering.placement import flagged_nodes, place
+from scaiflow_api.compiler.lowering.placement import place
 from scaiflow_api.compiler.lowering.surroundings import bunker_of
 from scaiflow_api.compiler.slugs import distinct, slugify
 from scaiflow_api.flowgraph.models import Variable
@@ -24,12 +23,12 @@ def lower(view: FlowView, regions: Regions) -> ir.Module:
     """Return the module of a flow without errors."""
     graph = view.graph
     slug = slugify(graph.name) or graph.id
-    groups = entry_groups(view)
+    groups = view.groups
     names = distinct(_flow_names(view, slug, groups))
     triggers = _triggers(
         view, [(entry, name) for (entries, _), name in zip(groups, names, strict=True) for entry in entries]
     )
-    flows = _flows(view, regions, dict(zip(names, groups, strict=True)))
+    flows, called = _flows(view, regions, dict(zip(names, groups, strict=True)))
     config: Mapping[str, Any] = view.document.get("config", {})
     identity = graph.config.core_identity
     return ir.Module(
@@ -39,7 +38,7 @@ def lower(view: FlowView, regions: Regions) -> ir.Module:
         mode=MODE,
         identity=ir.Identity(provider=IDENTITY_PROVIDER, persona=graph.name),
         models=tuple(_in_order(entry) for entry in (identity.models if identity else None) or ()),
-        plugins=_plugins(config, flows),
+        plugins=_plugins(config, called),
         capabilities=_capabilities(view, config),
         scaiqueue=_in_order(graph.config.scaiqueue) if graph.config.scaiqueue else None,
         variables=tuple(_variable(item) for item in graph.variables),
@@ -92,16 +91,11 @@ def _triggers(view: FlowView, started: list[tuple[int, str]]) -> tuple[ir.Trigge
     return tuple(triggers)
 
 
-def _plugins(config: Mapping[str, Any], flows: Iterable[ir.Flow]) -> tuple[Mapping[str, Any], ...]:
+def _plugins(config: Mapping[str, Any], called: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
     """Return the declared plugins, then those that are called without being declared, in order of first use."""
     declared = [{"alias": item} if isinstance(item, str) else item for item in config.get("plugins", ())]
     aliases = {item["alias"] for item in declared}
-    for flow in flows:
-        for block in ir.walk(flow.body):
-            for statement in block.statements if isinstance(block, ir.RigidBlock) else ():
-                if isinstance(statement, ir.PluginCallStatement) and statement.alias not in aliases:
-                    aliases.add(statement.alias)
-                    declared.append({"alias": statement.alias})
+    declared += [{"alias": alias} for alias in called if alias not in aliases]
     return tuple(
         {"alias": item["alias"], "endpoint": f"plugin://{item['alias']}", **item} for item in declared
     )
@@ -118,13 +112,15 @@ def _capabilities(view: FlowView, config: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _flows(
     view: FlowView, regions: Regions, groups: Mapping[str, tuple[list[int], set[int]]]
-) -> tuple[ir.Flow, ...]:
+) -> tuple[tuple[ir.Flow, ...], Iterable[str]]:
+    """Return the flows, and the plugins that they call in the order of first use."""
     placed = {}
     for name, (entries, reached) in groups.items():
         at_top = [node for node in regions.levels[None] if node in reached]
         placed[name] = place(view, regions, entries, at_top)
-    blocks = Blocks(view, regions, [node for body in placed.values() for node in flagged_nodes(body)])
-    return tuple(
+    flagged = [node for body in placed.values() for node in (*body.flagged, *body.flagged_inside)]
+    blocks = Blocks(view, regions, flagged)
+    flows = tuple(
         ir.Flow(
             name=name,
             params=_params(view, entries),
@@ -133,6 +129,7 @@ def _flows(
         )
         for name, (entries, reached) in groups.items()
     )
+    return flows, blocks.plugins
 
 
 def _params(view: FlowView, entries: Iterable[int]) -> dict[str, str]:

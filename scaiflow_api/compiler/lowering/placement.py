@@ -15,15 +15,17 @@ Arms nest no deeper than `MAX_DEPTH`; what does not fit moves out, behind flags.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from scaiflow_api.compiler.graph.dominators import DominatorTree
 from scaiflow_api.compiler.graph.flow import Exit, FlowEdge, FlowView
 from scaiflow_api.compiler.graph.regions import Region, Regions
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
+from scaiflow_api.compiler.lowering.dominance import Dominance
 from scaiflow_api.expressions import unwrap
 
 MAX_DEPTH = 8
@@ -31,38 +33,38 @@ LEAST_ROOM = 2
 """What a body needs at least: a guard, and the arms of the node in it."""
 
 
-class Arm(Struct):
+class Arm(Struct, gc=False):
     """What happens when one way out of a port is taken. `edges` are those that are taken with it."""
 
     edges: tuple[FlowEdge, ...]
-    body: list["Item"] = field(default_factory=list)
+    body: list["Item"]
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     """A port with conditional edges: an arm for each, and one for the fall-through if there is any."""
 
     arms: list[Arm]
     fall_through: Arm | None
 
 
-class Run(Struct):
+class Run(Struct, gc=False):
     """A node and what follows from its edges: choices, and edges that are always taken."""
 
     node: int
-    choices: list[Choice] = field(default_factory=list)
+    choices: Sequence[Choice] = ()
     always: tuple[FlowEdge, ...] = ()
-    bodies: list["Placed"] = field(default_factory=list)
+    bodies: Sequence["Placed"] = ()
     """The rounds of a loop, or the branches of a parallel node in the order of their edges."""
 
 
-class Guard(Struct):
+class Guard(Struct, gc=False):
     """What runs if the flag of `node` is set; the node itself comes first in it."""
 
     node: int
     body: list["Item"]
 
 
-class StartedBy(Struct):
+class StartedBy(Struct, gc=False):
     """What runs only when the run started at this entry, for each of several entries."""
 
     bodies: dict[int, list["Item"]]
@@ -71,11 +73,13 @@ class StartedBy(Struct):
 Item: TypeAlias = Run | Guard | StartedBy
 
 
-class Placed(Struct):
+class Placed(Struct, gc=False):
     """The body of a flow, a round or a branch, and the nodes that stand behind flags in it, in ascending rank."""
 
     body: list[Item]
     flagged: list[int]
+    flagged_inside: list[int]
+    """Those behind flags in the rounds and branches in it."""
     opening: Run | None = None
     """For a round or a branch: what follows from the edges that lead into it. Its node is not in the body."""
     due: frozenset[int] = frozenset()
@@ -91,25 +95,7 @@ def place(view: FlowView, regions: Regions, entries: Sequence[int], ranked: Iter
     return _Placer(view, regions, None, list(ranked), exits).place_flow(list(entries))
 
 
-def flagged_nodes(placed: Placed) -> Iterator[int]:
-    """Yield the nodes that stand behind flags, those inside rounds and branches as well."""
-    yield from placed.flagged
-    pending: list[Item] = [*([placed.opening] if placed.opening else []), *placed.body]
-    for item in pending:
-        match item:
-            case Guard():
-                pending += item.body
-            case StartedBy():
-                pending += [inner for body in item.bodies.values() for inner in body]
-            case Run():
-                for choice in item.choices:
-                    fall_through = choice.fall_through.body if choice.fall_through else []
-                    pending += [inner for arm in choice.arms for inner in arm.body] + fall_through
-                for inside in item.bodies:
-                    yield from flagged_nodes(inside)
-
-
-class _Body(Struct):
+class _Body(Struct, gc=False):
     items: list[Item]
     due: set[int]
     """Nodes to which some edge is certainly taken once this body has run."""
@@ -129,43 +115,21 @@ class _Placer:
         self._view = view
         self._regions = regions
         self._level = () if region is None else (*regions.chains[region.owner], region)
+        self._starts = tuple(starts)
         self._exits = starts | {node: _exits_at_level(view, node) for node in ranked}
         self._pending = deque(ranked)
         self._due: list[set[int]] = []
         self._flagged: list[int] = []
-        self._tree = DominatorTree()
-        self._vertex: dict[int, int] = {}
-        self._branch: dict[int, int] = {}
-        """By place of an edge that leaves a port with conditional edges: the vertex of its way out."""
-        self._choosing: set[int] = set()
+        self._flagged_inside: list[int] = []
+        self._choosing = {
+            node for node, ways_out in self._exits.items() for way_out in ways_out if way_out.conditional
+        }
         """Nodes with conditional edges: they need a level of arms at least."""
-        for start in starts:
-            self._add_vertex(start, [DominatorTree.ROOT])
-        for node in ranked:
-            self._add_vertex(node, self._leading_to(node))
 
-    def _leading_to(self, node: int) -> list[int]:
-        leading_here = []
-        for edge in self._view.control_in[node]:
-            source = edge.source
-            if source not in self._vertex:
-                inside = self._regions.representative(source, self._level)
-                if inside is None or inside not in self._vertex:
-                    continue
-                source = inside
-            leading_here.append(self._branch.get(edge.index, self._vertex[source]))
-        return leading_here
-
-    def _add_vertex(self, node: int, leading_here: list[int]) -> None:
-        vertex = self._vertex[node] = self._tree.add(leading_here)
-        for way_out in self._exits[node]:
-            if way_out.conditional:
-                self._choosing.add(node)
-                for edge in way_out.conditional:
-                    self._branch[edge.index] = self._tree.add([vertex])
-                if way_out.sequential:
-                    together = self._tree.add([vertex])
-                    self._branch.update((edge.index, together) for edge in way_out.sequential)
+    @cached_property
+    def _dominance(self) -> Dominance:
+        # Most rounds and branches do without: nothing in them depends on a condition.
+        return Dominance(self._view, self._regions, self._level, self._exits, self._starts)
 
     def place_flow(self, entries: list[int]) -> Placed:
         top = _Body([], set())
@@ -189,11 +153,12 @@ class _Placer:
         self._fill(body, self._pending, DominatorTree.ROOT, room)
         assert not self._pending, "everything fits at the outermost level of a body"
         rank = self._regions.rank
-        return Placed(body.items, sorted(self._flagged, key=rank.__getitem__), due=frozenset(body.due))
+        flagged = sorted(self._flagged, key=rank.__getitem__)
+        return Placed(body.items, flagged, self._flagged_inside, due=frozenset(body.due))
 
     def _start(self, entries: list[int], body: _Body) -> None:
         """Add what each of several entries does by itself; a run starts at exactly one of them."""
-        vertices = {self._vertex[entry]: entry for entry in entries}
+        vertices = {self._dominance.vertex[entry]: entry for entry in entries}
         shares = self._take_shares(self._pending, DominatorTree.ROOT, vertices, MAX_DEPTH - 1)
         bodies: dict[int, list[Item]] = {}
         left: list[int] = []
@@ -214,8 +179,10 @@ class _Placer:
 
     def _fill(self, body: _Body, pending: deque[int], within: int, room: int) -> None:
         """Take nodes from the front as long as they lie below a vertex and fit into `room` further levels."""
-        while pending and self._tree.is_below(within, self._vertex[pending[0]]):
+        while pending:
             node = pending[0]
+            if within != DominatorTree.ROOT and not self._dominance.is_below(within, node):
+                return
             certain = self._is_due(node)
             if (node in self._choosing) + (not certain) > room:
                 return
@@ -227,24 +194,24 @@ class _Placer:
 
     def _is_due(self, node: int) -> bool:
         """Return whether some edge to a node is certainly taken whenever the innermost body runs."""
-        return any(node in due for due in reversed(self._due))
+        return node in self._due[-1] or any(node in due for due in self._due)
 
     def _guard(self, node: int, pending: deque[int], room: int) -> Guard:
         self._flagged.append(node)
         inner = _Body([], {node})
         self._due.append(inner.due)
         inner.items.append(self._run(node, inner, pending, room - 1))
-        self._fill(inner, pending, self._vertex[node], room - 1)
+        self._fill(inner, pending, self._dominance.vertex[node], room - 1)
         self._due.pop()
         return Guard(node, inner.items)
 
     def _run(self, node: int, body: _Body, pending: deque[int], room: int) -> Run:
         run = Run(node)
-        for region in self._regions.of(node):
-            inside = self._inside(region, room)
-            run.bodies.append(inside)
+        regions = self._regions.of(node)
+        if regions:
+            run.bodies = [self._inside(region, room) for region in regions]
             # All branches run; a loop's body leads nowhere else.
-            body.due |= inside.due
+            body.due.update(*(inside.due for inside in run.bodies))
         return self._leave(run, body, pending, room)
 
     def _inside(self, region: Region, room: int) -> Placed:
@@ -256,21 +223,22 @@ class _Placer:
             opening = [Exit.of([region.edge])]
         ranked = self._regions.levels.get(region, [])
         inside = _Placer(self._view, self._regions, region, ranked, {region.owner: opening})
-        return inside.place_region(region.owner, max(room, LEAST_ROOM))
+        placed = inside.place_region(region.owner, max(room, LEAST_ROOM))
+        self._flagged_inside += placed.flagged + placed.flagged_inside
+        return placed
 
     def _leave(self, run: Run, body: _Body, pending: deque[int], room: int) -> Run:
         """Add what follows from a node's edges."""
-        choosing = []
         for way_out in self._exits[run.node]:
-            if way_out.conditional:
-                choosing.append(way_out)
-            else:
+            if not way_out.conditional:
                 run.always += way_out.sequential
-                body.due.update([edge.target for edge in way_out.sequential])
-        if not choosing:
+                for edge in way_out.sequential:
+                    body.due.add(edge.target)
+        if run.node not in self._choosing:
             return run
+        choosing = [way_out for way_out in self._exits[run.node] if way_out.conditional]
         # Only the last choice may hold nodes: the conditions of the others come right after the node as well.
-        vertex = self._vertex[run.node]
+        vertex = self._dominance.vertex[run.node]
         run.choices = [
             self._choice(way_out, body, pending if way_out is choosing[-1] else deque(), vertex, room)
             for way_out in choosing
@@ -280,7 +248,7 @@ class _Placer:
     def _choice(self, way_out: Exit, body: _Body, pending: deque[int], vertex: int, room: int) -> Choice:
         ways = [(edge,) for edge in way_out.conditional]
         fall_through = (way_out.sequential,) if way_out.sequential else ()
-        branches = {self._branch[edges[0].index]: edges for edges in (*ways, *fall_through)}
+        branches = {self._dominance.branch[edges[0].index]: edges for edges in (*ways, *fall_through)}
         shares = self._take_shares(pending, vertex, branches, room - 1)
         arms: list[Arm] = []
         left: list[int] = []
@@ -308,8 +276,9 @@ class _Placer:
         Stops at a node that fits into none: what follows it in rank must come later too.
         """
         shares: dict[int, list[int]] = {branch: [] for branch in branches}
+        tree, vertex = self._dominance.tree, self._dominance.vertex
         while pending and (pending[0] in self._choosing) <= room:
-            branch = self._tree.child_towards(parent, self._vertex[pending[0]])
+            branch = tree.child_towards(parent, vertex[pending[0]])
             if branch not in shares:
                 break
             shares[branch].append(pending.popleft())

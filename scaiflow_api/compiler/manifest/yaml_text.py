@@ -7,7 +7,6 @@ with both of the parsers that matter.
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -18,61 +17,75 @@ WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", 
 """What some version of YAML reads as another type, in any case of letters."""
 MAX_SIMPLE_KEY = 1000
 """In bytes; longer keys need the form with a question mark."""
-MAX_CACHED = 64
+MAX_REMEMBERED = 64
+LISTS = (list, tuple)
 UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\U0001fffe\U0001ffff]")
 
 
 def write_yaml(value: Mapping[str, Any]) -> str:
     """Return the text of a mapping; keys keep their order."""
     lines: list[str] = []
-    _mapping(value, "", "", lines)
+    _mapping(value, "", "", lines, _Texts())
     return "\n".join(lines) + "\n"
 
 
-def _mapping(value: Mapping[str, Any], first: str, indent: str, lines: list[str]) -> None:
+class _Texts(dict[str, str]):
+    """Text → how it is written. Keys, ids and words come again and again."""
+
+    def __missing__(self, text: str) -> str:
+        written = text if _is_plain(text) else _quoted(text)
+        if len(text) <= MAX_REMEMBERED:
+            self[text] = written
+        return written
+
+
+def _mapping(value: Mapping[str, Any], first: str, indent: str, lines: list[str], texts: _Texts) -> None:
     """Write the entries; the first line begins with `first` (a dash, or the indent itself)."""
     for key, item in value.items():
-        name = _text(key)
+        name = texts[key]
         if len(name) > MAX_SIMPLE_KEY // 4 and len(name.encode()) > MAX_SIMPLE_KEY:
             lines.append(f"{first}? {name}")
-            _entry(f"{indent}:", item, indent, lines)
+            _entry(f"{indent}:", item, indent, lines, texts)
         elif type(item) is str and "\n" not in item:
-            lines.append(f"{first}{name}: {_text(item)}")
+            lines.append(f"{first}{name}: {texts[item]}")
+        elif type(item) is int:
+            lines.append(f"{first}{name}: {item}")
         else:
-            _entry(f"{first}{name}:", item, indent, lines)
+            _entry(f"{first}{name}:", item, indent, lines, texts)
         first = indent
 
 
-def _entry(head: str, item: Any, indent: str, lines: list[str]) -> None:
+def _entry(head: str, item: Any, indent: str, lines: list[str], texts: _Texts) -> None:
     if isinstance(item, dict) and item:
         lines.append(head)
         deeper = indent + "  "
-        _mapping(item, deeper, deeper, lines)
-    elif isinstance(item, list | tuple) and item:
+        _mapping(item, deeper, deeper, lines, texts)
+    elif isinstance(item, LISTS) and item:
         lines.append(head)
-        _sequence(item, indent + "  ", lines)
+        _sequence(item, indent + "  ", lines, texts)
     else:
-        _leaf(head, item, indent, lines)
+        _leaf(head, item, indent, lines, texts)
 
 
-def _sequence(value: Sequence[Any], indent: str, lines: list[str]) -> None:
+def _sequence(value: Sequence[Any], indent: str, lines: list[str], texts: _Texts) -> None:
+    dash, deeper = f"{indent}- ", indent + "  "
     for item in value:
         if isinstance(item, dict) and item:
-            _mapping(item, f"{indent}- ", indent + "  ", lines)
-        elif isinstance(item, list | tuple) and item:
+            _mapping(item, dash, deeper, lines, texts)
+        elif isinstance(item, LISTS) and item:
             lines.append(f"{indent}-")
-            _sequence(item, indent + "  ", lines)
+            _sequence(item, deeper, lines, texts)
         else:
-            _leaf(f"{indent}-", item, indent, lines)
+            _leaf(f"{indent}-", item, indent, lines, texts)
 
 
-def _leaf(head: str, item: Any, indent: str, lines: list[str]) -> None:
+def _leaf(head: str, item: Any, indent: str, lines: list[str], texts: _Texts) -> None:
     if isinstance(item, str) and _fits_a_block(item):
         body = item.removesuffix("\n")
         lines.append(f"{head} |" if item.endswith("\n") else f"{head} |-")
         lines.extend(f"{indent}  {line}" if line else "" for line in body.split("\n"))
     else:
-        lines.append(f"{head} {_scalar(item)}")
+        lines.append(f"{head} {_scalar(item, texts)}")
 
 
 def _fits_a_block(text: str) -> bool:
@@ -89,30 +102,18 @@ def _is_printable(text: str) -> bool:
     return UNPRINTABLE.search(text) is None and all(char >= " " or char == "\n" for char in text)
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Any, texts: _Texts) -> str:
     if isinstance(value, str):
-        return _text(value)
+        return texts[value]
     if isinstance(value, float):
         return _float(value)
     if type(value) is int:
         return str(value)
     if isinstance(value, dict):
         return "{}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, LISTS):
         return "[]"
     return orjson.dumps(value).decode()
-
-
-def _text(text: str) -> str:
-    return _short_text(text) if len(text) <= MAX_CACHED else _written_text(text)
-
-
-def _written_text(text: str) -> str:
-    return text if _is_plain(text) else _quoted(text)
-
-
-_short_text = lru_cache(maxsize=8192)(_written_text)
-"""Keys, ids and words come again and again."""
 
 
 def _is_plain(text: str) -> bool:

@@ -50,7 +50,7 @@ WRAPPED_EXPRESSION = Rule(
 RULES = (BAD_EXPRESSION, WRAPPED_EXPRESSION)
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """A field of a node's configuration, or the condition of an edge."""
 
     owner: FlowNode
@@ -76,7 +76,7 @@ class Place(Struct, frozen=True):
         sink.report(rule, self.path, fix=fix, **ids, owner=owner, field=self.field, **fields)
 
 
-class Use(Struct, frozen=True):
+class Use(Struct, frozen=True, gc=False):
     """One readable expression or template, and the place where it stands."""
 
     place: Place

@@ -2,7 +2,7 @@
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowView
-from scaiflow_api.compiler.graph.topology import entry_groups, find_cycles
+from scaiflow_api.compiler.graph.topology import find_cycles
 
 
 def _node(node_id: str, kind: str, **more: object) -> dict[str, object]:
@@ -96,7 +96,7 @@ def check(view: FlowView, sink: Sink) -> None:
 
 
 def _check_reach(view: FlowView, sink: Sink) -> None:
-    reached = {node for _, nodes in entry_groups(view) for node in nodes}
+    reached = {node for _, nodes in view.groups for node in nodes}
     for node in view.nodes:
         if not node.is_entry and node.index not in reached:
             sink.report(UNREACHABLE, node.path, node_id=node.id, fix="connect it, or remove it", node=node.id)
