@@ -146,7 +146,7 @@ def with_model(**changes: Any) -> dict[str, Any]:
         ),
         ({**MINIMAL, "config": {"bunker": {"lifecycle": "eternal"}}}, "config.bunker.lifecycle", "SF004"),
     ],
-    ids=range(36),
+    ids=range(37),
 )
 def test_what_is_no_flow_is_reported_with_its_place(document: object, path: str, code: str) -> None:
     assert [(found.path, found.code) for found in problems(document)] == [(path, code)]
