@@ -9,7 +9,9 @@ from mirror import SYNCED, change_user, mirror
 from people import People, Person
 from sqlalchemy import delete, update
 
+from scaiflow_api.db.models.flow import Flow, FlowAcl
 from scaiflow_api.db.models.group import Group, Membership
+from scaiflow_api.domains.acls.repository import AclRepository
 from scaiflow_api.resources import Resources
 
 Json = dict[str, Any]
@@ -411,3 +413,28 @@ class TestGroupsOfTheMirror:
             404,
             "flow_not_found",
         )
+
+
+async def test_whoever_loses_admin_while_asking_changes_nothing(
+    api: httpx.AsyncClient,
+    people: People,
+    resources: Resources,
+    flow: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    granted = await grant(api, flow, people.bob, to_user("usr_erin", "admin"))
+    lock = AclRepository.lock
+
+    async def revoked_just_before(self: AclRepository, opened: Flow) -> Flow | None:
+        await self._session.execute(delete(FlowAcl).where(FlowAcl.id == granted["id"]))
+        return await lock(self, opened)
+
+    with monkeypatch.context() as race:
+        race.setattr(AclRepository, "lock", revoked_just_before)
+        late = await api.post(
+            f"/flows/{flow}/acls", json=to_user("usr_carol", "view"), headers=people.erin.headers
+        )
+
+    assert error_of(late) == (404, "flow_not_found")
+    left = (await api.get(f"/flows/{flow}/acls", headers=people.bob.headers)).json()
+    assert [row["principal_id"] for row in left] == ["usr_erin"]  # what the refused transaction did is undone

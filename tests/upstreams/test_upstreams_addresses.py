@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -220,3 +221,29 @@ async def test_an_address_whose_name_server_is_silent_is_admitted_unseen(
             grid = await grids.admitted("https://grid.silent.test")
 
     assert grid.base_url == "https://grid.silent.test"
+
+
+async def test_each_request_has_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kept one, which was verified for one name, could carry a request for another at the same IP address."""
+    connections = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async def here(*_: object) -> list[str]:
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(addresses, "public_addresses", here)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, open_client(ScaiGridSettings(_env_file=None), PublicOnly("scaigrid")) as client:
+        port = server.sockets[0].getsockname()[1]
+        for name in ("one", "another", "one"):
+            assert (await client.get(f"http://{name}.test:{port}/")).status_code == 204
+
+    assert len(connections) == 3
+    await asyncio.gather(*filter(None, connections))
