@@ -5,6 +5,7 @@ ScaiKey are delivered at once, later, in another order, twice or never.
 """
 
 import asyncio
+import json
 import shutil
 from collections.abc import Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from played_directory import PlayedDirectory
 from pydantic import SecretStr
@@ -31,6 +32,7 @@ from scaiflow_api.domains.admin.roles import AdminRoles
 from scaiflow_api.domains.admin.service import administered
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.domains.webhooks.service import Webhooks
+from scaiflow_api.domains.webhooks.signature import TOLERANCE_S
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources, open_resources
@@ -56,7 +58,10 @@ MEANT = ("Root", "grp_id", "grp_lent")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 SUPER, TENANT = AdminRole.SUPER_ADMIN, AdminRole.TENANT_ADMIN
 
+ROOT, ADMIN, BY_GROUP = (PLATFORM, "usr_root"), (ACME, "usr_0"), (ACME, "usr_1")
+"""Who holds a role at the beginning: two granted on the host, one given by a group."""
 person = st.sampled_from(PEOPLE)
+actor = st.one_of(st.sampled_from([ROOT, ADMIN]), person)
 group = st.sampled_from(sorted(GROUPS))
 when = st.sampled_from(["now", "later", "twice", "never"])
 together = group.flatmap(
@@ -72,11 +77,13 @@ steps = st.lists(
         st.tuples(st.just("remove user"), person, when),
         st.tuples(st.just("create user"), person, when),
         st.tuples(st.just("remove group"), group, when),
-        st.tuples(st.just("grant"), person, person, st.sampled_from([SUPER, TENANT])),
-        st.tuples(st.just("revoke"), person, person),
+        st.tuples(st.just("grant"), actor, person, st.sampled_from([SUPER, TENANT])),
+        st.tuples(st.just("revoke"), actor, person),
         st.tuples(st.just("sync"), st.booleans()),
-        st.tuples(st.just("deliver"), st.integers(0, 5)),
+        *(st.tuples(st.just("deliver"), st.integers(0, 5)),) * 2,
+        st.tuples(st.just("wait")),
     ),
+    min_size=8,
     max_size=20,
 )
 
@@ -89,8 +96,8 @@ class Ticks(Clock):
     def now(self) -> datetime:
         return self.moment
 
-    def tick(self) -> None:
-        self.moment += timedelta(seconds=1)
+    def tick(self, seconds: int = 1) -> None:
+        self.moment += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -105,6 +112,9 @@ class World:
     """What the rules let somebody grant."""
     ever: set[tuple[str, str, str]] = field(default_factory=set)
     """Who was in which group at some time, directly or not."""
+    news: dict[tuple[str, ...], tuple[datetime, Any]] = field(default_factory=dict)
+    """The newest news that came of a membership, a name or a status, until a sync told of it."""
+    synced_at: datetime | None = None
 
     async def step(self, name: str, *arguments: Any) -> None:
         self.clock.tick()
@@ -169,7 +179,19 @@ class World:
         await self.set_role(actor, target, None)
 
     async def sync(self, force: bool) -> None:
-        await DirectorySync(self.resources).run(force=force)
+        report = await DirectorySync(self.resources).run(force=force)
+        if report.skipped_reason is None:
+            self.synced_at = self.clock.now()
+            # Who is missing for the first time stays, but not against newer news.
+            told = {
+                ("member", key[0], key[1], one)
+                for key, members in self.scaikey.inside.items()
+                for one in members
+            }
+            self.news = {of: what for of, what in self.news.items() if of[0] == "member" and of not in told}
+
+    async def wait(self) -> None:
+        self.clock.tick(400)
 
     async def deliver(self, position: int) -> None:
         if self.waiting:
@@ -183,6 +205,20 @@ class World:
             await self.receive(body)
 
     async def receive(self, body: bytes) -> None:
+        """Have an event delivered: one that a sync knew of long ago changes nothing, and others are news."""
+        event = json.loads(body)
+        at = datetime.fromisoformat(event["timestamp"])
+        if self.synced_at is not None and at < self.synced_at - timedelta(seconds=TOLERANCE_S):
+            before = await self.picture()
+            await self.deliver_now(body)
+            assert await self.picture() == before, event
+            return
+        await self.deliver_now(body)
+        for of, what in facts(event):
+            if of not in self.news or self.news[of][0] <= at:
+                self.news[of] = (at, what)
+
+    async def deliver_now(self, body: bytes) -> None:
         headers = signed(body, at=self.clock.now().timestamp())
         await Webhooks(self.resources).receive(
             body, signature=headers["X-Scaikey-Signature"], timestamp=headers["X-Scaikey-Timestamp"]
@@ -253,6 +289,26 @@ class World:
             assert user.group_role == ("super_admin" if key in entitled else None), key
             assert user.manual_role == (self.manual[key].value if key in self.manual else None), key
         assert {(row.tenant_id, row.user_id, row.group_id) for row in rows} <= self.ever
+        # Whatever came late or twice: what holds is the newest of what came.
+        direct = {("member", row.tenant_id, row.group_id, row.user_id) for row in rows if row.direct}
+        assert not [of for of in direct if of in self.news and not self.news[of][1]]
+        for (tenant_id, group_id), name in held.items():
+            assert self.news.get(("name", tenant_id, group_id), (None, name))[1] == name
+        for user in await self.users():
+            assert self.news.get(("status", user.tenant_id, user.id), (None, user.status))[1] == user.status
+
+    async def picture(self) -> list[str]:
+        """All that events may change."""
+        shown = (
+            select(User.tenant_id, User.id, User.status, User.deleted_at, User.group_role),
+            select(Group.tenant_id, Group.id, Group.name, Group.deleted_at),
+            select(Membership.tenant_id, Membership.group_id, Membership.user_id, Membership.direct).where(
+                Membership.deleted_at.is_(None)
+            ),
+        )
+        async with self.resources.db.read() as session:
+            found = [(await session.execute(query)).all() for query in shown]
+        return sorted(repr(tuple(row)) for rows in found for row in rows)
 
     async def settle(self) -> None:
         """When nothing happens any more, three syncs make the mirror what ScaiKey is."""
@@ -268,6 +324,17 @@ class World:
         }
         holders = {(user.tenant_id, user.id) for user in await self.users() if user.group_role}
         assert holders == entitled
+
+
+def facts(event: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What an event says, and of what."""
+    tenant_id, data, kind = event["tenant_id"], event["data"], event["event_type"]
+    if kind.startswith("group.member_") and "user_id" in data:
+        yield ("member", tenant_id, data["group_id"], data["user_id"]), kind.endswith("added")
+    if kind.startswith("group.") and "name" in data:
+        yield ("name", tenant_id, data["id"]), data["name"]
+    if kind.startswith("user.") and "status" in data:
+        yield ("status", tenant_id, data["id"]), data["status"]
 
 
 def is_meant(key: tuple[str, str], names: dict[tuple[str, str], str]) -> bool:
@@ -321,8 +388,66 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+P, ID, PLAIN = (PLATFORM, "grp_p"), (ACME, "grp_id"), (ACME, "grp_plain")
+SOMEBODY, MEMBER = (ACME, "usr_2"), (PLATFORM, "usr_p")
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=steps)
+@example(  # put in is told after taken out
+    plan=[
+        ("member", ID, SOMEBODY, True, "later"),
+        ("member", ID, SOMEBODY, False, "now"),
+        ("deliver", 0),
+        ("member", ID, BY_GROUP, False, "later"),
+        ("member", ID, BY_GROUP, True, "now"),
+        ("deliver", 0),
+    ]
+)
+@example(  # the name that means something is told after the one that does not
+    plan=[("rename", P, "Root", "later"), ("rename", P, "Other", "now"), ("deliver", 0)]
+)
+@example(  # what a sync has known of for long is told after it
+    plan=[
+        ("member", ID, SOMEBODY, True, "later"),
+        ("member", ID, SOMEBODY, False, "never"),
+        ("wait",),
+        ("sync", False),
+        ("deliver", 0),
+    ]
+)
+@example(  # a tenant's administrator reaches higher, and further
+    plan=[
+        ("grant", ADMIN, BY_GROUP, TENANT),
+        ("revoke", ADMIN, BY_GROUP),
+        ("grant", ADMIN, SOMEBODY, SUPER),
+        ("grant", ROOT, SOMEBODY, SUPER),
+        ("grant", ADMIN, SOMEBODY, TENANT),
+        ("revoke", ADMIN, SOMEBODY),
+        ("grant", ADMIN, (GLOBEX, "usr_g"), TENANT),
+        ("grant", BY_GROUP, (GLOBEX, "usr_g"), TENANT),
+    ]
+)
+@example(  # the last one lets go
+    plan=[
+        ("member", ID, BY_GROUP, False, "now"),
+        ("member", P, MEMBER, False, "now"),
+        ("revoke", ROOT, ROOT),
+        ("grant", ROOT, ROOT, TENANT),
+    ]
+)
+@example(  # in through a group inside, and out again; the group goes, and comes back as another's
+    plan=[
+        ("nest", ID, PLAIN, True, "now"),
+        ("sync", False),
+        ("member", PLAIN, (ACME, "usr_3"), False, "now"),
+        ("remove group", ID, "now"),
+        ("member", PLAIN, (ACME, "usr_3"), True, "now"),
+        ("remove user", BY_GROUP, "now"),
+        ("create user", BY_GROUP, "later"),
+        ("deliver", 0),
+    ]
+)
 def test_nobody_gets_a_role_that_the_rules_do_not_give(template: Path, plan: list[tuple[Any, ...]]) -> None:
     async def play() -> None:
         with TemporaryDirectory() as folder:
