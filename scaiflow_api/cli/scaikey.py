@@ -46,7 +46,10 @@ def register(commands: Commands) -> None:
         help="register in the name of this platform client, which has admin:write; its secret is asked for instead",
     )
     command.add_argument(
-        "--new-secret", action="store_true", help="give a client that is there a new secret; the old one ends"
+        "--new-secret",
+        action="store_true",
+        help="give a client that is there a new secret; the old one ends. By which call is not documented by ScaiKey:"
+        " where ours does not exist, this says what to do on its admin page",
     )
     command.add_argument(
         "--show-secret", action="store_true", help="also print the secret on standard output"

@@ -167,6 +167,25 @@ def test_a_secret_that_ended_is_noticed(register: Scaiflow) -> None:
     assert "--new-secret" in register().errors
 
 
+def test_a_scaikey_that_gives_no_new_secret_says_what_to_do(
+    register: Scaiflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By which call it would is not public."""
+    register()
+    before = Path(".env").read_bytes()
+
+    async def renew_elsewhere(self: ScaiKeyApplications, known: Any) -> Any:
+        return await self._ask("POST", f"/api/v1/admin/applications/{known.id}/nowhere")
+
+    monkeypatch.setattr(ScaiKeyApplications, "renew_secret", renew_elsewhere)
+    refused = register("--new-secret")
+
+    assert refused.code == 1
+    assert "admin page" in refused.errors
+    assert Path(".env").read_bytes() == before
+    assert register().code == 0  # the old one is good as before
+
+
 def test_namesakes_are_not_chosen_between(register: Scaiflow, monkeypatch: pytest.MonkeyPatch) -> None:
     register()
     everything = ScaiKeyApplications.all
