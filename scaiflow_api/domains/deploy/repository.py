@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import Select, and_, exists, or_, select, update
+from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.db.clock import now_ms
@@ -26,6 +26,13 @@ Position: TypeAlias = tuple[datetime, str]
 
 _LOST = (INTERRUPTED, "scaicore_create_failed", "scaigrid_timeout")
 """How a deploy may have ended whose Core was made, while its answer never came."""
+# Asked before every call of a Core; building it anew each time takes longer than the database does.
+_FLOW_OF_CORE = (
+    select(Deployment.flow_id)
+    .where(Deployment.tenant_id == bindparam("tenant_id"), Deployment.core_id == bindparam("core_id"))
+    .order_by(Deployment.started_at.desc(), Deployment.id.desc())
+    .limit(1)
+)
 
 
 class DeploymentRepository:
@@ -123,12 +130,7 @@ class DeploymentRepository:
 
     async def flow_of_core(self, tenant_id: str, core_id: str) -> str | None:
         """Return the flow that was last deployed to a Core."""
-        return await self._session.scalar(
-            select(Deployment.flow_id)
-            .where(Deployment.tenant_id == tenant_id, Deployment.core_id == core_id)
-            .order_by(Deployment.started_at.desc(), Deployment.id.desc())
-            .limit(1)
-        )
+        return await self._session.scalar(_FLOW_OF_CORE, {"tenant_id": tenant_id, "core_id": core_id})
 
     async def cores(self, tenant_id: str) -> dict[str, str]:
         """Return every Core of the tenant's flows that still exist, with its flow."""
