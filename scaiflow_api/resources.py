@@ -24,7 +24,7 @@ from scaiflow_api.live import Announcements, Presence, Rate, open_announcements,
 from scaiflow_api.settings import Live, Settings, Store
 from scaiflow_api.storage import BlobStore, FlowVersions, WatchedBlobs, open_blobs
 from scaiflow_api.upstreams.addresses import PublicOnly
-from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.collector import traces
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
@@ -93,10 +93,10 @@ async def open_resources(settings: Settings, clock: Clock | None = None) -> Asyn
         breakers = Breakers(
             failures=settings.scaigrid.breaker_failures, cooldown_s=settings.scaigrid.breaker_cooldown_s
         )
-        to_scaikey = await stack.enter_async_context(open_client(settings.scaigrid))
+        to_scaikey = await stack.enter_async_context(open_transport(settings.scaigrid))
         scaikey = ScaiKey(to_scaikey, settings.scaikey, clock, breakers=breakers)
         stack.push_async_callback(scaikey.close)
-        to_scaigrid = await stack.enter_async_context(open_client(settings.scaigrid))
+        to_scaigrid = await stack.enter_async_context(open_transport(settings.scaigrid))
         scaigrid = ScaiGrid(to_scaigrid, settings.scaigrid, breakers=breakers)
         principals = Principals(db)
         for tenant_id, user_id, role in settings.bootstrap.grants:
@@ -145,7 +145,7 @@ async def _open_secrets(
 ) -> TenantSecrets | None:
     """Return what keeps secrets of tenants: ScaiVault, else our database, else nothing does."""
     if settings.secrets.vault_url:
-        http = await stack.enter_async_context(open_client(settings.scaigrid))
+        http = await stack.enter_async_context(open_transport(settings.scaigrid))
         return ScaiVault(http, settings.secrets.vault_url, scaikey, breakers=breakers)
     if keys := settings.secrets.keys:
         return StoredSecrets(db, Sealer(keys))
@@ -160,11 +160,11 @@ def _open_sign_in_rate(stack: AsyncExitStack, settings: Settings) -> Rate | None
     return rate
 
 
-async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:
+async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncBaseTransport:
     """Return a client for addresses that tenants name; in production it reaches public ones only."""
     connections = settings.scaigrid.connections
     transport = PublicOnly("scaigrid", connections=connections) if settings.is_production else None
-    return await stack.enter_async_context(open_client(settings.scaigrid, transport))
+    return await stack.enter_async_context(open_transport(settings.scaigrid, transport))
 
 
 def open_store(store: Store) -> BlobStore:

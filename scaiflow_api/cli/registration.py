@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.settings import ScaiGrid
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.errors import ScaiKeyRefused, as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
@@ -49,7 +49,7 @@ async def carry_out(order: Order, credential: SecretStr, *, as_client: str | Non
 
     Raises CommandFailed.
     """
-    async with open_client(ScaiGrid()) as http:
+    async with open_transport(ScaiGrid()) as http:
         try:
             bearer = await _token(http, order.base_url, as_client, credential) if as_client else credential
             return await _Registration(order, http, ScaiKeyApplications(http, order.base_url, bearer)).run()
@@ -62,7 +62,9 @@ async def carry_out(order: Order, credential: SecretStr, *, as_client: str | Non
 
 
 class _Registration:
-    def __init__(self, order: Order, http: httpx.AsyncClient, applications: ScaiKeyApplications) -> None:
+    def __init__(
+        self, order: Order, http: httpx.AsyncBaseTransport, applications: ScaiKeyApplications
+    ) -> None:
         self._order = order
         self._http = http
         self._applications = applications
@@ -132,7 +134,9 @@ class _Registration:
             ) from None
 
 
-async def _token(http: httpx.AsyncClient, base_url: str, client_id: str, secret: SecretStr) -> SecretStr:
+async def _token(
+    http: httpx.AsyncBaseTransport, base_url: str, client_id: str, secret: SecretStr
+) -> SecretStr:
     scaikey = ScaiKey(http, ScaiKeySettings(base_url=base_url, client_id=client_id, client_secret=secret))
     return await scaikey.service_token()
 

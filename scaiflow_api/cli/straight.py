@@ -11,7 +11,7 @@ from scaiflow_api.cli.failure import Unusable
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
-from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
@@ -39,7 +39,7 @@ class Straight:
     async def open(self) -> AsyncIterator[Access]:
         """Open the connections for the length of the block."""
         configure_logging("ERROR")  # what fails is said in a sentence
-        async with open_client(self.settings) as http:
+        async with open_transport(self.settings) as http:
             yield Access(ScaiGrid(http, self.settings), self._key)
 
 

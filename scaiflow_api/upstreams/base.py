@@ -4,12 +4,12 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import ClassVar, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import structlog
@@ -41,36 +41,29 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _NEVER_SENT = (*_UNREACHABLE, httpx.PoolTimeout)
+_HEADERS = {
+    "Accept": "application/json",
+    # The size of an answer is bounded while it is read, so it may not arrive compressed.
+    "Accept-Encoding": "identity",
+    "User-Agent": f"scaiflow/{__version__}",
+}
 
 
-def open_client(
-    settings: ScaiGridSettings, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
-    """Return a client for one system; it is closed by leaving it as a context manager.
+def open_transport(
+    settings: ScaiGridSettings, inner: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncBaseTransport:
+    """Return what carries requests to one system; it is closed by leaving it as a context manager.
 
-    It follows no redirect (a token would travel along) and reads no proxy or netrc from the environment. Of its
-    connections each tenant has a share.
+    Clients ask a transport, not an `httpx.AsyncClient`, which keeps cookies: those of one caller's answer would go
+    with the next caller's request. Nor does a transport follow a redirect, with a token, or take a proxy or a
+    password from the environment. Of its connections each tenant has a share.
     """
     # Servers commonly drop idle connections after 5 s; we drop them first, or a POST meets a closing one.
     limits = httpx.Limits(
         max_connections=settings.connections, max_keepalive_connections=20, keepalive_expiry=2.0
     )
-    inner = transport or httpx.AsyncHTTPTransport(
-        verify=trusted_authorities(), trust_env=False, limits=limits
-    )
-    share = settings.connections_per_tenant
-    return httpx.AsyncClient(
-        transport=FairTransport(inner, most=share, patience_s=CONNECT_TIMEOUT_S),
-        timeout=httpx.Timeout(settings.timeout_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
-        # The size of an answer is bounded while it is read, so it may not arrive compressed.
-        headers={
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"scaiflow/{__version__}",
-        },
-        follow_redirects=False,
-        trust_env=False,
-    )
+    inner = inner or httpx.AsyncHTTPTransport(verify=trusted_authorities(), trust_env=False, limits=limits)
+    return FairTransport(inner, most=settings.connections_per_tenant, patience_s=CONNECT_TIMEOUT_S)
 
 
 @cache
@@ -84,17 +77,6 @@ def segment(value: str) -> str:
     if value in {"", ".", ".."}:
         raise ValueError("not an id")
     return quote(value, safe="")
-
-
-class Bearer(httpx.Auth):
-    """Puts a token on a request; unlike a header dictionary it can be printed."""
-
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
-        yield request
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +118,7 @@ class Upstream:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: httpx.AsyncBaseTransport,
         base_url: str,
         policy: Policy,
         *,
@@ -187,7 +169,7 @@ class Upstream:
             "upstream call failed",
             system=self.system,
             method=call.method,
-            path=httpx.URL(call.url).path,
+            path=urlsplit(call.url).path,
             failure=type(failure).__name__,
             status=failure.status,
             code=failure.code,
@@ -246,20 +228,9 @@ class Upstream:
         return UpstreamUnavailable(self.system)
 
     async def _once(self, call: Call, deadline: float) -> tuple[int, httpx.Headers, bytes]:
+        response = await self._http.handle_async_request(self._request(call, deadline))
         content = bytearray()
-        headers = outgoing()
-        if call.content is not None:
-            headers["Content-Type"] = call.content_type
-        async with self._http.stream(
-            call.method,
-            call.url,
-            params=dict(call.params) or None,
-            content=call.content,
-            headers=headers,
-            auth=Bearer(call.bearer) if call.bearer is not None else None,
-            extensions={PARTY: self._party},
-            timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
-        ) as response:
+        try:
             status, most = response.status_code, self._policy.max_bytes
             # Nobody was asked to compress: what unpacks to more than the bound is not unpacked.
             if (
@@ -271,7 +242,26 @@ class Upstream:
                 content += chunk
                 if len(content) > most:
                     raise UpstreamNonsense(self.system, status=status)
-            return status, response.headers, bytes(content)
+        finally:
+            await response.aclose()
+        return status, response.headers, bytes(content)
+
+    def _request(self, call: Call, deadline: float) -> httpx.Request:
+        # No other frame sees these headers; those of a request can be printed, and show no token.
+        headers = {**_HEADERS, **outgoing()}
+        if call.content is not None:
+            headers["Content-Type"] = call.content_type
+        if call.bearer is not None:
+            headers["Authorization"] = f"Bearer {call.bearer.get_secret_value()}"
+        connecting = {"connect": CONNECT_TIMEOUT_S, "pool": CONNECT_TIMEOUT_S}
+        return httpx.Request(
+            call.method,
+            call.url,
+            params=dict(call.params) or None,
+            content=call.content,
+            headers=headers,
+            extensions={PARTY: self._party, "timeout": {**connecting, "read": deadline, "write": deadline}},
+        )
 
 
 def origin_of(base_url: str) -> str:
@@ -286,5 +276,5 @@ def _announced(response: httpx.Response) -> int:
 
 
 def _described(call: Call) -> dict[str, str]:
-    url = httpx.URL(call.url)
-    return {"http.request.method": call.method, "server.address": url.host, "url.path": url.path}
+    url = urlsplit(call.url)
+    return {"http.request.method": call.method, "server.address": url.hostname or "", "url.path": url.path}

@@ -29,7 +29,7 @@ class FairTransport(httpx.AsyncBaseTransport):
         if places is None:
             places = self._places[party] = asyncio.Semaphore(self._most)
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._patience_s if places.locked() else None):
                 await places.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("the share of connections is in use", request=request) from None

@@ -28,7 +28,7 @@ class GridClient(Upstream):
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: httpx.AsyncBaseTransport,
         settings: ScaiGridSettings,
         *,
         policy: Policy | None = None,

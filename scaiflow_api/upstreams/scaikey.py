@@ -48,7 +48,7 @@ class ScaiKey(Upstream):
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: httpx.AsyncBaseTransport,
         settings: ScaiKeySettings,
         clock: Clock | None = None,
         *,

@@ -35,7 +35,7 @@ class ScaiKeyApplications(Upstream):
 
     system = "scaikey"
 
-    def __init__(self, http: httpx.AsyncClient, base_url: str, bearer: SecretStr) -> None:
+    def __init__(self, http: httpx.AsyncBaseTransport, base_url: str, bearer: SecretStr) -> None:
         super().__init__(http, base_url, Policy())
         self._bearer = bearer
 

@@ -34,7 +34,7 @@ class ScaiKeyDirectory(Upstream):
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: httpx.AsyncBaseTransport,
         settings: ScaiKeySettings,
         scaikey: ScaiKey,
         *,

@@ -27,7 +27,7 @@ class ScaiVault(Upstream):
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: httpx.AsyncBaseTransport,
         base_url: str,
         scaikey: ScaiKey,
         *,

@@ -92,7 +92,7 @@ class TenantGrids:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: httpx.AsyncBaseTransport,
         settings: ScaiGridSettings,
         *,
         public_only: bool,

@@ -70,9 +70,10 @@ async def stage(settings: Settings, resources: Resources, grid_file: Path) -> As
         faults=True,
     )
     grid = create_grid(config)
+    wire = httpx.ASGITransport(grid)
     async with (
         grid.router.lifespan_context(grid),
-        httpx.AsyncClient(transport=httpx.ASGITransport(grid), base_url=GRID) as wire,
+        httpx.AsyncClient(transport=wire, base_url=GRID) as client,
     ):
         of_the_grid = ScaiKeySettings(base_url=f"{GRID}/scaikey", client_id="scaiflow-local")
         scaikey = ScaiKey(
@@ -92,7 +93,7 @@ async def stage(settings: Settings, resources: Resources, grid_file: Path) -> As
         app = create_app(settings, opened)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
-            yield Stage(api, wire, scaikey)
+            yield Stage(api, client, scaikey)
         await scaikey.close()
 
 

@@ -349,7 +349,7 @@ async def test_without_a_scaigrid_the_operator_is_told(
     settings: Settings, resources: Resources, people: People, grid: PlayedGrid
 ) -> None:
     bare = settings.scaigrid.model_copy(update={"base_url": None})
-    without = ScaiGrid(httpx.AsyncClient(), bare)
+    without = ScaiGrid(httpx.AsyncHTTPTransport(), bare)
     async with client_of(create_app(settings, replace(resources, scaigrid=without))) as api:
         for path, *_ in LOOKUPS:
             answer = await ask(api, people, path)

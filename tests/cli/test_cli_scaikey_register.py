@@ -39,15 +39,12 @@ def register(
     )
 
     @asynccontextmanager
-    async def to_the_grid(*_: object) -> AsyncIterator[httpx.AsyncClient]:
+    async def to_the_grid(*_: object) -> AsyncIterator[httpx.AsyncBaseTransport]:
         app = create_grid(config)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http,
-        ):
-            yield http
+        async with app.router.lifespan_context(app):
+            yield httpx.ASGITransport(app)
 
-    monkeypatch.setattr(registration, "open_client", to_the_grid)
+    monkeypatch.setattr(registration, "open_transport", to_the_grid)
     fixed = ("--scaikey", URL, "--name", request.node.name, "--client", ADMIN_CLIENT)
     return lambda *options, stdin=ADMIN_SECRET: scaiflow("scaikey-register", *fixed, *options, stdin=stdin)
 

@@ -25,7 +25,7 @@ from scaiflow_api.settings import Api, Settings
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.storage import FlowVersions
 from scaiflow_api.storage.memory import MemoryBlobs
-from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.base import Policy, open_transport
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys
@@ -91,13 +91,13 @@ def grid() -> Iterator[PlayedGrid]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with open_client(ScaiGridSettings(_env_file=None)) as client:
+async def http() -> AsyncIterator[httpx.AsyncBaseTransport]:
+    async with open_transport(ScaiGridSettings(_env_file=None)) as client:
         yield client
 
 
 @pytest.fixture
-def scaigrid(http: httpx.AsyncClient) -> ScaiGrid:
+def scaigrid(http: httpx.AsyncBaseTransport) -> ScaiGrid:
     policy = Policy(deadline_s=0.5, base_delay_s=0.001, max_delay_s=0.002)
     return ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=GRID), policy=policy)
 
@@ -106,7 +106,7 @@ Paying = Callable[..., Credentials]
 
 
 @pytest.fixture
-def paying(scaigrid: ScaiGrid, http: httpx.AsyncClient) -> Paying:
+def paying(scaigrid: ScaiGrid, http: httpx.AsyncBaseTransport) -> Paying:
     """Make the choice of credentials of an operator with these ScaiGrid settings; no tenant has a key."""
 
     def make(**changed: Any) -> Credentials:

@@ -32,6 +32,7 @@ class Stage:
 
     resources: Resources
     grid: httpx.AsyncClient
+    wire: httpx.ASGITransport
 
     async def admin(self, method: str, path: str, **request: object) -> None:
         form = {"grant_type": "client_credentials"}
@@ -78,12 +79,12 @@ async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     app = create_grid(config)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.router.lifespan_context(app))
-        wire = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=GRID)
-        await stack.enter_async_context(wire)
+        wire = httpx.ASGITransport(app)
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=wire, base_url=GRID))
         opened = await stack.enter_async_context(open_resources(settings))
         scaikey = ScaiKeyClient(wire, settings.scaikey)
         directory = ScaiKeyDirectory(wire, settings.scaikey, scaikey)
-        yield Stage(replace(opened, scaikey=scaikey, directory=directory), wire)
+        yield Stage(replace(opened, scaikey=scaikey, directory=directory), client, wire)
 
 
 async def test_the_demo_people_are_mirrored(stage: Stage) -> None:
@@ -125,7 +126,7 @@ async def test_a_wrong_secret_is_a_reason(stage: Stage) -> None:
     settings = ScaiKey(
         base_url=f"{GRID}/scaikey", client_id="scaiflow-local", client_secret=SecretStr("wrong")
     )
-    directory = ScaiKeyDirectory(stage.grid, settings, ScaiKeyClient(stage.grid, settings))
+    directory = ScaiKeyDirectory(stage.wire, settings, ScaiKeyClient(stage.wire, settings))
 
     report = await DirectorySync(replace(stage.resources, directory=directory)).run()
 

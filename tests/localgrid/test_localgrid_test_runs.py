@@ -17,7 +17,7 @@ from scaiflow_api.domains.testruns.schemas import TestReport
 from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
@@ -36,7 +36,7 @@ LIMITS = TestLimits(
 async def access(grid: RunningGrid) -> AsyncIterator[Access]:
     token = (await grid.sign_in("usr_bob"))["access_token"]
     settings = ScaiGridSettings(_env_file=None, base_url=f"{BASE}/scaigrid")
-    async with open_client(settings, httpx.ASGITransport(grid.app)) as http:
+    async with open_transport(settings, httpx.ASGITransport(grid.app)) as http:
         yield Access(ScaiGrid(http, settings), SecretStr(token))
 
 

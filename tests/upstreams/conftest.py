@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.base import Policy, open_transport
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaigrid_checkpoints import ScaiGridCheckpoints
@@ -50,18 +50,18 @@ def token() -> SecretStr:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with open_client(ScaiGridSettings(_env_file=None)) as client:
+async def http() -> AsyncIterator[httpx.AsyncBaseTransport]:
+    async with open_transport(ScaiGridSettings(_env_file=None)) as client:
         yield client
 
 
 @pytest.fixture
-def scaigrid(http: httpx.AsyncClient, impatient: Policy) -> ScaiGrid:
+def scaigrid(http: httpx.AsyncBaseTransport, impatient: Policy) -> ScaiGrid:
     return ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=GRID), policy=impatient)
 
 
 @pytest.fixture
-def scaikey(http: httpx.AsyncClient, impatient: Policy, clock: SteeredClock) -> ScaiKey:
+def scaikey(http: httpx.AsyncBaseTransport, impatient: Policy, clock: SteeredClock) -> ScaiKey:
     settings = ScaiKeySettings(
         _env_file=None, base_url=KEY, client_id="scaiflow", client_secret=SecretStr("s3cret&")
     )

@@ -56,7 +56,7 @@ def _settings(base_url: str) -> tuple[ScaiGridSettings, ScaiKeySettings]:
 class Clients:
     """One client of each system, all at one address."""
 
-    def __init__(self, http: httpx.AsyncClient, base_url: str, policy: Policy) -> None:
+    def __init__(self, http: httpx.AsyncBaseTransport, base_url: str, policy: Policy) -> None:
         grid_settings, key_settings = _settings(base_url)
         self.token = SecretStr(TOKEN)
         self.scaigrid = ScaiGrid(http, grid_settings, policy=policy)

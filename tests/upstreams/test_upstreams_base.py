@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import Policy, open_client, segment
+from scaiflow_api.upstreams.base import Policy, open_transport, segment
 from scaiflow_api.upstreams.errors import ScaiGridNotConfigured
 from scaiflow_api.upstreams.failures import (
     UpstreamBusy,
@@ -160,7 +160,7 @@ async def test_a_create_that_never_left_is_repeated(
 
 
 async def test_the_deadline_holds_for_all_attempts_together(
-    respx_mock: respx.MockRouter, http: httpx.AsyncClient, token: SecretStr
+    respx_mock: respx.MockRouter, http: httpx.AsyncBaseTransport, token: SecretStr
 ) -> None:
     async def dawdle(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(0.06)
@@ -189,7 +189,7 @@ async def test_an_upstream_that_quotes_the_token_does_not_spread_it(
     assert caught.value.message.startswith("bad token")
 
 
-async def test_without_a_base_url_nothing_is_called(http: httpx.AsyncClient, token: SecretStr) -> None:
+async def test_without_a_base_url_nothing_is_called(http: httpx.AsyncBaseTransport, token: SecretStr) -> None:
     grid = ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url=None))
     with pytest.raises(ScaiGridNotConfigured):
         await grid.me(token)
@@ -213,8 +213,20 @@ async def test_an_id_stays_inside_its_segment(
 
 async def test_a_refused_connection_is_unavailable(unused_tcp_port: int, token: SecretStr) -> None:
     policy = Policy(deadline_s=1, attempts=2, base_delay_s=0.001, max_delay_s=0.002)
-    async with open_client(ScaiGridSettings(_env_file=None)) as http:
+    async with open_transport(ScaiGridSettings(_env_file=None)) as http:
         settings = ScaiGridSettings(_env_file=None, base_url=f"http://127.0.0.1:{unused_tcp_port}")
         with pytest.raises(UpstreamUnavailable) as caught:
             await ScaiGrid(http, settings, policy=policy).me(token)
     assert caught.value.status is None
+
+
+async def test_a_cookie_of_one_callers_answer_goes_with_nobodys_request(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    respx_mock.route().respond(
+        200, json={"data": {"id": "usr_alice"}}, headers={"Set-Cookie": "session=of-alice; Path=/"}
+    )
+    await scaigrid.on_behalf_of("tnt_acme").me(token)
+    await scaigrid.on_behalf_of("tnt_globex").me(SecretStr("tok-dave"))
+
+    assert "Cookie" not in respx_mock.calls.last.request.headers

@@ -172,7 +172,7 @@ class TestBreakers:
 
 
 @pytest.fixture
-def grid(http: httpx.AsyncClient, breakers: Breakers) -> ScaiGrid:
+def grid(http: httpx.AsyncBaseTransport, breakers: Breakers) -> ScaiGrid:
     policy = Policy(deadline_s=0.05, attempts=1)
     settings = ScaiGridSettings(_env_file=None, base_url=GRID)
     return ScaiGrid(http, settings, policy=policy, breakers=breakers, party="tnt_a")
@@ -269,7 +269,7 @@ class TestClients:
         assert state(breakers) is State.OPEN
 
     async def test_a_strange_code_keeps_nobody_from_signing_in(
-        self, respx_mock: respx.MockRouter, http: httpx.AsyncClient, breakers: Breakers
+        self, respx_mock: respx.MockRouter, http: httpx.AsyncBaseTransport, breakers: Breakers
     ) -> None:
         settings = ScaiKeySettings(
             _env_file=None, base_url="https://key.test", client_id="x", client_secret=SecretStr("y")
@@ -368,7 +368,11 @@ class Kept:
 
 @pytest.mark.parametrize("troubled", ["tnt_own", "tnt_key"])
 async def test_one_tenants_trouble_closes_nobody_elses_road(
-    respx_mock: respx.MockRouter, http: httpx.AsyncClient, grid: ScaiGrid, breakers: Breakers, troubled: str
+    respx_mock: respx.MockRouter,
+    http: httpx.AsyncBaseTransport,
+    grid: ScaiGrid,
+    breakers: Breakers,
+    troubled: str,
 ) -> None:
     """Be it an own ScaiGrid that is away, or an own key that makes the operator's ScaiGrid fail."""
 

@@ -49,7 +49,7 @@ def keys(secrets: PlayedSecrets) -> TenantKeys:
 
 
 @pytest.fixture
-def paying(http: httpx.AsyncClient, scaigrid: Client, keys: TenantKeys) -> Callable[..., Credentials]:
+def paying(http: httpx.AsyncBaseTransport, scaigrid: Client, keys: TenantKeys) -> Callable[..., Credentials]:
     def make(environment: Environment = Environment.DEVELOPMENT, **changed: Any) -> Credentials:
         settings = ScaiGrid(_env_file=None, base_url=GRID, **changed)
         grids = TenantGrids(http, settings, public_only=False)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.base import Policy, open_transport
 from scaiflow_api.upstreams.failures import UpstreamCrowded
 from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
@@ -105,8 +105,8 @@ async def test_an_answer_that_is_left_unread_gives_its_place_back(http: httpx.As
 async def test_clients_say_whose_calls_they_make(inner: Slow, token: SecretStr) -> None:
     settings = ScaiGridSettings(_env_file=None, base_url="https://up.test", connections_per_tenant=MOST)
     policy = Policy(deadline_s=5, attempts=1)
-    async with open_client(settings, inner) as http:
-        http._transport._patience_s = 0.03  # type: ignore[attr-defined]
+    async with open_transport(settings, inner) as http:
+        http._patience_s = 0.03  # type: ignore[attr-defined]
         grid = ScaiGrid(http, settings, policy=policy)
         theirs = grid.on_behalf_of("tnt_slow")
         under_way = [asyncio.create_task(theirs.me(token)) for _ in range(MOST)]

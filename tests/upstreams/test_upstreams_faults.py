@@ -23,7 +23,7 @@ from faults import CALLS, FAULTS, MESSAGE, TOKEN, Asked, Clients, Fault, attempt
 from structlog.testing import capture_logs
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.base import Policy, open_transport
 
 UP = "https://up.test"
 MIB = 1024 * 1024
@@ -31,11 +31,11 @@ PACKED = zlib.compress(b" " * (50 * MIB))
 
 
 @pytest.fixture
-def clients(http: httpx.AsyncClient, impatient: Policy) -> Clients:
+def clients(http: httpx.AsyncBaseTransport, impatient: Policy) -> Clients:
     return Clients(http, UP, impatient)
 
 
-async def test_a_good_answer_is_one(http: httpx.AsyncClient, impatient: Policy) -> None:
+async def test_a_good_answer_is_one(http: httpx.AsyncBaseTransport, impatient: Policy) -> None:
     """So that the table fails for the faults' sake."""
     for asked in CALLS:
         with respx.mock() as router:
@@ -52,7 +52,7 @@ def played(router: respx.MockRouter, asked: Asked) -> respx.Route:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 async def test_each_fault_is_told_as_documented(
-    http: httpx.AsyncClient, impatient: Policy, fault: Fault
+    http: httpx.AsyncBaseTransport, impatient: Policy, fault: Fault
 ) -> None:
     wrong = []
     for asked in CALLS:
@@ -214,7 +214,7 @@ ONE_EACH = [
 
 async def failures_at(base_url: str, policy: Policy = PATIENCE) -> dict[str, tuple[int, str]]:
     """Ask something of each system at an address, all at once; return what our callers are told."""
-    async with open_client(ScaiGridSettings(_env_file=None)) as http:
+    async with open_transport(ScaiGridSettings(_env_file=None)) as http:
         clients = Clients(http, base_url, policy)
         started = time.monotonic()
         found = await asyncio.gather(*(asked.ask(clients) for asked in ONE_EACH), return_exceptions=True)

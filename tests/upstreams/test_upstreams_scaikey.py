@@ -255,7 +255,7 @@ async def test_a_token_endpoint_that_does_not_work(
     [{"base_url": None}, {"client_id": None}, {"client_secret": None}, {"client_secret": SecretStr("")}],
 )
 async def test_without_configuration_it_says_so(
-    http: httpx.AsyncClient, clock: Any, missing: dict[str, object]
+    http: httpx.AsyncBaseTransport, clock: Any, missing: dict[str, object]
 ) -> None:
     full = {"base_url": KEY, "client_id": "scaiflow", "client_secret": SecretStr("s")}
     scaikey = ScaiKey(http, ScaiKeySettings(_env_file=None, **{**full, **missing}), clock)
@@ -265,6 +265,6 @@ async def test_without_configuration_it_says_so(
     assert str(caught.value) == "ScaiKey OIDC not configured on the server"
 
 
-async def test_keys_are_not_asked_for_without_a_base_url(http: httpx.AsyncClient, clock: Any) -> None:
+async def test_keys_are_not_asked_for_without_a_base_url(http: httpx.AsyncBaseTransport, clock: Any) -> None:
     with pytest.raises(ScaiKeyNotConfigured):
         await ScaiKey(http, ScaiKeySettings(_env_file=None, base_url=None), clock).find("k1")

@@ -61,7 +61,7 @@ def wire(respx_mock: respx.MockRouter) -> Wire:
 
 
 @pytest.fixture
-def directory(http: httpx.AsyncClient, scaikey: ScaiKey, impatient: Policy) -> ScaiKeyDirectory:
+def directory(http: httpx.AsyncBaseTransport, scaikey: ScaiKey, impatient: Policy) -> ScaiKeyDirectory:
     settings = ScaiKeySettings(
         _env_file=None, base_url=KEY, client_id="scaiflow", client_secret=SecretStr("s3cret&")
     )

@@ -156,7 +156,7 @@ async def test_a_refusal_has_scaiqueues_name_and_says_what_is_needed(
 
 
 async def test_access_brings_the_credential_to_the_modules_of_its_own_scaigrid(
-    respx_mock: respx.MockRouter, http: httpx.AsyncClient, scaigrid: ScaiGrid, token: SecretStr
+    respx_mock: respx.MockRouter, http: httpx.AsyncBaseTransport, scaigrid: ScaiGrid, token: SecretStr
 ) -> None:
     class Kept(TenantKeys):
         async def of(self, tenant_id: str) -> TenantKey | None:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from scaiflow_api.localgrid import GridConfig, create_grid
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import Policy, open_client
+from scaiflow_api.upstreams.base import Policy, open_transport
 from scaiflow_api.upstreams.errors import as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
@@ -43,7 +43,7 @@ class Tokens(ScaiKey):
 
 
 @pytest.fixture
-def vault(http: httpx.AsyncClient, impatient: Policy) -> ScaiVault:
+def vault(http: httpx.AsyncBaseTransport, impatient: Policy) -> ScaiVault:
     return ScaiVault(http, VAULT, Tokens(), policy=impatient)
 
 
@@ -186,7 +186,7 @@ async def played(tmp_path: Path, clock: Any, impatient: Policy) -> AsyncIterator
     )
     async with (
         app.router.lifespan_context(app),
-        open_client(ScaiGridSettings(_env_file=None), httpx.ASGITransport(app)) as http,
+        open_transport(ScaiGridSettings(_env_file=None), httpx.ASGITransport(app)) as http,
     ):
         scaikey = ScaiKey(http, settings, clock, policy=Policy())
         yield Played(app, ScaiVault(http, f"{BASE}/scaivault", scaikey, policy=Policy()), scaikey, clock)
