@@ -234,10 +234,13 @@ async def test_each_request_has_a_connection_of_its_own(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(addresses, "public_addresses", here)
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server, open_client(ScaiGridSettings(_env_file=None), PublicOnly("scaigrid")) as client:
+    async with server, open_transport(ScaiGridSettings(_env_file=None), PublicOnly("scaigrid")) as carrier:
         port = server.sockets[0].getsockname()[1]
         for name in ("one", "another", "one"):
-            assert (await client.get(f"http://{name}.test:{port}/")).status_code == 204
+            asked = httpx.Request("GET", f"http://{name}.test:{port}/")
+            answered = await carrier.handle_async_request(asked)
+            await answered.aread()
+            assert answered.status_code == 204
 
     assert len(connections) == 3
     await asyncio.gather(*filter(None, connections))
