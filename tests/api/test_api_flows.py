@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from api_flow_calls import numbers
 from people import People
 
 from scaiflow_api.resources import Resources
@@ -38,6 +39,49 @@ async def test_the_content_gives_name_and_version_where_the_body_does_not(
     flow = await create(api, people.bob.headers, {**echo, "version": "2.3.4"})
 
     assert (flow["name"], flow["version"]) == ("Echo Agent", "2.3.4")
+
+
+@pytest.mark.parametrize("mark", ["-rc.1", "+build.01", "-RC-1.0a+b", "-" + "x" * 54])
+async def test_a_flow_may_begin_as_a_pre_release_and_goes_on_with_plain_numbers(
+    api: httpx.AsyncClient, people: People, echo: Json, mark: str
+) -> None:
+    headers = people.bob.headers
+    flow = await create(api, headers, {**echo, "version": f"2.3.9{mark}"})
+    url = f"/flows/{flow['id']}"
+
+    saved = await api.put(
+        url, json={"content": echo}, headers={**headers, "If-Match": '"2.3.9' + mark + '.r1"'}
+    )
+    back = await api.post(f"{url}/versions/2.3.9{mark}/restore", headers=headers)
+
+    assert flow["version"] == flow["content"]["version"] == f"2.3.9{mark}"
+    assert (saved.status_code, back.status_code) == (200, 200), (saved.text, back.text)
+    assert await numbers(api, headers, flow["id"]) == ["2.3.11", "2.3.10", f"2.3.9{mark}"]
+    compared = await api.get(f"{url}/diff", params={"from": f"2.3.9{mark}", "to": "current"}, headers=headers)
+    assert compared.json()["behaviour"]["nodes"]["changed"] == []
+
+
+@pytest.mark.parametrize(
+    "version", ["1.0.0-01", "1.0", "v1.0.0", "1000000000.0.0", "1.0.0-" + "x" * 55, 1, None]
+)
+async def test_what_is_no_semantic_version_begins_at_the_first(
+    api: httpx.AsyncClient, people: People, echo: Json, version: object
+) -> None:
+    flow = await create(api, people.bob.headers, {**echo, "version": version})
+
+    assert flow["version"] == flow["content"]["version"] == "1.0.0"
+
+
+async def test_versions_go_on_behind_the_largest_that_a_content_may_name(
+    api: httpx.AsyncClient, people: People, echo: Json
+) -> None:
+    flow = await create(api, people.bob.headers, {**echo, "version": "1.0.999999999"})
+    for _ in range(2):
+        await api.put(f"/flows/{flow['id']}", json={"content": echo}, headers=people.bob.headers)
+
+    found = await numbers(api, people.bob.headers, flow["id"])
+
+    assert found == ["1.0.1000000001", "1.0.1000000000", "1.0.999999999"]
 
 
 async def test_a_document_without_id_name_or_version_can_be_saved(
