@@ -24,7 +24,7 @@ from sqlalchemy import select
 from webhooks import SECRET, scaikey_event, signed
 
 from scaiflow_api.auth.caller import AdminRole, Caller
-from scaiflow_api.db.models.group import Group, Membership
+from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.user import User
 from scaiflow_api.db.principals import effective_role
 from scaiflow_api.db.schema import upgrade
@@ -217,6 +217,8 @@ class World:
         for of, what in facts(event):
             if of not in self.news or self.news[of][0] <= at:
                 self.news[of] = (at, what)
+                if of[0] == "member":
+                    await self.check_around(*of[1:])
 
     async def deliver_now(self, body: bytes) -> None:
         headers = signed(body, at=self.clock.now().timestamp())
@@ -296,6 +298,20 @@ class World:
             assert self.news.get(("name", tenant_id, group_id), (None, name))[1] == name
         for user in await self.users():
             assert self.news.get(("status", user.tenant_id, user.id), (None, user.status))[1] == user.status
+
+    async def check_around(self, tenant_id: str, group_id: str, user_id: str) -> None:
+        """Whoever was put into a group, or taken out, is in those around it through what holds him, and else not."""
+        async with self.resources.db.read() as session:
+            nestings = [(row.child_id, row.group_id) for row in await session.scalars(select(GroupNesting))]
+            rows = list(await session.scalars(select(Membership).where(Membership.user_id == user_id)))
+        live = {row.group_id: row.direct for row in rows if row.deleted_at is None}
+
+        def around(groups: set[str]) -> set[str]:
+            outer = groups | {group for child, group in nestings if child in groups}
+            return outer if outer == groups else around(outer)
+
+        held = around({group for group, direct in live.items() if direct})
+        assert {group for group in around({group_id}) if group in live} == around({group_id}) & held
 
     async def picture(self) -> list[str]:
         """All that events may change."""
