@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,6 +32,12 @@ _GROUPS_OF_ALL = (
     .join(Group, (Group.tenant_id == Membership.tenant_id) & (Group.id == Membership.group_id))
     .where(Membership.deleted_at.is_(None), Group.deleted_at.is_(None))
 )
+_LEFT = (
+    select(Membership.user_id, Membership.group_id)
+    .outerjoin(Group, (Group.tenant_id == Membership.tenant_id) & (Group.id == Membership.group_id))
+    .where(or_(Membership.deleted_at.is_not(None), Group.deleted_at.is_not(None)))
+)
+_NONE: frozenset[str] = frozenset()
 _AT_ONCE = 500
 """Values of one question."""
 
@@ -46,8 +52,16 @@ class Standing:
     display_name: str | None
     admin_role: AdminRole | None
     admin_role_source: str | None
-    groups: frozenset[str] | None
-    """None: ScaiKey never told of this principal, so the mirror does not know."""
+    groups: frozenset[str]
+    left: frozenset[str] | None
+    """Groups that the principal is known to have left. None: of all others as well, because a sync told of it."""
+
+    def groups_with(self, claimed: frozenset[str]) -> frozenset[str]:
+        """Return the groups, given those that the token names: they count for who was never synced.
+
+        What webhooks told of such a one counts more than the token, which may be older.
+        """
+        return self.groups if self.left is None else self.groups | (claimed - self.left)
 
 
 class Principals:
@@ -59,12 +73,14 @@ class Principals:
     async def find(self, tenant_id: str, user_id: str) -> Standing | None:
         async with self._db.read() as session:
             user = await session.scalar(select(User).where(User.tenant_id == tenant_id, User.id == user_id))
-            if user is None or user.last_synced_at is None:
-                groups = None
-            else:
-                found = await session.scalars(_GROUPS, {"tenant_id": tenant_id, "user_id": user_id})
-                groups = frozenset(found)
-        return None if user is None else _standing(user, groups)
+            if user is None:
+                return None
+            found = await session.scalars(_GROUPS, {"tenant_id": tenant_id, "user_id": user_id})
+            groups, left = frozenset(found), None
+            if user.last_synced_at is None:
+                of_user = (Membership.tenant_id == tenant_id, Membership.user_id == user_id)
+                left = frozenset(group_id for _, group_id in await session.execute(_LEFT.where(*of_user)))
+        return _standing(user, groups, left)
 
     async def find_all(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
         """Return the standing of those of some principals, by tenant and id, whom the mirror knows."""
@@ -75,15 +91,14 @@ class Principals:
                 for start in range(0, len(ids), _AT_ONCE):
                     some = ids[start : start + _AT_ONCE]
                     users = select(User).where(User.tenant_id == tenant_id, User.id.in_(some))
-                    groups = _GROUPS_OF_ALL.where(
-                        Membership.tenant_id == tenant_id, Membership.user_id.in_(some)
-                    )
-                    members: dict[str, set[str]] = {}
-                    for user_id, group_id in await session.execute(groups):
-                        members.setdefault(user_id, set()).add(group_id)
+                    theirs = (Membership.tenant_id == tenant_id, Membership.user_id.in_(some))
+                    groups = await _by_user(session, _GROUPS_OF_ALL.where(*theirs))
+                    left = await _by_user(session, _LEFT.where(*theirs))
                     for user in await session.scalars(users.execution_options(populate_existing=True)):
-                        known = None if user.last_synced_at is None else frozenset(members.get(user.id, ()))
-                        found[tenant_id, user.id] = _standing(user, known)
+                        unsynced = user.last_synced_at is None
+                        found[tenant_id, user.id] = _standing(
+                            user, groups.get(user.id, _NONE), left.get(user.id, _NONE) if unsynced else None
+                        )
         return found
 
     async def add(
@@ -106,7 +121,7 @@ class Principals:
             if found is None:
                 raise
             return found
-        return _standing(user, None)
+        return _standing(user, _NONE, _NONE)
 
     async def grant(
         self, tenant_id: str, user_id: str, role: AdminRole, *, source: str, now: datetime
@@ -192,7 +207,14 @@ def _short(text: str | None) -> str | None:
     return text[:200] if text else None
 
 
-def _standing(user: User, groups: frozenset[str] | None) -> Standing:
+async def _by_user(session: AsyncSession, memberships: Select[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for user_id, group_id in await session.execute(memberships):
+        found.setdefault(user_id, set()).add(group_id)
+    return {user_id: frozenset(groups) for user_id, groups in found.items()}
+
+
+def _standing(user: User, groups: frozenset[str], left: frozenset[str] | None) -> Standing:
     role, source = effective_role(user)
     return Standing(
         status=user.status,
@@ -202,4 +224,5 @@ def _standing(user: User, groups: frozenset[str] | None) -> Standing:
         admin_role=role,
         admin_role_source=source,
         groups=groups,
+        left=left,
     )

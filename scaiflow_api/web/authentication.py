@@ -57,7 +57,7 @@ class Authenticator:
             token=SecretStr(token),
             email=standing.email or claims.email,
             display_name=standing.display_name or claims.display_name,
-            groups=claims.groups if standing.groups is None else standing.groups,
+            groups=standing.groups_with(claims.groups),
             admin_role=standing.admin_role,
             admin_role_source=standing.admin_role_source,
             token_permissions=claims.grants,

@@ -403,6 +403,30 @@ class TestGroupsOfTheMirror:
 
         assert (await api.get(f"/flows/{flow}", headers=member)).status_code == 200
 
+    @pytest.mark.parametrize("gone", ["membership", "group"])
+    async def test_who_was_never_synced_is_not_in_what_webhooks_say_was_left(
+        self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str, gone: str
+    ) -> None:
+        await grant(api, flow, people.bob, to_group("grp_ops", "view"))
+        await mirror(resources.db, "tnt_acme", groups={"grp_new": ["usr_erin"]})
+        await change_user(resources.db, "tnt_acme", "usr_erin", last_synced_at=None)
+        member = {"Authorization": f"Bearer {people.erin.token(groups=['grp_ops', 'grp_own'])}"}
+        async with resources.db.write() as session:
+            session.add(
+                Membership(
+                    tenant_id="tnt_acme",
+                    user_id="usr_erin",
+                    group_id="grp_ops",
+                    created_at=SYNCED,
+                    deleted_at=SYNCED if gone == "membership" else None,
+                )
+            )
+            if gone == "group":
+                await session.execute(update(Group).where(Group.id == "grp_ops").values(deleted_at=SYNCED))
+
+        assert error_of(await api.get(f"/flows/{flow}", headers=member)) == (404, "flow_not_found")
+        assert (await api.get("/me", headers=member)).json()["groups"] == ["grp_new", "grp_own"]
+
     async def test_a_namesake_group_of_another_tenant_opens_nothing(
         self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str
     ) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.models.flow import Flow
-from scaiflow_api.db.models.group import Group
+from scaiflow_api.db.models.group import Group, Membership
 from scaiflow_api.db.models.user import User
 from scaiflow_api.db.principals import Principals
 from scaiflow_api.db.session import Database
@@ -340,14 +340,22 @@ class TestPrincipals:
             assert group is not None
             group.deleted_at = NOW
 
-        async def groups_of(tenant_id: str, user_id: str) -> frozenset[str] | None:
+        async def groups_of(tenant_id: str, user_id: str) -> frozenset[str]:
+            """Return the groups of somebody whose token names two."""
             standing = await principals.find(tenant_id, user_id)
             assert standing is not None
-            return standing.groups
+            assert (await principals.find_all([(tenant_id, user_id)]))[tenant_id, user_id] == standing
+            return standing.groups_with(frozenset({"grp_d", "grp_x"}))
 
         assert await groups_of("tnt_acme", "usr_bob") == {"grp_a"}
         assert await groups_of("tnt_globex", "usr_bob") == {"grp_c"}
-        assert await groups_of("tnt_acme", "usr_new") is None  # never synced: the mirror does not know
+        # Never synced: the mirror knows what it was told, and nothing of what it was not.
+        assert await groups_of("tnt_acme", "usr_new") == {"grp_d", "grp_x"}
+        async with db.write() as session:
+            membership = await session.get(Membership, ("tnt_acme", "usr_new", "grp_d"))
+            assert membership is not None
+            membership.deleted_at = NOW
+        assert await groups_of("tnt_acme", "usr_new") == {"grp_x"}
 
 
 def test_sqlite_files_survive_a_power_cut(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Admitted:
             return self
         if standing is None or standing.deleted or standing.status != ACTIVE:
             return NOT_AUTHENTICATED
-        groups = self.claims.groups if standing.groups is None else standing.groups
+        groups = standing.groups_with(self.claims.groups)
         caller = replace(self.caller, groups=groups, admin_role=standing.admin_role)
         if caller.admin_role == self.caller.admin_role:
             return replace(self, caller=caller)
