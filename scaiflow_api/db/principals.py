@@ -207,7 +207,7 @@ def _short(text: str | None) -> str | None:
     return text[:200] if text else None
 
 
-async def _by_user(session: AsyncSession, memberships: Select[tuple[str, str]]) -> dict[str, frozenset[str]]:
+async def _by_user(session: AsyncSession, memberships: Select[str, str]) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for user_id, group_id in await session.execute(memberships):
         found.setdefault(user_id, set()).add(group_id)
