@@ -140,7 +140,3 @@ class FlowGraph(Part):
     variables: list[Variable] = Field(default=[])
     config: FlowConfig = FlowConfig()
     tests: list[TestFixture] = Field(default=[])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document as it was given: every key it had, unknown ones included, and no other."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

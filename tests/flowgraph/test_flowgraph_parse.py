@@ -41,18 +41,23 @@ def flow(document: object) -> FlowGraph:
     return found.graph
 
 
+def written(graph: FlowGraph) -> Any:
+    """Return every key that the graph was given, unknown ones included, and no other."""
+    return graph.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_comes_back_as_it_was(path: Path) -> None:
     document = orjson.loads(path.read_bytes())
 
-    assert flow(document).to_json() == document
+    assert written(flow(document)) == document
 
 
 def test_the_smallest_flow_has_the_defaults_of_the_schema() -> None:
     graph = flow(MINIMAL)
 
     assert (graph.nodes, graph.scaicore_target, graph.config.publish_as_model) == ([], "0.2", False)
-    assert graph.to_json() == MINIMAL
+    assert written(graph) == MINIMAL
 
 
 def test_unknown_keys_are_kept_everywhere() -> None:
@@ -75,7 +80,7 @@ def test_unknown_keys_are_kept_everywhere() -> None:
         "metadata": {"unknown_steps": [{"a": 1}]},
     }
 
-    assert flow(document).to_json() == document
+    assert written(flow(document)) == document
 
 
 MODEL = {"role": "primary", "ref": "scaigrid", "model": "openai/gpt-4o"}
