@@ -1,7 +1,7 @@
 """The real application on a real database; only what lies beyond our own process is played."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import respx
 from api_apps import shared_app
+from api_flow_calls import create
 from fastapi import FastAPI
 from people import People
 from played_directory import PlayedDirectory
+from played_grid import PlayedGrid
 from pydantic import SecretStr
 from tokens import AUDIENCE, ISSUER, PublishedKeys
 
@@ -84,3 +87,16 @@ def echo() -> dict[str, Any]:
     """The content of the echo agent."""
     document: dict[str, Any] = orjson.loads((EXAMPLES / "echo-agent.flow.json").read_bytes())
     return document
+
+
+@pytest.fixture
+async def flow(api: httpx.AsyncClient, people: People, echo: dict[str, Any]) -> str:
+    """The id of a flow that bob owns."""
+    return str((await create(api, people.bob.headers, echo))["id"])
+
+
+@pytest.fixture
+def grid() -> Iterator[PlayedGrid]:
+    """A ScaiGrid without Cores."""
+    with respx.mock(assert_all_called=False) as router:
+        yield PlayedGrid(router, SCAIGRID)

@@ -23,13 +23,6 @@ CALLS = [
 ]
 
 
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    """A flow that bob owns."""
-    made = await api.post("/flows", json={"content": echo}, headers=people.bob.headers)
-    return str(made.json()["id"])
-
-
 async def grant(resources: Resources, flow_id: str, kind: str, principal: str, level: str) -> None:
     async with resources.db.write() as session:
         session.add(

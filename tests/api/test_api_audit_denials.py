@@ -1,19 +1,16 @@
 """Refusals are written down, in the tenant of whoever was refused, and cannot fill the disk."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import respx
 from api_audit_calls import log_of
 from api_catalog_calls import publish
-from api_flow_calls import create, grant, refused
+from api_flow_calls import grant, refused
 from fastapi import FastAPI
 from mirror import change_user, mirror
 from people import People, Person
-from played_grid import PlayedGrid
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.db import audit_trail
@@ -25,18 +22,6 @@ Json = dict[str, Any]
 GINA = Person("usr_gina", "tnt_globex")
 """Administrator of globex."""
 DENIED = {"action": "access.denied"}
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
-
-
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    """A flow of bob's."""
-    return str((await create(api, people.bob.headers, echo))["id"])
 
 
 async def denied(api: httpx.AsyncClient, people: People, tenant_id: str = "tnt_acme") -> list[Json]:

@@ -4,14 +4,12 @@ A route that may change something has its line in `TOLD` here; one without fails
 socket is told when it is saved.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
 import orjson
 import pytest
-import respx
 from api_audit_calls import log_of
 from api_catalog_calls import publish
 from api_draft_calls import begin_draft
@@ -124,12 +122,6 @@ MORE: dict[str, tuple[tuple[str, str], Told]] = {
     ),
 }
 CASES = {" ".join(key): (key, told) for key, told in TOLD.items()} | MORE
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 def test_every_route_that_may_change_something_has_a_line(app: FastAPI) -> None:

@@ -1,11 +1,9 @@
 """What runs wait for: listed, read and answered by those who may, and runs that are ended."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import respx
 from api_flow_calls import grant
 from people import People
 from played_grid import PlayedGrid, refusal
@@ -14,12 +12,6 @@ from scaiflow_api.resources import Resources
 
 Json = dict[str, Any]
 CHECKPOINTS = "/scaicore/checkpoints"
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 async def deployed(

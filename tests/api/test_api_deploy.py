@@ -1,12 +1,10 @@
 """Deploying over the API, and the history of deploys."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-import respx
 from api_flow_calls import grant
 from people import People
 from played_grid import PlayedGrid, refusal
@@ -20,19 +18,6 @@ from scaiflow_api.settings import DeployAuth, Settings
 from scaiflow_api.upstreams.tenant_grids import TenantKey
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
-
-
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    """A flow that bob owns."""
-    made = await api.post("/flows", json={"content": echo}, headers=people.bob.headers)
-    return str(made.json()["id"])
 
 
 async def test_a_deploy_answers_as_documented(

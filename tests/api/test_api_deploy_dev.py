@@ -1,13 +1,12 @@
 """`POST /v1/dev/deploy`: deprecated, off unless its token is set, and keeping nothing."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-import respx
 import yaml
 from people import People
 from played_grid import PlayedGrid, refusal
@@ -24,12 +23,6 @@ from scaiflow_api.settings import DeployAuth, Environment, Settings
 Json = dict[str, Any]
 TOKEN, KEY = "shared-token", "sgk_environment"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 Serving = Any

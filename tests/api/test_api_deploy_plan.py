@@ -1,11 +1,9 @@
 """`dry_run`: what a deploy would do is told, and nothing is done."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import respx
 import yaml
 from people import People
 from played_grid import PlayedGrid, refusal
@@ -19,12 +17,6 @@ from scaiflow_api.resources import Resources
 Json = dict[str, Any]
 DRY = {"dry_run": True}
 QUEUES = {"scope": "support", "queues": [{"slug": "review"}, {"slug": "urgent", "consumer_mode": "priority"}]}
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 class Deploying:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from api_audit_calls import log_of
 from api_draft_calls import Canvas, OpenDraft, begin_draft
-from api_flow_calls import Json, create, grant, numbers, refused
+from api_flow_calls import Json, grant, numbers, refused
 from api_sync_crash import CRASHING, SEED
 from fastapi import FastAPI
 from people import People
@@ -18,11 +18,6 @@ from scaiflow_api.domains.sync.draft.reading import Draft, DraftReader
 from scaiflow_api.live.draft_news import topic_of
 from scaiflow_api.resources import Resources
 from scaiflow_api.storage import FlowVersions, StoreUnavailable
-
-
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    return str((await create(api, people.bob.headers, echo))["id"])
 
 
 @pytest.fixture

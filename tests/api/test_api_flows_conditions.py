@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from api_flow_calls import Json, create, numbers, refused
+from api_flow_calls import Json, numbers, refused
 from people import People
 
 from scaiflow_api.settings import Api, Environment, Settings
@@ -19,12 +19,6 @@ CHANGES = [
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"api": Api(env=Environment.DEVELOPMENT, require_if_match=True)})
-
-
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    """A flow that bob owns; making one needs no condition."""
-    return str((await create(api, people.bob.headers, echo))["id"])
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)

@@ -1,10 +1,7 @@
 """What differs between versions, and between a flow and its Core."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
-import respx
 from api_flow_calls import Json, create, grant, refused
 from people import People
 from played_grid import PlayedGrid, refusal
@@ -12,12 +9,6 @@ from sqlalchemy import update
 
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.resources import Resources
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 def moved(content: Json) -> Json:

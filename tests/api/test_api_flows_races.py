@@ -1,13 +1,12 @@
 """Every race has one winner, and no loser leaves anything behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import httpx
 import pytest
-import respx
 from api_flow_calls import Json, create, grant, numbers, refused
 from mirror import mirror
 from people import People
@@ -50,12 +49,6 @@ async def api(
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as client:
         yield client
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 @pytest.fixture

@@ -1,28 +1,14 @@
 """Out of ScaiGrid: POST /v1/flows/{id}/undeploy and DELETE /v1/flows/{id}?undeploy=true."""
 
 import asyncio
-from collections.abc import Iterator
 
 import httpx
 import pytest
-import respx
-from api_flow_calls import Json, create, grant, refused
+from api_flow_calls import grant, refused
 from people import People
 from played_grid import PlayedGrid, refusal
 
 from scaiflow_api.resources import Resources
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
-
-
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    """A flow that bob owns."""
-    return str((await create(api, people.bob.headers, echo))["id"])
 
 
 async def deploy(api: httpx.AsyncClient, people: People, flow: str) -> None:

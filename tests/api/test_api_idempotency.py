@@ -1,13 +1,12 @@
 """A request with an `Idempotency-Key` is carried out once, however often it is sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-import respx
 from api_flow_calls import Json, create, grant, numbers, refused
 from fastapi import FastAPI
 from people import People, Person
@@ -30,18 +29,6 @@ from scaiflow_api.web.idempotency import UNSAFE
 from scaiflow_api.web.routes import rules
 
 UNSAFE_CALLS = [key for key in CALLS if key[0] in UNSAFE]
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
-
-
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    """A flow that bob owns."""
-    return str((await create(api, people.bob.headers, echo))["id"])
 
 
 def keyed(person: Person, key: str = "key-1", **headers: str) -> dict[str, str]:

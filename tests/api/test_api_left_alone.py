@@ -1,22 +1,12 @@
 """A ScaiGrid that keeps failing: whom it concerns, what they are told, and what operators see."""
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
-import respx
 from people import People
 from played_grid import PlayedGrid, refusal
 
 from scaiflow_api.settings import Settings
 
 MODELS = "/scaigrid/models"
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 async def test_it_is_left_alone_for_the_tenant_it_fails_and_operators_see_it(

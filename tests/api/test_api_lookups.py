@@ -1,13 +1,12 @@
 """The lists of the canvas's pickers: scopes, queues, bunkers and models."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-import respx
 from fastapi import FastAPI
 from people import People
 from played_grid import PlayedGrid, refusal
@@ -44,12 +43,6 @@ LOOKUPS = [
     ("/scaibunker/bunkers", "bunkers", "scaibunker", "ScaiBunker", "scaibunker:admin"),
 ]
 STEPS = [lookup[1] for lookup in LOOKUPS]
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, GRID)
 
 
 async def ask(

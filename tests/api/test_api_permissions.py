@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-import respx
 from api_catalog_calls import publish
 from api_draft_calls import begin_draft
 from api_flow_calls import create, grant
@@ -224,12 +223,6 @@ def on_package(call: Call, who: Who) -> Outcome:
     if call.package == "change" and not who.owns and who.role is None:
         return 403, "not_package_author"
     return call.ok
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Events of deployed flows, and running one."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import respx
 from people import People, Person
 from played_grid import PlayedGrid, refusal
 
@@ -14,12 +12,6 @@ from scaiflow_api.kit.ids import new_id
 from scaiflow_api.resources import Resources
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def grid() -> Iterator[PlayedGrid]:
-    with respx.mock(assert_all_called=False) as router:
-        yield PlayedGrid(router, "http://scaigrid.test")
 
 
 async def deploy(api: httpx.AsyncClient, owner: Person, content: Json, name: str) -> tuple[str, str]:

@@ -4,17 +4,12 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
-from api_flow_calls import Json, create
+from api_flow_calls import Json
 from api_sync_clients import Client, eventually, served
 from fastapi import FastAPI
 from people import People
 
 Open = Callable[[], Client]
-
-
-@pytest.fixture
-async def flow(api: httpx.AsyncClient, people: People, echo: Json) -> str:
-    return str((await create(api, people.bob.headers, echo))["id"])
 
 
 @pytest.fixture
