@@ -13,8 +13,8 @@ from scaiflow_api.auth.tokens import Claims
 from scaiflow_api.db.principals import ACTIVE, Standing
 from scaiflow_api.resources import Resources
 
-STANDING_TTL_S = 5
-"""A suspended account is refused, and a group left, this many seconds later at the latest."""
+STANDING_TTL_S = 4.5
+"""A suspended account is refused, and a group left, five seconds later at the latest: looking takes time as well."""
 PERMISSIONS_TTL_S = 60
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE | re.ASCII)
 _CACHED = 20_000

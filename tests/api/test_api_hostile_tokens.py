@@ -241,6 +241,17 @@ async def test_a_header_that_holds_no_bearer_is_none(
     assert answer.json()["detail"]["error"] in {"not_authenticated", "invalid_token"}
 
 
+@pytest.mark.parametrize("other", ["Bearer x", "Basic eDp5", "", "{same}"])
+@pytest.mark.parametrize("first", [True, False])
+async def test_two_headers_are_none(api: httpx.AsyncClient, people: People, other: str, first: bool) -> None:
+    """Whatever stands before this server may have looked at the other one."""
+    good = f"Bearer {people.bob.token()}"
+    sent = [("Authorization", good), ("Authorization", other.format(same=good))]
+    answer = await api.get("/me", headers=sent if first else sent[::-1])
+
+    assert (answer.status_code, answer.json()["detail"]["error"]) == (401, "not_authenticated")
+
+
 @pytest.mark.parametrize(
     "place", ["?token={token}", "?access_token={token}", "?authorization=Bearer {token}"]
 )

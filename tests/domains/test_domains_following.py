@@ -205,6 +205,26 @@ async def test_who_may_see_what_is_looked_at_again() -> None:
         await anext(stream)
 
 
+async def test_who_is_suspended_while_scaigrid_is_asked_is_sent_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = PlayedEvents([event(1)])
+    reader = Reader(played, cursor="0")  # which flows they may see is not looked at again so soon
+    stream = reader.stream()
+    await anext(stream)
+    assert (await anext(stream)).event is not None
+    ask = PlayedEvents.events
+
+    async def answers_late(self: PlayedEvents, *arguments: Any, **more: Any) -> EventPage:
+        reader.standing = InvalidToken(reason="suspended")
+        played.log.append(event(2))
+        return await ask(self, *arguments, **more)
+
+    monkeypatch.setattr(PlayedEvents, "events", answers_late)
+    with pytest.raises(InvalidToken):
+        await anext(stream)
+
+
 async def test_a_reader_that_does_not_read_makes_nothing_pile_up() -> None:
     played = PlayedEvents([event(number) for number in range(1000)])
     stream = Reader(played, cursor="0").stream()

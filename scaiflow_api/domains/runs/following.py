@@ -20,7 +20,7 @@ from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError, Upstrea
 from scaiflow_api.upstreams.scaigrid_answers import EventPage
 
 LOOK_AGAIN_S: Final = 5.0
-"""How long somebody may go on reading who has lost the right to."""
+"""How long somebody may go on reading of a flow that is not shown to them any more."""
 _PAGE: Final = 100
 _FAILURES: Final = 5
 """So many calls may fail in a row before the stream ends."""
@@ -95,7 +95,6 @@ class Follower:
                     pause_s = 0
             if pause_s:
                 await self._pause(pause_s)
-            await self._look_again()
             try:
                 page, failures = await self._ask(_PAGE), 0
             except UpstreamError as failure:
@@ -103,11 +102,13 @@ class Follower:
                 if isinstance(failure, UpstreamRejected) or failures == _FAILURES:
                     raise as_app_error(failure) from None
                 await self._pause(_patience(failure, failures))
+            # After the answer, which may have taken long: nothing is sent to somebody suspended meanwhile.
+            await self._look_again()
 
     async def _look_again(self) -> None:
+        caller = await self._identify()  # known for a moment, so this is no question each time
         if time.monotonic() - self._looked_at < self._pace.look_again_s:
             return
-        caller = await self._identify()
         self._visible = await self._cores.visible(caller, self._core_id)
         self._looked_at = time.monotonic()
 
