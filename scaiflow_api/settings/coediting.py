@@ -61,7 +61,10 @@ class Sync(Section):
         le=5,
     )
     merge_after: int = variable(
-        "SCAIFLOW_SYNC_MERGE_AFTER", 500, "changes after which a draft's log is merged into one entry", ge=2
+        "SCAIFLOW_SYNC_MERGE_AFTER",
+        500,
+        "changes after which a log is merged into one entry: in a pause of a second, or after four times as many",
+        ge=2,
     )
     findings_delay_s: float = variable(
         "SCAIFLOW_SYNC_FINDINGS_DELAY_S", 0.5, "seconds from a change to the validation of the draft", ge=0

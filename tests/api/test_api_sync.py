@@ -1,9 +1,7 @@
 """Editing together, over real sockets: what one changes the others see, and it is stored before they do."""
 
 import asyncio
-import os
 import random
-import signal
 from dataclasses import replace
 from typing import Any
 
@@ -259,8 +257,8 @@ async def test_random_edits_with_drops_and_reorders_converge(
             client.nodes[f"node_off_{turn}"] = Map({"id": f"node_off_{turn}"})
             made.add(f"node_off_{turn}")
             await client.connect()
-        elif action < 0.98 and (process := rooms._keeper._helper._process) is not None:
-            os.kill(process.pid, signal.SIGKILL)
+        elif action < 0.98 and (running := rooms._keeper._helper._running) is not None:
+            running.process.kill()
         else:
             await end(rooms, flow_id)
             for other in clients:

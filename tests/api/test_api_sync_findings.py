@@ -9,16 +9,18 @@ from api_sync_fixtures import Json, Open
 from pycrdt import Map
 
 from scaiflow_api.db.drafts import Drafts
+from scaiflow_api.domains.sync import room
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Sync
 
+MERGE_AFTER = 10
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
 def sync() -> Sync:
-    return Sync(poll_s=0.1, findings_delay_s=0.02, merge_after=10)
+    return Sync(poll_s=0.1, findings_delay_s=0.02, merge_after=MERGE_AFTER)
 
 
 async def test_findings_are_told_to_all_and_go_when_they_are_mended(window: Open, echo: Json) -> None:
@@ -57,5 +59,21 @@ async def test_a_long_log_is_merged_while_people_write(
     assert [entry.seq for entry in entries] == list(range(draft.merged_seq, draft.last_seq + 1))
     assert sum(len(entry.update) for entry in entries) == draft.size
     third = await window().connect()
-    assert third.content() == one.content()
-    assert one.content() == other.content()
+    assert third.content() == one.content() == other.content()
+
+
+async def test_a_log_is_merged_in_a_pause(
+    window: Open, resources: Resources, flow_id: str, rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_REST_S", 0.05)
+    one = await window().connect()
+    before = rooms.counters.merges
+    for number in range(MERGE_AFTER):
+        one.flow["config"]["said"] = f"{number} times"
+        await asyncio.sleep(0.005)
+
+    await eventually(lambda: rooms.counters.merges == before + 1)
+    async with resources.db.read() as session:
+        draft = await Drafts(session).find("tnt_acme", flow_id)
+        assert draft is not None
+        assert draft.merged_seq == draft.last_seq

@@ -1,8 +1,6 @@
 """The process that holds drafts may end, over a made-up change or by itself: nothing is lost."""
 
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +9,10 @@ import pytest
 from api_sync_clients import eventually
 from api_sync_crash import CRASHING, SEED, SEED_CLIENT
 from api_sync_fixtures import *  # noqa: F403 - fixtures of a whole module
-from api_sync_fixtures import Open, fixture
+from api_sync_fixtures import Json, Open, fixture
 from pycrdt import Doc, Map
 
+from scaiflow_api.domains.sync.document import epoch_client_id, seed
 from scaiflow_api.domains.sync.held_draft import HeldDraft
 from scaiflow_api.domains.sync.keeper.client import Keeper
 from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
@@ -79,13 +78,43 @@ async def test_of_many_changes_the_one_that_it_does_not_survive_is_invalid(
     assert {"by 11", "by 12"} <= set(doc.get("flow", type=Map))
 
 
+async def test_who_begins_is_told_all_without_asking_it_each_time(
+    keeper: Keeper, resources: Resources, flow_id: str, echo: Json
+) -> None:
+    draft_log = DraftLog(resources.db, resources.clock)
+    place = Place("tnt_acme", flow_id)
+    await draft_log.begin(place, epoch="epoch_x", version="1.0.0", seed=seed(echo, "epoch_x"))
+    draft = await draft_log.find(place)
+    assert draft is not None
+    held = HeldDraft(flow_id, draft, epoch_client_id("epoch_x"), keeper, draft_log)
+    await held.open(await draft_log.since(draft, 0))
+    first, _, _ = await held.beginning()
+
+    (judged,) = await held.judge([(change(11), False)])
+    await held.store([judged[1]])
+    await draft_log.append(draft, [change(12)])  # by another process
+    await held.catch_up()
+
+    told, later, _ = await held.beginning()
+    assert (told, len(later)) == (first, 2)
+    doc: Doc[Map] = Doc()
+    for update in (told, *later):
+        doc.apply_update(update)
+    assert {"by 11", "by 12"} <= set(doc.get("flow", type=Map))
+
+    many = [change(client_id) for client_id in range(100, 200)]
+    await held.store([update for _, update in await held.judge([(update, False) for update in many])])
+    told, later, _ = await held.beginning()
+    assert (len(told) > len(first), later) == (True, [])
+
+
 async def test_nobody_notices_that_it_was_killed(window: Open, rooms: Rooms) -> None:
     one, other = await window().connect(), await window().connect()
     for number in range(2):
-        process = rooms._keeper._helper._process
-        assert process is not None
+        running = rooms._keeper._helper._running
+        assert running is not None
         one.nodes[f"node_{number}"] = Map({"id": f"node_{number}"})
-        os.kill(process.pid, signal.SIGKILL)
+        running.process.kill()
         await eventually(lambda number=number: f"node_{number}" in other.nodes)
 
     third = await window().connect()
@@ -96,8 +125,8 @@ async def test_nobody_notices_that_it_was_killed(window: Open, rooms: Rooms) -> 
 async def test_it_inherits_no_secret(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCAIFLOW_DB_URL", "postgresql://user:secret@somewhere/db")
     await keeper.open("x", SEED_CLIENT, [SEED])
-    process = keeper._helper._process
-    assert process is not None
+    assert keeper._helper._running is not None
+    process = keeper._helper._running.process
 
     environment = Path(f"/proc/{process.pid}/environ").read_bytes()
     assert b"PATH=" in environment
@@ -114,7 +143,7 @@ async def test_it_ends_when_the_process_that_asked_it_is_killed(tmp_path: Path) 
         "async def ask():\n"
         "    keeper = Keeper()\n"
         "    await keeper.open('x', 2**32, [])\n"
-        "    print(keeper._helper._process.pid, flush=True)\n"
+        "    print(keeper._helper._running.process.pid, flush=True)\n"
         "    await asyncio.sleep(60)\n"
         "asyncio.run(ask())\n"
     )
@@ -138,8 +167,8 @@ def state_of(pid: int) -> bytes:
 
 async def test_it_ends_with_the_process_that_asks_it(keeper: Keeper) -> None:
     await keeper.open("x", SEED_CLIENT, [SEED])
-    process = keeper._helper._process
-    assert process is not None
+    assert keeper._helper._running is not None
+    process = keeper._helper._running.process
 
     await keeper.close()
 

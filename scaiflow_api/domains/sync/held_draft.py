@@ -1,6 +1,7 @@
 """A draft as one room holds it: how far it has read the log, and what the keeper knows of it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import structlog
@@ -18,12 +19,35 @@ _ATTEMPTS: Final = 5
 """How often a draft is opened again because the keeper ended over somebody else's."""
 _LARGE: Final = 64 * 1024
 """An entry that may be several others merged: what of it was there already is not sent on."""
+_MOST_LATER: Final = 64
+"""Changes that are told one by one to who begins, before the keeper is asked for all of it anew."""
 
 Answer = TypeVar("Answer")
 
 
 class EpochOver(Exception):
     """The draft was begun anew."""
+
+
+@dataclass(slots=True)
+class _Copy:
+    """The draft as the keeper told it last, and what came since: for a large one that takes it long."""
+
+    update: bytes
+    vector: bytes
+    seq: int
+    """The last entry of the log that is in it, or in `later`."""
+    later: list[bytes] = field(default_factory=list)
+
+    def follow(self, before: int, seq: int, updates: Sequence[bytes]) -> None:
+        """Take what came between two entries of the log, unless something is missed."""
+        if self.seq == before:
+            self.seq = seq
+            self.later += updates
+
+    @property
+    def is_good(self) -> bool:
+        return len(self.later) <= _MOST_LATER and 4 * sum(map(len, self.later)) <= len(self.update)
 
 
 class HeldDraft:
@@ -43,7 +67,7 @@ class HeldDraft:
         self._merged_seq = draft.merged_seq
         self._mergeable = True
         self._unseen: list[bytes] = []
-        self._whole: tuple[int, bytes, bytes] | None = None
+        self._copy: _Copy | None = None
 
     @property
     def epoch(self) -> str:
@@ -74,7 +98,7 @@ class HeldDraft:
             raise EpochOver
         self.size += sum(map(len, updates))
         if last - len(updates) == self.seq:
-            self.seq = last
+            self._went_on(last, updates)
             return []
         return await self.catch_up()
 
@@ -88,11 +112,12 @@ class HeldDraft:
                 raise EpochOver
         else:
             judged = await self.judge([(entry.update, len(entry.update) > _LARGE) for entry in entries])
-            self._unseen += [update for verdict, update in judged if verdict == CHANGED]
+            new = [update for verdict, update in judged if verdict == CHANGED]
+            self._unseen += new
             if any(verdict not in (CHANGED, NOTHING_NEW) for verdict, _ in judged):
                 log.error("what another process stored cannot be read", draft=self._key)
                 self._mergeable = False
-            self.seq = max(self.seq, entries[-1].seq)
+            self._went_on(max(self.seq, entries[-1].seq), new)
             self.size += sum(len(update) for _, update in judged)
         unseen, self._unseen = self._unseen, []
         return unseen
@@ -109,27 +134,43 @@ class HeldDraft:
         return await self._asked(lambda: self._keeper.lacked_by(self._key, vector))
 
     async def whole(self) -> tuple[bytes, bytes]:
-        """Return the draft as one update, and its state vector; kept until the draft changes."""
-        if self._whole is None or self._whole[0] != self.seq:
+        """Return the draft as one update, and its state vector."""
+        copy = self._copy
+        if copy is None or copy.seq != self.seq or copy.later:
             seq = self.seq
-            self._whole = (seq, *await self._asked(lambda: self._keeper.whole(self._key)))
-        return self._whole[1:]
+            update, vector = await self._asked(lambda: self._keeper.whole(self._key))
+            copy = self._copy = _Copy(update, vector, seq)
+        return copy.update, copy.vector
 
-    async def merge(self) -> None:
-        """Put one entry in the place of the log, unless something of it could not be read."""
+    async def beginning(self) -> tuple[bytes, list[bytes], bytes]:
+        """Return the draft as one update and those that came since; and the first one's state vector."""
+        copy = self._copy
+        if copy is None or copy.seq != self.seq or not copy.is_good:
+            update, vector = await self.whole()
+            return update, [], vector
+        return copy.update, copy.later, copy.vector
+
+    async def merge(self) -> bool:
+        """Put one entry in the place of the log; False: something of it could not be read, so it stays."""
         if not self._mergeable:
-            return
+            return False
         seq, (update, _) = self.seq, await self.whole()
         await self._log.merge(self._draft, seq=seq, merged=update)
         self._merged_seq, self.size = seq, len(update)
+        return True
 
     def drop_copy(self) -> None:
-        """Free the memory of what `whole` returned last."""
-        self._whole = None
+        """Free the memory of what was told last."""
+        self._copy = None
 
     async def forget(self) -> None:
         """Have the keeper hold it no longer."""
         await self._keeper.forget(self._key)
+
+    def _went_on(self, seq: int, updates: Sequence[bytes]) -> None:
+        if self._copy is not None:
+            self._copy.follow(self.seq, seq, updates)
+        self.seq = seq
 
     async def _judged_one_by_one(self, changes: list[tuple[bytes, bool]]) -> list[tuple[str, bytes]]:
         judged: list[tuple[str, bytes]] = []

@@ -46,6 +46,10 @@ log = structlog.get_logger(__name__)
 
 _MOST_AT_ONCE: Final = 256
 """Changes that are stored in one transaction."""
+_REST_S: Final = 1.0
+"""Where nothing came for so long, a long log is merged: what comes meanwhile has to wait, some ten milliseconds."""
+_WITHOUT_REST: Final = 4
+"""Where people never pause, it becomes so many times as long."""
 _NOTHING: Final = b"\x00"
 """The state vector of an empty document."""
 _VIEW_ONLY: Final = "You may only view this flow: your change was not taken."
@@ -72,7 +76,7 @@ class _Joins:
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    whole: asyncio.Future[bytes]
+    updates: asyncio.Future[list[bytes]]
 
 
 class Room:
@@ -153,14 +157,14 @@ class Room:
         """Take a change that this process makes. It does not count as a change of the flow."""
         await self._add(_Change(None, update), len(update))
 
-    async def snapshot(self) -> bytes:
-        """Return the draft, with all that was taken before, as one update. Raises RoomOver."""
+    async def snapshot(self) -> list[bytes]:
+        """Return the updates that make the draft, with all that was taken before. Raises RoomOver."""
         if self._over:
             raise RoomOver
-        whole: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._work.append(_Reads(whole))
+        updates: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
+        self._work.append(_Reads(updates))
         self._wanted.set()
-        return await whole
+        return await updates
 
     def attend(self, task: asyncio.Task[None]) -> None:
         """Have a task cancelled when the room ends."""
@@ -211,9 +215,10 @@ class Room:
     async def _run(self) -> None:
         try:
             while not self._ending or self._work:
-                await self._wanted.wait()
-                self._wanted.clear()
-                await self._turn()
+                if await self._is_wanted():
+                    await self._turn()
+                else:
+                    await self._merge()
         except EpochOver:
             self._fail(OTHER_EPOCH)
         except (AppError, DBAPIError, HelperLost) as failure:
@@ -227,11 +232,22 @@ class Room:
         self.failed = True
         self._room_left.set()
         for work in self._work:
-            if isinstance(work, _Reads) and not work.whole.done():
-                work.whole.set_exception(RoomOver())
+            if isinstance(work, _Reads) and not work.updates.done():
+                work.updates.set_exception(RoomOver())
         self._work.clear()
         for peer in list(self.peers):
             peer.end(closing)
+
+    async def _is_wanted(self) -> bool:
+        """Wait for something to do; False: nothing came for a moment, in which a long log is to be merged."""
+        is_long = self.held.unmerged >= self._settings.merge_after
+        try:
+            async with asyncio.timeout(_REST_S if is_long else None):
+                await self._wanted.wait()
+        except TimeoutError:
+            return False
+        self._wanted.clear()
+        return True
 
     async def _turn(self) -> None:
         while self._behind or self._work:
@@ -251,10 +267,11 @@ class Room:
                     self._work.popleft()
                     self._took(len(joins.vector or b""))
                     await self._let_join(joins)
-                case _Reads(whole):
+                case _Reads(updates):
                     self._work.popleft()
-                    if not whole.done():
-                        whole.set_result((await self.held.whole())[0])
+                    if not updates.done():
+                        update, later, _ = await self.held.beginning()
+                        updates.set_result([update, *later])
 
     def _took(self, size: int) -> None:
         self._waiting_bytes -= size
@@ -275,7 +292,7 @@ class Room:
         self._counters.updates_stored += len(kept)
         self._deliver(kept)
         self._announce(LogGrew(self.held.seq))
-        if self.held.unmerged >= self._settings.merge_after:
+        if self.held.unmerged >= _WITHOUT_REST * self._settings.merge_after:
             await self._merge()
 
     async def _allowed(self, changes: list[_Change]) -> list[_Change]:
@@ -305,18 +322,20 @@ class Room:
         return self.held.size + size <= most
 
     async def _merge(self) -> None:
-        await self.held.merge()
-        self._counters.merges += 1
+        if await self.held.merge():
+            self._counters.merges += 1
 
     async def _let_join(self, joins: _Joins) -> None:
         peer = joins.peer
         if peer.closing is not None:
             return
         if joins.vector is None:
-            peer.send(state_frame((await self.held.whole())[1]))
+            _, _, vector = await self.held.beginning()
+            peer.send(state_frame(vector))
             return
+        later: list[bytes] = []
         if joins.vector == _NOTHING:
-            update, vector = await self.held.whole()
+            update, later, vector = await self.held.beginning()
         else:
             try:
                 lacked = await self.held.lacked_by(joins.vector)
@@ -329,6 +348,8 @@ class Room:
             update, vector = lacked
         peer.send(answer_frame(update), beginning=not peer.joined)
         peer.send(state_frame(vector), beginning=not peer.joined)
+        for each in later:
+            peer.send(update_frame(each), beginning=not peer.joined)
         if not peer.joined:
             peer.joined = True
             self.crowd.ask(peer)

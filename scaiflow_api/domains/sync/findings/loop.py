@@ -73,9 +73,9 @@ class Findings:
 
     async def _validate(self, lease: Held) -> None:
         try:
-            state = await self._room.snapshot()
+            updates = await self._room.snapshot()
             update = await self._helper.ask(
-                "told", state, self._client_id, self._room.server_keys, self._limits
+                "told", updates, self._client_id, self._room.server_keys, self._limits
             )
         except HelperCrashed:
             raise  # over this very draft: another time it would do so again

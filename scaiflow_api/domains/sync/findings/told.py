@@ -16,19 +16,20 @@ MOST_TOLD: Final = 500
 _NO_CHANGE: Final = b""
 
 
-def told(state: bytes, client_id: int, server_keys: dict[str, str], limits: Limits) -> bytes:
+def told(updates: Sequence[bytes], client_id: int, server_keys: dict[str, str], limits: Limits) -> bytes:
     """Return the update that makes a draft tell its findings; empty where it does already.
 
     `server_keys` are what only the server writes into a flow: id, name and version.
     """
     doc: Doc[Any] = Doc(client_id=client_id)
-    doc.apply_update(state)
+    for update in updates:  # as the keeper made them, which looked at all that others wrote
+        doc.apply_update(update)
     wanted = keyed(_found({**read_flow(doc).document, **server_keys}, limits))
     shown: Map[Any] = doc.get(NAME, type=Map)
-    updates: list[bytes] = []
+    changes: list[bytes] = []
 
     def keep(event: TransactionEvent) -> None:
-        updates.append(event.update)
+        changes.append(event.update)
 
     watch = doc.observe(keep)
     with doc.transaction():
@@ -39,7 +40,7 @@ def told(state: bytes, client_id: int, server_keys: dict[str, str], limits: Limi
             if there.get(key) != finding:
                 shown[key] = Map(finding)
     doc.unobserve(watch)
-    return updates[0] if updates else _NO_CHANGE
+    return changes[0] if changes else _NO_CHANGE
 
 
 def keyed(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -34,12 +34,19 @@ class Held:
     waiting: list[bytes] = field(default_factory=list)
 
     def load(self, updates: list[bytes]) -> int:
-        """Apply a log; return how many of its entries cannot be read."""
+        """Apply a log; return how many of its entries cannot be read.
+
+        The first is the server's own, a seed or what was merged, and most of it all. It is not judged again: for a
+        large draft that would take ten times as long as applying it, and every other draft would have to wait.
+        """
         unreadable = 0
-        for update in updates:
+        for position, update in enumerate(updates):
             try:
-                unreadable += self.apply(update, trim=False)[0] not in (CHANGED, NOTHING_NEW)
-            except RuntimeError:
+                if position == 0:
+                    self._take(update)
+                else:
+                    unreadable += self.apply(update, trim=False)[0] not in (CHANGED, NOTHING_NEW)
+            except (RuntimeError, ValueError):
                 unreadable += 1
         return unreadable
 
@@ -58,12 +65,15 @@ class Held:
             get_state(update)
         except ValueError:
             return INVALID, b""
+        self._take(update)
+        return CHANGED, update
+
+    def _take(self, update: bytes) -> None:
         self.doc.apply_update(update)
         if _lacking(update, self.doc.get_state()):
             self.waiting.append(update)
             if len(self.waiting) > _MOST_WAITING:
                 self.waiting = [_together(self.waiting[0], self.waiting[1:])]
-        return CHANGED, update
 
     def adds(self, update: bytes) -> bool:
         """Tell whether a change would change the document."""
