@@ -21,6 +21,8 @@ class PlayedDirectory:
     """Ids of the direct members of each group: users, and groups that begin with `grp_`."""
     refused: set[str] = field(default_factory=set)
     """Lists that answer 403."""
+    missing: set[str] = field(default_factory=set)
+    """Lists that answer 404."""
     on_list: Callable[[str], Awaitable[None]] | None = None
     page: int = 3
 
@@ -71,6 +73,8 @@ class PlayedDirectory:
             await self.on_list(name)
         if name in self.refused:
             raise UpstreamRejected("scaikey", status=403, code=None, message="no scope")
+        if name in self.missing:
+            raise UpstreamRejected("scaikey", status=404, code=None, message="Not Found")
 
     def _pages(self, rows: Sequence[_Row]) -> Sequence[Sequence[_Row]]:
         return [rows[start : start + self.page] for start in range(0, len(rows), self.page)]

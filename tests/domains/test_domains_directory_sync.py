@@ -285,6 +285,20 @@ class TestWithoutScopes:
         assert (report.skipped_reason, report.groups_seen, report.users_seen) == (None, 0, 11)
         assert len(await members(resources, "grp_eng")) == 6
 
+    async def test_members_that_are_nowhere_keep_nobody_from_being_suspended(
+        self, resources: Resources, scaikey: PlayedDirectory
+    ) -> None:
+        """Where members are listed is not public; and a group may go while the others are read."""
+        await sync(resources)
+        scaikey.missing = {"members"}
+        scaikey.add_user("usr_1", status="SUSPENDED")
+        for _ in range(2):
+            report = await sync(resources)
+
+        assert (report.skipped_reason, report.groups_seen, report.users_seen) == (None, 2, 11)
+        assert (await user(resources, "usr_1")).status == "SUSPENDED"
+        assert len(await members(resources, "grp_eng")) == 6
+
     async def test_without_both_nothing_is_done(self, resources: Resources, scaikey: PlayedDirectory) -> None:
         scaikey.refused = {"effective_users", "groups"}
 

@@ -121,7 +121,7 @@ class DirectorySync:
         return True
 
     async def _read_groups(self, spool: Spool, *, users_too: bool) -> bool:
-        """Read all groups and who is in them; False when ScaiKey does not allow that."""
+        """Read all groups and who is in them; False when ScaiKey does not allow that, or one has gone."""
         try:
             async for groups in self._scaikey.groups():
                 await spool.see_groups(groups)
@@ -131,9 +131,14 @@ class DirectorySync:
                         spool, groups[start : start + _WALKED_AT_ONCE], users_too=users_too
                     )
         except UpstreamRejected as refusal:
-            if refusal.status != 403:
+            # A group may go while the others are read; and where members are listed is not public.
+            if refusal.status not in {403, 404}:
                 raise
-            log.warning("groups not allowed: the mirror keeps the groups that it has", needs="groups:read")
+            log.warning(
+                "groups not read: the mirror keeps those that it has",
+                status=refusal.status,
+                needs="groups:read",
+            )
             return False
         await spool.flatten()
         return True
