@@ -16,7 +16,7 @@ _SECRET_NAMES = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"""eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*   # a JWT
-      | \bsgk_\w+                         # a ScaiGrid key
+      | \b(?:sgk|skt)_[^\s"']+           # a ScaiGrid key, a ScaiVault token
       | \bbearer\s+\S+                    # an Authorization header
       | (?<=://)[^\s/:@]*:[^\s/@]+(?=@)   # a user, or none, and a password in an address
     """,

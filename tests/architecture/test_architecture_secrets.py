@@ -20,6 +20,9 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
         f"Bearer {JWT}",
         f"token={JWT} was refused",
         "key sgk_0123456789abcdef0123456789abcdef",
+        "key 'sgk_0123-4567.89+ab/cd=hunter2' is not known",
+        '{"key":"sgk_0123~hunter2"}',
+        "vault token skt_0123-hunter2",
         "postgresql://scaiflow:hunter2@db/scaiflow",
         "redis://:hunter2@cache:6379/0",
     ],
@@ -28,7 +31,11 @@ def test_what_looks_like_a_secret_is_scrubbed_from_text(text: str) -> None:
     cleaned = scrub(text)
 
     assert SCRUBBED in cleaned
-    assert not any(secret in cleaned for secret in (JWT, "sgk_0123", "hunter2"))
+    assert not any(secret in cleaned for secret in (JWT, "sgk_0123", "skt_0123", "hunter2"))
+
+
+def test_what_follows_a_secret_stays() -> None:
+    assert scrub('{"key":"sgk_0123~x","status":403}') == '{"key":"[scrubbed]","status":403}'
 
 
 @pytest.mark.parametrize(
