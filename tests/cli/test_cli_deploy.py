@@ -216,6 +216,57 @@ def test_a_failure_as_json_is_the_error_of_the_api(scaiflow, echo, grid):
     }
 
 
+class TestDryRun:
+    """What a deploy would do; ScaiGrid is only read."""
+
+    def test_it_says_what_would_be_made(self, scaiflow, changed, grid):
+        flow = changed(lambda document: document["config"].update(scaiqueue=QUEUES))
+
+        done = scaiflow("deploy", flow, "--dry-run")
+
+        assert done.code == 0
+        assert done.lines == ["core=create", "create_scope=support", "create_queues=review", "model=publish"]
+        assert {request.method for request in grid.requests} == {"GET"}
+
+    def test_it_knows_what_is_there(self, scaiflow, echo, grid):
+        assert scaiflow("deploy", echo).code == 0
+        grid.steps.clear()
+
+        done = scaiflow("deploy", echo, "--dry-run", "--json")
+
+        found = done.json
+        assert found.pop("manifest").startswith("core:")
+        assert found == {
+            "ok": True,
+            "dry_run": True,
+            "core": {"action": "adopt", "core_id": "core_1", "status": "running"},
+            "scaiqueue": None,
+            "publication": {
+                "action": "sync",
+                "published_slug": "scaicore/acme/echo-agent",
+                "group_ids": [],
+            },
+        }
+        assert grid.steps == ["list"]
+
+    def test_a_name_that_is_taken_is_exit_code_1(self, scaiflow, echo, grid):
+        grid.add_core(source_id=None, slug="echo-agent")
+
+        done = scaiflow("deploy", echo, "--dry-run")
+
+        assert (done.code, done.lines[0]) == (1, "core=conflict")
+        assert "a deploy would fail" in done.errors
+
+    def test_what_scaigrid_refuses_is_one_sentence(self, scaiflow, echo, grid):
+        grid.faults["list"] = [refusal(403)]
+
+        done = scaiflow("deploy", echo, "--dry-run")
+
+        assert (done.code, done.output) == (1, b"")
+        assert "scaigrid_auth" in done.errors
+        assert KEY not in done.errors
+
+
 def test_it_needs_no_database():
     look = (
         "import scaiflow_api.cli.deploy.straight, sys; print({'sqlalchemy', 'fastapi'} & sys.modules.keys())"

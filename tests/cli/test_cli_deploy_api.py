@@ -229,6 +229,62 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_code_2(
     assert api.calls == []
 
 
+PLAN = {
+    "dry_run": True,
+    "flow_version": "1.0.0",
+    "core": {"action": "replace", "core_id": "core_1", "status": "running"},
+    "scaiqueue": None,
+    "publication": {"action": "sync", "published_slug": "scaicore/acme/echo-agent", "group_ids": []},
+}
+
+
+class TestDryRun:
+    """What saving and deploying would do; nothing is saved."""
+
+    def test_of_what_is_saved_the_api_says_what_a_deploy_would_do(self, scaiflow, echo, api, document):
+        api.add("flow_1", document)
+        api.faults["POST", "/deploy"] = httpx.Response(200, json=PLAN)
+
+        done = scaiflow(
+            "deploy", echo, "--api", URL, "--flow-id", "flow_1", "--dry-run", "--group-id", "grp_a"
+        )
+
+        assert done.code == 0
+        assert done.lines == [
+            "save=none",
+            "flow_id=flow_1",
+            "flow_version=1.0.0",
+            "core=replace",
+            "core_id=core_1",
+            "model=sync",
+        ]
+        assert api.sent("POST") == {"group_ids": ["grp_a"], "dry_run": True}
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_what_would_be_saved_is_not(self, scaiflow, changed, api, document, known):
+        if known:
+            api.add("flow_1", document)
+        flow = changed(lambda content: content.update(metadata={"description": "another"}))
+
+        done = scaiflow(
+            "deploy", flow, "--api", URL, "--dry-run", *(["--flow-id", "flow_1"] if known else [])
+        )
+
+        assert done.code == 0
+        assert done.lines == (["save=update", "flow_id=flow_1"] if known else ["save=create"])
+        assert "would be saved first" in done.errors
+        assert {request.method for request in api.requests} == {"GET"}
+
+    def test_an_answer_that_is_no_plan_is_a_sentence(self, scaiflow, echo, api, document):
+        api.add("flow_1", document)
+        api.faults["POST", "/deploy"] = httpx.Response(200, json={"core": {}})
+
+        done = scaiflow("deploy", echo, "--api", URL, "--flow-id", "flow_1", "--dry-run")
+
+        assert (done.code, done.output) == (1, b"")
+        assert "does not behave like ScaiFlow's API" in done.errors
+
+
 def test_what_is_no_flow_document_is_not_sent(scaiflow, api):
     assert scaiflow("deploy", "-", "--api", URL, stdin="[]").code == 2
     assert api.calls == []

@@ -28,6 +28,9 @@ def register(commands: Commands) -> None:
         dest="group_ids",
         help="a group that may use the model, several by repeating it (default: what the flow's config says)",
     )
+    deploy.add_argument(
+        "--dry-run", action="store_true", help="change nothing, and say what a deploy would do"
+    )
     deploy.add_argument("--json", action="store_true", help="print the outcome as JSON")
     add_straight(deploy)
     add_through_the_api(
@@ -50,6 +53,7 @@ def _deploy(options: Namespace) -> int:
             group_ids=options.group_ids,
             api_key=options.api_key,
             base_url=options.base_url,
+            dry_run=options.dry_run,
             as_json=options.json,
         )
     from scaiflow_api.cli.deploy.through_api import deploy_through_api
@@ -62,5 +66,6 @@ def _deploy(options: Namespace) -> int:
         token=options.token,
         flow_id=options.flow_id,
         message=options.message,
+        dry_run=options.dry_run,
         as_json=options.json,
     )

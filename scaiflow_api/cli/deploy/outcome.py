@@ -5,6 +5,7 @@ from typing import Any
 
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.cli.flows.files import print_json
+from scaiflow_api.cli.flows.findings import tell
 from scaiflow_api.cli.terminal import visible
 
 _SHOWN = ("flow_id", "flow_version", "core_id", "published_slug")
@@ -18,6 +19,36 @@ def report(outcome: Mapping[str, Any], *, as_json: bool) -> None:
     for name in _SHOWN:
         if outcome.get(name) is not None:
             print(visible(f"{name}={outcome[name]}"))
+
+
+def foretell(plan: Mapping[str, Any], *, as_json: bool) -> int:
+    """Print what a deploy would do; return the exit code: 1 where it would fail.
+
+    Raises KeyError or TypeError for a plan that is none.
+    """
+    core, queues, publication = plan.get("core"), plan.get("scaiqueue"), plan.get("publication")
+    conflict = core is not None and core["action"] == "conflict"
+    if as_json:
+        print_json({"ok": not conflict, "dry_run": True, **plan})
+    else:
+        told = {
+            "save": plan.get("save"),
+            "flow_id": plan.get("flow_id"),
+            "flow_version": plan.get("flow_version"),
+            "core": core and core["action"],
+            "core_id": core and core["core_id"],
+            "create_scope": queues and (queues["scope_slug"] if queues["scope_id"] is None else None),
+            "create_queues": queues and ",".join(queues["create"]),
+            "model": publication and publication["action"],
+        }
+        for name, value in told.items():
+            if value:
+                print(visible(f"{name}={value}"))
+    if core is None:
+        tell("the API looks ahead to a deploy of what it has; it would be saved first")
+    if conflict:
+        tell("another Core has the flow's name: a deploy would fail; rename the flow")
+    return int(conflict)
 
 
 def refused(detail: Mapping[str, Any], *, as_json: bool) -> CommandFailed:

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from scaiflow_api.cli.deploy.outcome import refused, report
+from scaiflow_api.cli.deploy.outcome import foretell, refused, report
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.files import print_json
 from scaiflow_api.cli.flows.findings import show, tell, too_large
 from scaiflow_api.cli.straight import Straight
 from scaiflow_api.compiler import CompileError
 from scaiflow_api.domains.deploy.errors import CompileFailed
+from scaiflow_api.domains.deploy.outlook import Outlook, look_ahead
 from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.domains.deploy.rollout import (
     CORE,
@@ -26,6 +27,8 @@ from scaiflow_api.domains.deploy.rollout import (
 )
 from scaiflow_api.flowgraph.limits import FlowTooLarge
 from scaiflow_api.kit.errors import AppError
+from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.failures import UpstreamError
 
 _STEPS = {
     QUEUES: "setting up the queues",
@@ -42,9 +45,10 @@ def deploy_straight(
     group_ids: Sequence[str] | None,
     api_key: str | None,
     base_url: str | None,
+    dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Deploy a file. Return 1, having said why, for a flow with errors.
+    """Deploy a file, or with `dry_run` say what that would do. Return 1, having said why, for a flow with errors.
 
     Raises Unusable for what the command was given, CommandFailed for what ScaiGrid made of it.
     """
@@ -53,6 +57,14 @@ def deploy_straight(
     release = _compiled(file, publish_as_model, group_ids, as_json=as_json)
     if release is None:
         return 1
+    if dry_run:
+        try:
+            outlook = asyncio.run(_look_ahead(release, straight))
+        except UpstreamError as failure:
+            raise refused(as_app_error(failure).detail(), as_json=as_json) from None
+        except AppError as failure:
+            raise refused(failure.detail(), as_json=as_json) from None
+        return foretell({"manifest": release.manifest.decode(), **asdict(outlook)}, as_json=as_json)
     try:
         live = asyncio.run(_roll_out(release, straight))
     except AppError as failure:
@@ -81,6 +93,11 @@ def _compiled(
         return None
     show(file, release.findings, sys.stderr)
     return release
+
+
+async def _look_ahead(release: Release, straight: Straight) -> Outlook:
+    async with straight.open() as access:
+        return await look_ahead(access, release, None, max_queues=straight.settings.max_queues)
 
 
 async def _roll_out(release: Release, straight: Straight) -> LiveFlow:

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from scaiflow_api.cli.api import ApiRefused, ScaiFlowApi
-from scaiflow_api.cli.deploy.outcome import refused, report
+from scaiflow_api.cli.deploy.outcome import foretell, refused, report
 from scaiflow_api.cli.failure import CommandFailed, Unusable
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.findings import show, tell
-from scaiflow_api.cli.saved import find_saved
+from scaiflow_api.cli.saved import Saved, find_saved
 from scaiflow_api.compiler.diagnostics import Diagnostic
 
 
@@ -24,9 +24,10 @@ def deploy_through_api(
     token: str | None,
     flow_id: str | None,
     message: str | None,
+    dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Save and deploy a file.
+    """Save and deploy a file, or with `dry_run` say what that would do.
 
     Raises Unusable for what the command was given, CommandFailed for what the API made of it.
     """
@@ -35,9 +36,11 @@ def deploy_through_api(
         raise Unusable(f"{file.shown_name} is no flow document")
     with ScaiFlowApi(url, token) as api:
         try:
-            saved_id = _save(api, file, flow_id, message)
             options = {"publish_as_model": publish_as_model, "group_ids": group_ids}
             order = {name: value for name, value in options.items() if value is not None}
+            if dry_run:
+                return foretell(_plan(api, file.document, flow_id, order), as_json=as_json)
+            saved_id = _save(api, file, flow_id, message)
             answer, _ = api.call("POST", f"/flows/{saved_id}/deploy", body=order)
         except ApiRefused as refusal:
             show(file, _findings(refusal.detail), sys.stderr)
@@ -57,8 +60,7 @@ def _save(api: ScaiFlowApi, file: FlowFile, flow_id: str | None, message: str | 
         made, _ = api.call("POST", "/flows", body={"content": document, **told})
         tell(f"saved as the new flow {made['id']}")
         return str(made["id"])
-    name = document.get("name")
-    renamed = {"name": name} if isinstance(name, str) and name != saved.name else {}
+    renamed = _renamed(saved, document)
     if not renamed and saved.is_what(document):
         tell(f"version {saved.version} of {saved.id} is what the file says")
         return saved.id
@@ -66,6 +68,24 @@ def _save(api: ScaiFlowApi, file: FlowFile, flow_id: str | None, message: str | 
     changed, _ = api.call("PUT", f"/flows/{saved.id}", body=change, headers={"If-Match": saved.etag})
     tell(f"saved as version {changed['version']} of {saved.id}")
     return saved.id
+
+
+def _plan(
+    api: ScaiFlowApi, document: Mapping[str, Any], flow_id: str | None, order: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what saving and deploying would do; of a deploy only where nothing would be saved before."""
+    saved = find_saved(api, document, flow_id)
+    if saved is None:
+        return {"save": "create", "flow_id": None}
+    if _renamed(saved, document) or not saved.is_what(document):
+        return {"save": "update", "flow_id": saved.id}
+    plan, _ = api.call("POST", f"/flows/{saved.id}/deploy", body={**order, "dry_run": True})
+    return {"save": "none", "flow_id": saved.id, **plan}
+
+
+def _renamed(saved: Saved, document: Mapping[str, Any]) -> dict[str, str]:
+    name = document.get("name")
+    return {"name": name} if isinstance(name, str) and name != saved.name else {}
 
 
 def _findings(detail: Mapping[str, Any]) -> list[Diagnostic]:

@@ -10,12 +10,10 @@ from typing import Any
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler.interface.comparison import Comparison
-from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.deploy.deployments import Deployments
-from scaiflow_api.domains.deploy.queues import QueueSetup
-from scaiflow_api.domains.deploy.release import Release
+from scaiflow_api.domains.deploy.outlook import look_ahead
 from scaiflow_api.domains.deploy.schemas import (
     DeploymentItem,
     DeployPlan,
@@ -23,13 +21,10 @@ from scaiflow_api.domains.deploy.schemas import (
     PlannedCore,
     PlannedPublication,
     PlannedQueues,
-    QueueDifference,
 )
 from scaiflow_api.domains.deploy.service import DeployLimits, access_of, compiled
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.upstreams.credentials import Access, Credentials
-from scaiflow_api.upstreams.failures import UpstreamRejected
-from scaiflow_api.upstreams.scaigrid_answers import Core
+from scaiflow_api.upstreams.credentials import Credentials
 
 
 class PlanDeploy:
@@ -54,49 +49,21 @@ class PlanDeploy:
         document = await self._flows.document(flow, order.version)
         release = await compiled(document, order, self._limits.graph)
         last = await self._deployments.in_core(flow)
-        action, core = await self._core(access, release, last.core_id if last else None)
+        outlook = await look_ahead(
+            access,
+            release,
+            last.core_id if last else None,
+            max_queues=self._limits.rollout.max_queues,
+        )
         return DeployPlan(
             flow_version=order.version or flow.version,
             manifest=release.manifest.decode(),
             diagnostics=[found.as_dict() for found in release.findings],
-            core=PlannedCore(
-                action=action,
-                core_id=core.id if core else None,
-                status=core.status if core else None,
-            ),
-            scaiqueue=await self._queues(access, release),
-            publication=_publication(release, core),
+            core=PlannedCore.model_validate(outlook.core),
+            scaiqueue=PlannedQueues.model_validate(outlook.scaiqueue) if outlook.scaiqueue else None,
+            publication=PlannedPublication.model_validate(outlook.publication),
             last_deployment=DeploymentItem.of(last) if last else None,
             changes=await self._changes(flow, last, document),
-        )
-
-    async def _core(self, access: Access, release: Release, known_id: str | None) -> tuple[str, Core | None]:
-        """Return what would become of the Core, and the one that is there."""
-        if known_id is not None:
-            try:
-                return "replace", await access.grid.get_core(access.credential, known_id)
-            except UpstreamRejected as refusal:
-                if refusal.status != 404:
-                    raise
-        cores = await access.grid.cores(access.credential)
-        ours = next((core for core in cores if core.source_id == release.flow_id), None)
-        if ours is not None:
-            return "adopt", ours
-        slug = slugify(release.name)
-        return ("conflict" if any(core.slug == slug for core in cores) else "create"), None
-
-    async def _queues(self, access: Access, release: Release) -> PlannedQueues | None:
-        if release.queues is None:
-            return None
-        setup = QueueSetup(access.queues, access.credential, max_queues=self._limits.rollout.max_queues)
-        looked = await setup.look(release.queues)
-        found = looked.found
-        return PlannedQueues(
-            scope_slug=release.queues.scope or "",
-            scope_id=found.scope_id if found else None,
-            queue_ids=found.queue_ids if found else {},
-            create=list(looked.missing),
-            differences=[QueueDifference.model_validate(one) for one in found.differences] if found else [],
         )
 
     async def _changes(
@@ -107,12 +74,3 @@ class PlanDeploy:
         before = await self._deployments.document(self._flows, flow, last)
         comparison = await asyncio.to_thread(Comparison.of, before, document, limits=self._limits.graph)
         return comparison.as_dict()
-
-
-def _publication(release: Release, core: Core | None) -> PlannedPublication:
-    there, missing = ("sync", "publish") if release.publishes else ("keep", "none")
-    return PlannedPublication(
-        action=there if core is not None and core.published else missing,
-        published_slug=core.published_slug if core else None,
-        group_ids=list(release.group_ids) if release.publishes else [],
-    )

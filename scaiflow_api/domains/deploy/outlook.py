@@ -1,0 +1,108 @@
+"""What a deploy would make of what ScaiGrid has, found out by reading alone. The next moment it may be different."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from scaiflow_api.compiler.slugs import slugify
+from scaiflow_api.domains.deploy.queues import Difference, QueueSetup
+from scaiflow_api.domains.deploy.release import Release
+from scaiflow_api.upstreams.credentials import Access
+from scaiflow_api.upstreams.failures import UpstreamRejected
+from scaiflow_api.upstreams.scaigrid_answers import Core
+
+CoreAction: TypeAlias = Literal["create", "replace", "adopt", "conflict"]
+PublicationAction: TypeAlias = Literal["none", "publish", "sync", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class CoreOutlook:
+    """Fields as those of `PlannedCore`, on the wire."""
+
+    action: CoreAction
+    core_id: str | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesOutlook:
+    """Fields as those of `PlannedQueues`."""
+
+    scope_slug: str
+    scope_id: str | None
+    queue_ids: dict[str, str]
+    create: Sequence[str]
+    differences: Sequence[Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationOutlook:
+    """Fields as those of `PlannedPublication`."""
+
+    action: PublicationAction
+    published_slug: str | None
+    group_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What would become of the Core, the queues (None: the flow has none) and the chat model."""
+
+    core: CoreOutlook
+    scaiqueue: QueuesOutlook | None
+    publication: PublicationOutlook
+
+
+async def look_ahead(access: Access, release: Release, known_id: str | None, *, max_queues: int) -> Outlook:
+    """Read what is there. `known_id`: the Core of earlier deploys.
+
+    Raises UpstreamError; QueueProvisionFailed where the queues could not be set up.
+    """
+    action, core = await _core(access, release, known_id)
+    return Outlook(
+        CoreOutlook(action, core.id if core else None, core.status if core else None),
+        await _queues(access, release, max_queues),
+        _publication(release, core),
+    )
+
+
+async def _core(access: Access, release: Release, known_id: str | None) -> tuple[CoreAction, Core | None]:
+    """Return what would become of the Core, and the one that is there."""
+    if known_id is not None:
+        try:
+            return "replace", await access.grid.get_core(access.credential, known_id)
+        except UpstreamRejected as refusal:
+            if refusal.status != 404:
+                raise
+    cores = await access.grid.cores(access.credential)
+    ours = next((core for core in cores if core.source_id == release.flow_id), None)
+    if release.flow_id is not None and ours is not None:
+        return "adopt", ours
+    slug = slugify(release.name)
+    return ("conflict" if any(core.slug == slug for core in cores) else "create"), None
+
+
+async def _queues(access: Access, release: Release, max_queues: int) -> QueuesOutlook | None:
+    if release.queues is None:
+        return None
+    setup = QueueSetup(access.queues, access.credential, max_queues=max_queues)
+    looked = await setup.look(release.queues)
+    found = looked.found
+    return QueuesOutlook(
+        scope_slug=release.queues.scope or "",
+        scope_id=found.scope_id if found else None,
+        queue_ids=found.queue_ids if found else {},
+        create=list(looked.missing),
+        differences=found.differences if found else [],
+    )
+
+
+def _publication(release: Release, core: Core | None) -> PublicationOutlook:
+    there: PublicationAction
+    missing: PublicationAction
+    there, missing = ("sync", "publish") if release.publishes else ("keep", "none")
+    return PublicationOutlook(
+        action=there if core is not None and core.published else missing,
+        published_slug=core.published_slug if core else None,
+        group_ids=list(release.group_ids) if release.publishes else [],
+    )
