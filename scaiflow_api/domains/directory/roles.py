@@ -77,10 +77,10 @@ class GroupRoles:
         inside = await self._inside(session)
         demoted = await _who_holds_it_wrongly(session, inside, _AT_ONCE)
         promoted = await _who_lacks_it(session, inside, _AT_ONCE - len(demoted))
+        await _lock(session, [*demoted, *promoted])
         for keys, role in ((demoted, None), (list(promoted), _ROLE)):
             if keys:
-                these = tuple_(User.tenant_id, User.id).in_(keys)
-                change = update(User).where(these).values(group_role=role)
+                change = update(User).where(_any_of(keys)).values(group_role=role)
                 await session.execute(change, execution_options={"synchronize_session": False})
         # In the order of tenants, so that nobody who writes into several logs waits for another.
         for tenant_id, user_id in sorted([*demoted, *promoted]):
@@ -142,6 +142,17 @@ class GroupRoles:
             for tenant_id, group_id in await self._meant(session)
         ]
         return and_(or_(false(), *meant), Membership.deleted_at.is_(None))
+
+
+def _any_of(keys: Sequence[tuple[str, str]]) -> ColumnElement[bool]:
+    return tuple_(User.tenant_id, User.id).in_(keys)
+
+
+async def _lock(session: AsyncSession, keys: Sequence[tuple[str, str]]) -> None:
+    """Lock users in the order in which `lock_super_admins` does: an update takes them in any order."""
+    if keys:
+        users = select(User.id).where(_any_of(keys)).order_by(User.tenant_id, User.id)
+        await session.execute(users.with_for_update())
 
 
 _IS_OF_USER = and_(Membership.tenant_id == User.tenant_id, Membership.user_id == User.id)
