@@ -18,6 +18,10 @@ from scaiflow_api.db.drafts import Drafts
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.domains.sync.closing import TRY_AGAIN
 from scaiflow_api.domains.sync.document import epoch_client_id, seed, to_flow
+from scaiflow_api.domains.sync.document.encoding import encode, encode_object
+from scaiflow_api.domains.sync.document.shape import DOCUMENT, shared_part
+from scaiflow_api.domains.sync.document.writing import write
+from scaiflow_api.domains.sync.draft import bounds
 from scaiflow_api.domains.sync.log import Place
 from scaiflow_api.domains.sync.protocol import update_frame
 from scaiflow_api.domains.sync.rooms import Rooms
@@ -145,6 +149,53 @@ async def test_a_draft_outlives_its_process_and_its_room(
         assert set(again.nodes) == {*content["nodes"], "node_later"}
         await one.drop()
         await again.drop()
+
+
+async def test_a_draft_that_was_seeded_by_another_rule_goes_on_as_it_began(
+    window: Open,
+    api: httpx.AsyncClient,
+    people: People,
+    rooms: Rooms,
+    flow_id: str,
+    echo: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What makes seeds may change: a seed is stored, and never made again for a draft that has begun."""
+    monkeypatch.setattr(bounds, "seed", seeded_otherwise)
+    one = await window().connect()
+    monkeypatch.undo()
+    assert "$list" in one.flow["edges"], "as the other rule has it"
+    await one.drop()
+    one.nodes["node_offline"] = Map({"label": "Offline"})
+    await end(rooms, flow_id)
+
+    other = await window().connect()
+    assert set(other.nodes) == {node["id"] for node in echo["nodes"]}
+    other.nodes["node_online"] = Map({"label": "Online"})
+    await one.connect()
+    await eventually(lambda: {"node_offline", "node_online"} <= set(one.nodes) & set(other.nodes))
+
+    changed = {**echo, "edges": [], "metadata": {"by": "rest"}}
+    (
+        await api.put(f"/flows/{flow_id}", headers=people.bob.headers, json={"content": changed})
+    ).raise_for_status()
+    await eventually(lambda: one.content()["metadata"].get("by") == "rest")
+    draft = (await api.get(f"/flows/{flow_id}/draft", headers=people.bob.headers)).raise_for_status().json()
+    assert sorted(node["id"] for node in draft["content"]["nodes"]) == sorted(
+        [*(node["id"] for node in echo["nodes"]), "node_offline", "node_online"]
+    )
+    assert draft["content"]["edges"] == []
+    await eventually(lambda: one.content() == other.content())
+
+
+def seeded_otherwise(content: Json, epoch: str) -> bytes:
+    """Return a seed with its keys in another order, and edges as a list whose entries have no names."""
+    doc: Doc[Any] = Doc(client_id=epoch_client_id(epoch))
+    root = doc.get("flow", type=Map)
+    with doc.transaction():
+        for key, tree in reversed(encode_object(shared_part(content), DOCUMENT).items()):
+            write(root, key, encode(content["edges"]) if key == "edges" else tree)
+    return doc.get_update()
 
 
 async def test_a_change_that_waits_for_another_survives_merging(
