@@ -21,6 +21,7 @@ from pycrdt import Map, create_sync_message
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scaiflow_api.domains.sync import awareness
+from scaiflow_api.domains.sync.log import Place
 from scaiflow_api.domains.sync.protocol import awareness_frame, update_frame
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.settings import Sync
@@ -219,11 +220,13 @@ async def test_any_bytes_end_at_most_their_own_socket(window: Open, rooms: Rooms
     assert rooms.counters.closed[1012] == 0, "the room itself did not end"
 
 
-async def test_an_idle_socket_keeps_nothing_of_how_it_came(window: Open) -> None:
+async def test_an_idle_socket_keeps_nothing_of_how_it_came(window: Open, rooms: Rooms, flow_id: str) -> None:
     gc.collect()
     before = {id(found) for found in _left_of_handshakes()}
     await window().connect()
     assert [found for found in _left_of_handshakes() if id(found) not in before] == []
+    (peer,) = rooms._rooms[Place("tnt_acme", flow_id)].peers
+    assert not peer.admitted.caller.token
 
 
 def _left_of_handshakes() -> list[object]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -106,7 +107,8 @@ class Rooms:
             f"{flow.id}/{new_id('room')}", draft, epoch_client_id(draft.epoch), self._keeper, self._log
         )
         await held.open(loaded.entries)
-        await self._validator.start()  # it takes its time, and has some: nobody has changed anything yet
+        with suppress(OSError):  # findings can come later
+            await self._validator.start()  # it takes its time, and has some: nobody has changed anything yet
         keys = {"id": flow.id, "name": flow.name, "version": flow.version}
         room = Room(place, held, keys, self._settings, self._announcements, self.counters)
         findings = Findings(

@@ -3,10 +3,12 @@
 import asyncio
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
+from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 from starlette.types import Receive, Send
 
@@ -147,7 +149,8 @@ class SyncSocket:
             raise Refused(NOT_AUTHENTICATED) from None
         except PermissionDenied:
             raise Refused(NO_ACCESS) from None
-        admitted = Admitted(caller, claims, permissions)
+        # The token was for asking others; for hours from here on nobody needs it.
+        admitted = Admitted(replace(caller, token=SecretStr("")), claims, permissions)
         found = None
         if _ID.fullmatch(self._flow_id):
             async with self._db.read() as session:
