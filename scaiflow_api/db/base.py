@@ -45,7 +45,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class ExactText(TypeDecorator[str]):
-    """Text that compares code point by code point, whatever the server's default; MariaDB's would fold case."""
+    """Text that compares code point by code point, whatever the server's default: MariaDB's would fold case."""
 
     impl = String
     cache_ok = True
@@ -59,7 +59,9 @@ class ExactText(TypeDecorator[str]):
             from sqlalchemy.dialects.mysql import VARCHAR  # noqa: PLC0415 - slow to load, and rarely needed
 
             return dialect.type_descriptor(VARCHAR(self.length, charset="utf8mb4", collation="utf8mb4_bin"))
-        return dialect.type_descriptor(String(self.length))
+        # PostgreSQL's default is the language of whoever set it up; SQLite knows no other than this.
+        collation = "C" if dialect.name == "postgresql" else None
+        return dialect.type_descriptor(String(self.length, collation))
 
     def __repr__(self) -> str:
         return f"ExactText({self.length})"  # so a generated migration reads like a written one

@@ -116,3 +116,21 @@ def test_names_that_were_there_before_can_be_searched(empty_database: str) -> No
     assert asyncio.run(ask(empty_database, found)) == [("flow_0", 4), ("flow_1", 5)]
     downgrade(empty_database, "0006")
     assert asyncio.run(ask(empty_database, "SELECT name FROM flows ORDER BY id")) == [("ÄRGER",), ("plain",)]
+
+
+def test_text_is_compared_code_point_by_code_point(empty_database: str, database_server: str) -> None:
+    """Also where the server was set up for a language; on SQLite there is no other way."""
+    if database_server == "sqlite":
+        return
+    upgrade(empty_database)
+    downgrade(empty_database, "0011")
+    upgrade(empty_database)
+    of_tables = "FROM information_schema.columns WHERE data_type IN ('varchar', 'character varying') AND "
+    here = "table_schema = current_schema()" if database_server == "postgres" else "table_schema = database()"
+
+    found = ask(
+        empty_database,
+        f"SELECT DISTINCT collation_name {of_tables} {here} AND table_name <> 'alembic_version'",
+    )
+
+    assert asyncio.run(found) == [("C" if database_server == "postgres" else "utf8mb4_bin",)]
