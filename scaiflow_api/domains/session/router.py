@@ -34,7 +34,10 @@ async def auth_config(resources: ResourcesDep) -> AuthConfig:
 
 @public.post("/exchange", response_model=TokenAnswer, responses=_REFUSALS, dependencies=[_IN_TURN])
 async def exchange_code(body: ExchangeRequest, resources: ResourcesDep, response: Response) -> TokenAnswer:
-    """Trade an authorization code for tokens; the client secret never leaves the server."""
+    """Trade an authorization code for tokens; the client secret never leaves the server.
+
+    What ScaiKey refuses is a 400 whose `error` and `error_description` are ScaiKey's own.
+    """
     response.headers["Cache-Control"] = "no-store"
     tokens = await resources.scaikey.exchange(**body.model_dump())
     return TokenAnswer.model_validate(tokens)
@@ -42,7 +45,7 @@ async def exchange_code(body: ExchangeRequest, resources: ResourcesDep, response
 
 @public.post("/refresh", response_model=TokenAnswer, responses=_REFUSALS, dependencies=[_IN_TURN])
 async def refresh_tokens(body: RefreshRequest, resources: ResourcesDep, response: Response) -> TokenAnswer:
-    """Trade a refresh token for new tokens; the old one is spent."""
+    """Trade a refresh token for new tokens; the old one is spent. Refusals are as of `exchange`."""
     response.headers["Cache-Control"] = "no-store"
     return TokenAnswer.model_validate(await resources.scaikey.refresh(body.refresh_token))
 
