@@ -52,20 +52,31 @@ def canonical_copy(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[Any, byte
     That is the case for a value that the encoder refuses or changes (NaN becomes null), for integral floats, and
     for more than `max_depth` lists and objects inside each other.
     """
+    text = encoded(value, max_depth=max_depth, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    if text is None:
+        return None
+    if INTEGRAL_FLOAT.search(text):
+        return None
+    copy = orjson.loads(text)
+    return (copy, text) if copy == value else None
+
+
+def encoded(value: Any, *, max_depth: int, option: int = 0) -> bytes | None:
+    """Return the JSON of a value; None where the encoder refuses it, or it nests deeper.
+
+    So it is also the fastest way to see that a value has no key but texts, and no more than `max_depth` lists and
+    objects inside each other.
+    """
     # Wrapped in lists until only `max_depth` levels are left, so that the encoder counts the depth for us.
     wrappers = max(0, _ENCODER_DEPTH - max_depth)
     wrapped = value
     for _ in range(wrappers):
         wrapped = [wrapped]
     try:
-        text = orjson.dumps(wrapped, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+        text = orjson.dumps(wrapped, option=option)
     except orjson.JSONEncodeError:
         return None
-    text = text[wrappers : len(text) - wrappers]
-    if INTEGRAL_FLOAT.search(text):
-        return None
-    copy = orjson.loads(text)
-    return (copy, text) if copy == value else None
+    return text[wrappers : len(text) - wrappers]
 
 
 def _normalized(value: Any, depth: int = 0) -> Any:

@@ -160,9 +160,14 @@ def _are_flags(items: JSON, key: str) -> bool:
     return bool(names) and all(isinstance(name, str) and is_flag(name) for name in names)
 
 
+_BESIDE: Mapping[str, frozenset[str]] = {
+    form: SHARED_KEYS | {form} | (TURN_KEYS if form == model_call.STEP_KEY else frozenset()) for form in FORMS
+}
+
+
 def _unknown_keys(step: Step, form: str) -> set[str]:
-    beside = set(step) - SHARED_KEYS - {form}
-    if form == model_call.STEP_KEY:
-        return beside - TURN_KEYS
-    inside = set(step[form]) - FORMS[form] if isinstance(step[form], dict) and FORMS[form] else set()
-    return beside | inside
+    beside = step.keys() - _BESIDE[form]
+    inside = step[form]
+    if form == model_call.STEP_KEY or not isinstance(inside, dict) or not FORMS[form]:
+        return beside
+    return beside | (inside.keys() - FORMS[form])

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import msgspec
+
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.bundle.modules import write_module
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.importing.drawing import Drawing, label_of
@@ -12,7 +13,7 @@ from scaiflow_api.compiler.importing.header import Document, edit_identity, edit
 from scaiflow_api.compiler.importing.nodes import Edits
 from scaiflow_api.compiler.importing.rearranging import Ends, Rearranging, arms_of, report_removed
 from scaiflow_api.compiler.importing.recognition import kind_of
-from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of, same
+from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
 from scaiflow_api.compiler.importing.skeleton import skeleton
 from scaiflow_api.compiler.importing.sound import sound, view_of
 from scaiflow_api.compiler.importing.source import Source
@@ -45,8 +46,18 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Document:
     return _Import(source, walk, starts, limits, sink).edit(document, cut, baseline)
 
 
+_SORTED = msgspec.msgpack.Encoder(order="sorted")
+
+
 def _is(module: ir.Module, other: ir.Module) -> bool:
-    return module == other and same(write_module(module), write_module(other))
+    """Return whether two modules are the same JSON; `true` is not 1, as `==` has it."""
+    if module != other:
+        return False
+    try:
+        return _SORTED.encode(module) == _SORTED.encode(other)
+    except (TypeError, ValueError, OverflowError):
+        # What no format holds, such as a huge number or a date, which YAML knows.
+        return True
 
 
 def _edit_header(document: Document, source: Source, sink: Sink) -> None:

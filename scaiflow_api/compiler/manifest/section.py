@@ -21,11 +21,26 @@ class ManifestError(Exception):
 class Section:
     """One mapping. A key that is absent and one that is null mean the same."""
 
-    def __init__(self, values: object, path: str) -> None:
+    __slots__ = ("_above", "_index", "_key", "values")
+
+    def __init__(
+        self, values: object, key: str, above: "Section | None" = None, index: int | None = None
+    ) -> None:
+        """`key` is where it stands in the section above it; without one, the whole path."""
+        # The path is written out only where something is wrong.
+        self._key = key
+        self._above = above
+        self._index = index
         if not isinstance(values, dict):
-            raise ManifestError(f"{path} must be a mapping.")
+            raise ManifestError(f"{self.path} must be a mapping.")
         self.values: dict[str, JSON] = values
-        self.path = path
+
+    @property
+    def path(self) -> str:
+        if self._above is None:
+            return self._key
+        path = f"{self._above.path}.{self._key}"
+        return path if self._index is None else f"{path}[{self._index}]"
 
     def __contains__(self, key: str) -> bool:
         return self.values.get(key) is not None
@@ -125,7 +140,7 @@ class Section:
         return tuple(value)
 
     def section(self, key: str) -> "Section":
-        return Section(self.values.get(key), f"{self.path}.{key}")
+        return Section(self.values.get(key), key, self)
 
     def sections(self, key: str) -> list["Section"]:
-        return [Section(item, f"{self.path}.{key}[{index}]") for index, item in enumerate(self.items(key))]
+        return [Section(item, key, self, index) for index, item in enumerate(self.items(key))]

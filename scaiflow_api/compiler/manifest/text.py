@@ -12,6 +12,7 @@ import yaml
 
 from scaiflow_api.compiler.manifest.section import ManifestError
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
+from scaiflow_api.kit.canonical_json import encoded
 
 MAX_BYTES = 4 * DEFAULT_LIMITS.max_bytes
 MAX_ALIASES = 100
@@ -21,7 +22,7 @@ MAX_DEPTH = 120
 
 _QUOTED = re.compile(r'(?<=[:-] )"(?:[^"\\\n]|\\.)*"$', re.MULTILINE)
 """A value in double quotes that ends its line: nothing in it is YAML's."""
-_INDICATORS = re.compile("[&*!]|<<")
+_INDICATORS = ("&", "*", "!", "<<")
 """What anchors, aliases and tags begin with, and the key that merges."""
 
 
@@ -35,13 +36,22 @@ def load_manifest_text(text: str) -> Any:
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ManifestError(f"The manifest is larger than {MAX_BYTES:,} bytes.")
     try:
-        if _INDICATORS.search(_QUOTED.sub("", text)) is not None:
+        if _may_mean_more(text):
             _check_events(text)
         document = ryaml.loads(text)  # type: ignore[attr-defined]  # its stub names no exports
     except (yaml.YAMLError, ValueError) as error:
         raise ManifestError(f"The manifest is not readable YAML: {_sentence(error)}.") from error
     _check_values(document)
     return document
+
+
+def _may_mean_more(text: str) -> bool:
+    """Return whether there can be anchors, aliases, tags or merges in a text."""
+    found = [mark for mark in _INDICATORS if mark in text]
+    if not found:
+        return False
+    bare = _QUOTED.sub("", text)
+    return any(mark in bare for mark in found)
 
 
 def _check_events(text: str) -> None:
@@ -92,6 +102,8 @@ class _Counted:
 
 
 def _check_values(document: Any) -> None:
+    if encoded(document, max_depth=MAX_DEPTH) is not None:
+        return
     depth = 0
     level = [document] if isinstance(document, COLLECTIONS) else []
     while level:
