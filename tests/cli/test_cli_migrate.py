@@ -4,7 +4,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import Scaiflow
 
 from scaiflow_api.db.schema import NEWEST
 
@@ -22,7 +21,7 @@ def revision_of(database: Path) -> str | None:
     return row[0] if row else None
 
 
-def test_the_schema_goes_forward_and_back(scaiflow: Scaiflow, database: Path) -> None:
+def test_the_schema_goes_forward_and_back(scaiflow, database: Path) -> None:
     forward = scaiflow("migrate")
     assert (forward.code, revision_of(database)) == (0, NEWEST)
 
@@ -32,7 +31,7 @@ def test_the_schema_goes_forward_and_back(scaiflow: Scaiflow, database: Path) ->
 
 @pytest.mark.parametrize("command", [["migrate"], ["serve"], ["migrate", "base", "--down"]])
 def test_a_schema_newer_than_this_version_is_one_sentence(
-    scaiflow: Scaiflow, database: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+    scaiflow, database: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCAIFLOW_API_PORT", "0")
     scaiflow("migrate")
@@ -47,9 +46,7 @@ def test_a_schema_newer_than_this_version_is_one_sentence(
 
 
 @pytest.mark.parametrize("command", [["migrate", "0815"], ["migrate", "0815", "--down"]])
-def test_a_revision_that_there_is_not_is_one_sentence(
-    scaiflow: Scaiflow, database: Path, command: list[str]
-) -> None:
+def test_a_revision_that_there_is_not_is_one_sentence(scaiflow, database: Path, command: list[str]) -> None:
     refused = scaiflow(*command)
 
     assert (refused.code, refused.errors.count("\n")) == (1, 1)
@@ -57,9 +54,7 @@ def test_a_revision_that_there_is_not_is_one_sentence(
 
 
 @pytest.mark.parametrize("down", [[], ["--down"]])
-def test_a_database_that_cannot_be_used_is_one_sentence(
-    scaiflow: Scaiflow, database: Path, down: list[str]
-) -> None:
+def test_a_database_that_cannot_be_used_is_one_sentence(scaiflow, database: Path, down: list[str]) -> None:
     database.mkdir()
 
     refused = scaiflow("migrate", "base", *down)
