@@ -24,6 +24,7 @@ from scaiflow_api.flowgraph.models import (
 )
 from scaiflow_api.flowgraph.parse import FlowDocument, parse_document
 from scaiflow_api.flowgraph.problems import Problem
+from scaiflow_api.flowgraph.quick import sound_text
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -49,4 +50,5 @@ __all__ = [
     "TestFixture",
     "Variable",
     "parse_document",
+    "sound_text",
 ]

@@ -72,7 +72,7 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
     """
     if not isinstance(document, dict):
         return [Problem("", "the document is not a JSON object", NOT_A_FLOW)]
-    _check_counts(document, limits)
+    check_counts(document, limits)
     known = canonical_copy(document, max_depth=limits.max_nesting)
     if known is None or NUL in known[1]:
         found = scan(document, limits)
@@ -95,7 +95,8 @@ def _canonical(document: dict[str, Any]) -> tuple[Any, bytes]:
     return plain, orjson.dumps(plain)
 
 
-def _check_counts(document: dict[str, object], limits: Limits) -> None:
+def check_counts(document: dict[str, object], limits: Limits) -> None:
+    """Raise FlowTooLarge for a document with more parts than are looked at."""
     for key, maximum in (("nodes", limits.max_nodes), ("edges", limits.max_edges)):
         items = document.get(key)
         if isinstance(items, list) and len(items) > maximum:

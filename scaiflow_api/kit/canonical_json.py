@@ -40,6 +40,8 @@ def normalized(value: Any) -> Any:
 
 
 INTEGRAL_FLOAT = re.compile(rb"\.0(?:[,\]}]|\Z)")
+NULL = re.compile(rb"null[,\]}]")
+"""A null within a list or an object, or a text that looks like one."""
 
 
 _ENCODER_DEPTH = 254
@@ -52,13 +54,25 @@ def canonical_copy(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[Any, byte
     That is the case for a value that the encoder refuses or changes (NaN becomes null), for integral floats, and
     for more than `max_depth` lists and objects inside each other.
     """
-    text = encoded(value, max_depth=max_depth, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    text = _exactly(value, max_depth)
     if text is None:
-        return None
-    if INTEGRAL_FLOAT.search(text):
         return None
     copy = orjson.loads(text)
     return (copy, text) if copy == value else None
+
+
+def canonical_text(value: dict[str, Any], *, max_depth: int = MAX_DEPTH) -> bytes | None:
+    """Return the text of `canonical_copy`, three times as fast, for an object as a parser of JSON returns it."""
+    text = _exactly(value, max_depth)
+    # Of such values the encoder changes NaN and the infinities alone, to null.
+    if text is not None and NULL.search(text) and orjson.loads(text) != value:
+        return None
+    return text
+
+
+def _exactly(value: Any, max_depth: int) -> bytes | None:
+    text = encoded(value, max_depth=max_depth, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    return None if text is None or INTEGRAL_FLOAT.search(text) else text
 
 
 def encoded(value: Any, *, max_depth: int, option: int = 0) -> bytes | None:

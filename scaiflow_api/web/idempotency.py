@@ -31,6 +31,7 @@ from scaiflow_api.db.idempotency_keys import (
 from scaiflow_api.db.renewal import Held, renewing
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources
+from scaiflow_api.web.bodies import JsonRequest
 from scaiflow_api.web.errors import documented, response_to
 from scaiflow_api.web.routes import admission_of
 
@@ -101,6 +102,7 @@ class IdempotentRoute(APIRoute):
         path = self.path_format
 
         async def handle_once(request: Request) -> Response:
+            request = JsonRequest(request.scope, request.receive)
             if not (sent := request.headers.getlist(HEADER)):
                 return await handle(request)
             caller = await admit(request)

@@ -43,7 +43,7 @@ from scaiflow_api.domains.flows.errors import (
 from scaiflow_api.domains.flows.etag import matches
 from scaiflow_api.domains.flows.repository import FlowRepository
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowUpdate
-from scaiflow_api.flowgraph import Limits, parse_document
+from scaiflow_api.flowgraph import Limits, parse_document, sound_text
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.semver import FIRST, Version
@@ -311,6 +311,8 @@ class FlowWriter:
 
 def checked(document: dict[str, Any], limits: Limits) -> bytes:
     """Return the bytes of a document that may be stored, however unfinished. Raises InvalidFlow, FlowTooLarge."""
+    if (text := sound_text(document, limits)) is not None:
+        return text
     found = parse_document(document, limits=limits)
     if isinstance(found, list):
         raise InvalidFlow(diagnostics=[diagnostic(problem).as_dict() for problem in found])
