@@ -13,12 +13,12 @@ from functools import cache
 from typing import Any, Literal, TypeAlias, cast
 
 import orjson
-from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy import Connection, Table, bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.models.audit import AuditEvent, AuditHead
+from scaiflow_api.db.prepared import Prepared
 from scaiflow_api.kit.canonical_json import canonical_json
 from scaiflow_api.kit.hash_chain import GENESIS, digest
 
@@ -99,20 +99,22 @@ async def record(session: AsyncSession, by: Caller | None, entry: Entry, now: da
 async def record_all(session: AsyncSession, told: Sequence[Told]) -> None:
     """Append rows to one tenant's chain, in this order, as `record` does."""
     await session.flush()
-    await session.run_sync(_append, told)
+    await session.run_sync(lambda inner: write_down(inner.connection(), told))
 
 
-def _append(session: Session, told: Sequence[Told]) -> None:
-    # On the connection, and as one piece: each statement by itself costs the session as much as the database.
-    connection = session.connection()
-    tenant_id = told[0].entry.tenant_id
-    take = _taking(connection.dialect.name)
-    last, prev_hash = connection.execute(take, {"tenant_id": tenant_id, "rows": len(told)}).one()
-    for seq, one in enumerate(told, start=last - len(told) + 1):
-        row = _row(one, seq, prev_hash)
-        connection.execute(_APPEND, row)
-        prev_hash = row["hash"]
-    connection.execute(_MOVE_HEAD, {"of_tenant": tenant_id, "new_hash": prev_hash})
+def write_down(connection: Connection, told: Sequence[Told]) -> None:
+    """Do what `record_all` does, for who has a connection in a transaction."""
+    tenant_id, dialect = told[0].entry.tenant_id, connection.dialect.name
+    taken = _taking(dialect).first(connection, {"tenant_id": tenant_id, "rows": len(told)})
+    assert taken is not None, "the head is there, or was just made"
+    rows, prev_hash = [], taken["hash"]
+    for seq, one in enumerate(told, start=taken["seq"] - len(told) + 1):
+        rows.append(_row(one, seq, prev_hash))
+        prev_hash = rows[-1]["hash"]
+    for row in rows[:-1]:
+        _APPEND.run(connection, row)
+    for statement in _finishing(dialect):
+        statement.run(connection, {**rows[-1], "of_tenant": tenant_id, "new_hash": prev_hash})
 
 
 def _row(told: Told, seq: int, prev_hash: str) -> dict[str, Any]:
@@ -167,18 +169,24 @@ def _parsed(details: str) -> Any:
         return details
 
 
-_APPEND = insert(_EVENTS)
+_WRITE = insert(_EVENTS)
 _MOVE_HEAD = (
     update(_HEADS).where(_HEADS.c.tenant_id == bindparam("of_tenant")).values(hash=bindparam("new_hash"))
 )
+_APPEND = Prepared(_WRITE)
 
 
 @cache
-def _taking(dialect: str) -> Any:
-    """Return the statement that takes the next numbers, locks the head, and tells the last of them and its hash.
+def _finishing(dialect: str) -> tuple[Prepared, ...]:
+    """Return what appends the last row and moves the head to it: one statement where one can change two tables."""
+    if dialect == "postgresql":
+        return (Prepared(_WRITE.add_cte(_MOVE_HEAD.cte("moved"))),)
+    return _APPEND, Prepared(_MOVE_HEAD)
 
-    Built once: building it takes longer than the database does.
-    """
+
+@cache
+def _taking(dialect: str) -> Prepared:
+    """Return the statement that takes the next numbers, locks the head, and tells the last of them and its hash."""
     rows = bindparam("rows", type_=_HEADS.c.seq.type)
     values = {"tenant_id": bindparam("tenant_id"), "seq": rows, "hash": GENESIS}
     raised = {"seq": _HEADS.c.seq + rows}
@@ -187,12 +195,12 @@ def _taking(dialect: str) -> Any:
     if dialect == "mysql":
         from sqlalchemy.dialects import mysql  # noqa: PLC0415
 
-        return mysql.insert(_HEADS).values(values).on_duplicate_key_update(raised).returning(*named)
+        return Prepared(mysql.insert(_HEADS).values(values).on_duplicate_key_update(raised).returning(*named))
     if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415
     else:
         from sqlalchemy.dialects.sqlite import insert as upsert  # type: ignore[assignment]  # noqa: PLC0415
-    return (
+    return Prepared(
         upsert(_HEADS)
         .values(values)
         .on_conflict_do_update(index_elements=["tenant_id"], set_=raised)

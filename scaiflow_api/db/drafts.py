@@ -16,16 +16,10 @@ from sqlalchemy import CursorResult, Table, Update, bindparam, delete, func, ins
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.db.models.draft import SyncDocument, SyncUpdate
+from scaiflow_api.db.prepared import Prepared
 
 PART_BYTES: Final = 1024 * 1024
 """An entry is stored in parts of this size: MariaDB takes no statement over 16 MiB, by default."""
-
-# Asked for with every save; building it anew takes longer than the database does.
-_FIND = (
-    select(SyncDocument)
-    .where(SyncDocument.flow_id == bindparam("flow_id"), SyncDocument.tenant_id == bindparam("tenant_id"))
-    .execution_options(populate_existing=True)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,9 @@ class Drafts:
 
     async def find(self, tenant_id: str, flow_id: str) -> SyncDocument | None:
         """Return the draft of a flow as it is now."""
-        return await self._session.scalar(_FIND, {"flow_id": flow_id, "tenant_id": tenant_id})
+        values = {"flow_id": flow_id, "tenant_id": tenant_id}
+        row = await self._session.run_sync(lambda inner: _FIND.first(inner.connection(), values))
+        return SyncDocument(**row) if row else None
 
     async def entries(self, draft: SyncDocument, *, after: int = 0) -> list[Entry]:
         """Return the log of the draft's epoch behind entry `after`, in order.
@@ -181,6 +177,9 @@ class Drafts:
 
 _DRAFTS: Final = cast("Table", SyncDocument.__table__)
 _DRAFT: Final = _DRAFTS.c
+_FIND: Final = Prepared(  # asked for with every save
+    select(_DRAFTS).where(_DRAFT.flow_id == bindparam("flow_id"), _DRAFT.tenant_id == bindparam("tenant_id"))
+)
 _LAST_SEQ: Final = select(_DRAFT.last_seq).where(_DRAFT.flow_id == bindparam("flow"))
 _ENTRY: Final = insert(cast("Table", SyncUpdate.__table__))
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from people import People
 from pycrdt import Map
 
-from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.domains.sync.draft.reading import Draft, DraftReader
 from scaiflow_api.live.draft_news import topic_of
 from scaiflow_api.resources import Resources
@@ -266,8 +266,7 @@ class TestOtherSaves:
     async def test_who_read_the_flow_before_a_save_does_not_undo_it_in_the_draft(
         self, app: FastAPI, resources: Resources, draft: OpenDraft, flow: str
     ) -> None:
-        async with resources.db.read() as session:
-            stale = await FlowRepository(session).find(flow, "tnt_acme")
+        stale = await resources.db.ask(lambda connection: FlowRows(connection).find(flow, "tnt_acme"))
         assert stale is not None
         await draft.put(draft.relabelled("Saved"))
 

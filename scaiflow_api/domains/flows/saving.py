@@ -22,15 +22,16 @@ from typing import Any, TypeAlias
 
 import orjson
 import structlog
+from sqlalchemy import Connection
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler.rules.shape import diagnostic
-from scaiflow_api.db.audit import Entry, record
+from scaiflow_api.db.audit import Entry, Told, write_down
 from scaiflow_api.db.models.flow import Flow, FlowVersion
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows import audited
-from scaiflow_api.domains.flows.access import require_level
+from scaiflow_api.domains.flows.access import check_level
 from scaiflow_api.domains.flows.audited import Origin, flow_state
 from scaiflow_api.domains.flows.errors import (
     FlowNotDeleted,
@@ -41,7 +42,7 @@ from scaiflow_api.domains.flows.errors import (
     VersionConflict,
 )
 from scaiflow_api.domains.flows.etag import matches
-from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowUpdate
 from scaiflow_api.flowgraph import Limits, parse_document, sound_text
 from scaiflow_api.kit.clock import Clock
@@ -58,9 +59,6 @@ ORPHAN_AFTER_S = 5.0
 _GIVE_UP_AFTER_S = 20.0
 _CHECKED_AT_ONCE = 64 * 1024
 """Bytes: so much is checked in some milliseconds, and giving it to a thread costs more than the others' waiting."""
-_EXACTLY = ("version", "revision")
-"""The columns that make the ETag: unchanged, they say that nobody changed the flow."""
-
 
 AfterSave: TypeAlias = Callable[[Flow], Awaitable[None]]
 """Called when a new version of a flow is saved for good. It must not raise: nothing can be taken back."""
@@ -110,13 +108,16 @@ class FlowWriter:
         )
         stored = await self._checked(new.content, flow.id, flow.name, flow.version)
         await self._versions.write(flow.tenant_id, flow.id, flow.version, stored)
-        async with self._db.write() as session:
-            flows = FlowRepository(session)
-            await flows.add(flow)
-            version = self._version_row(flow.id, flow.version, caller, new.message, stored, now)
-            await flows.add_version(version)
-            await record(session, caller, audited.created(flow, version, origin or {}), now)
+        version = self._version_row(flow.id, flow.version, caller, new.message, stored, now)
+
+        def add(connection: Connection) -> None:
+            rows = FlowRows(connection)
+            rows.add(flow)
+            rows.add_version(version)
+            write_down(connection, [Told(caller, audited.created(flow, version, origin or {}), now)])
             require_prompt(now, self._clock.now())
+
+        await self._db.carry_out(add)
         return flow, stored
 
     async def update(
@@ -147,7 +148,7 @@ class FlowWriter:
         if not fields:
             return flow, None
         tell = partial(audited.updated, fields=tuple(fields))
-        changed = await self._change(caller, Level.EDIT, flow, _EXACTLY if if_match else (), fields, tell)
+        changed = await self._change(caller, Level.EDIT, flow, if_match, fields, tell)
         return changed or await self._lost(flow, if_match), None
 
     async def delete(self, caller: Caller, flow: Flow, if_match: str | None) -> None:
@@ -155,8 +156,7 @@ class FlowWriter:
         require_match(flow, if_match)
         now = self._clock.now()
         values = {"deleted_at": now, "updated_at": now}
-        same = _EXACTLY if if_match else ()
-        if not await self._change(caller, Level.ADMIN, flow, same, values, audited.deleted):
+        if not await self._change(caller, Level.ADMIN, flow, if_match, values, audited.deleted):
             await self._lost(flow, if_match)
 
     async def undelete(self, caller: Caller, flow: Flow) -> Flow:
@@ -165,14 +165,17 @@ class FlowWriter:
         Raises FlowNotDeleted when somebody else was faster; FlowNotFound or InsufficientAcl when the caller's grant
         went away meanwhile.
         """
-        async with self._db.write() as session:
-            flows, now = FlowRepository(session), self._clock.now()
-            if not await flows.undelete(flow, now):
+        now = self._clock.now()
+
+        def bring_back(connection: Connection) -> Flow:
+            back = FlowRows(connection).undelete(flow, now)
+            if back is None:
                 raise FlowNotDeleted(flow_id=flow.id)
-            back, _ = await flows.reread(flow)
-            await require_level(session, back, caller, Level.ADMIN)
-            await record(session, caller, audited.restored(back, before=flow_state(flow)), now)
-        return back
+            check_level(connection, back, caller, Level.ADMIN)
+            write_down(connection, [Told(caller, audited.restored(back, before=flow_state(flow)), now)])
+            return back
+
+        return await self._db.carry_out(bring_back)
 
     async def _save(
         self,
@@ -185,7 +188,6 @@ class FlowWriter:
         origin: Origin,
     ) -> tuple[Flow, bytes]:
         give_up = time.monotonic() + _GIVE_UP_AFTER_S
-        same = _EXACTLY if if_match else ("version",)
         while time.monotonic() < give_up:
             name = fields.get("name", flow.name)
             began = self._clock.now()
@@ -195,7 +197,7 @@ class FlowWriter:
                 values = {**fields, "version": version}
                 tell = partial(audited.updated, fields=tuple(fields), stored=row, origin=origin)
                 try:
-                    changed = await self._change(caller, Level.EDIT, flow, same, values, tell, row)
+                    changed = await self._move(caller, flow, values, tell, row)
                 except (FlowNotFound, InsufficientAcl):
                     await self._discard(flow, row)
                     raise
@@ -240,38 +242,56 @@ class FlowWriter:
         except StoreUnavailable:
             log.warning("orphan left in the store", flow_id=flow.id, version=row.version)
 
+    async def _move(
+        self,
+        caller: Caller,
+        flow: Flow,
+        values: dict[str, Any],
+        tell: Callable[..., Entry],
+        version: FlowVersion,
+    ) -> Flow | None:
+        """Make the row name a version that is stored, and return it; None: it is not as it was seen."""
+
+        def move(connection: Connection) -> Flow | None:
+            rows, now = FlowRows(connection), self._clock.now()
+            moved = rows.change(flow, updated_at=now, **values)
+            if moved is None:
+                return None
+            # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
+            check_level(connection, moved, caller, Level.EDIT)
+            rows.add_version(version)
+            write_down(connection, [Told(caller, tell(moved, before=rows.digest(flow)), now)])
+            require_prompt(version.created_at, self._clock.now())
+            return moved
+
+        return await self._db.carry_out(move)
+
     async def _change(
         self,
         caller: Caller,
         level: Level,
         flow: Flow,
-        same: tuple[str, ...],
+        if_match: str | None,
         values: dict[str, Any],
         tell: Callable[..., Entry],
-        version: FlowVersion | None = None,
     ) -> Flow | None:
-        """Move the row, and return it; None: it is not `same` as it was, or deleted.
+        """Change the row, and return it; None: it is deleted, or `if_match` does not name it any more.
 
         The caller's level is asked for again here: a grant that was revoked before this moment is of no use.
         """
-        async with self._db.write() as session:
-            flows, now = FlowRepository(session), self._clock.now()
-            before = None
-            if version is None:
-                if (seen := await flows.lock(flow)) is None:
-                    return None
-                before = flow_state(seen)
-            if not await flows.change(flow, same=same, **{"updated_at": now} | values):
+
+        def change(connection: Connection) -> Flow | None:
+            rows, now = FlowRows(connection), self._clock.now()
+            seen = rows.lock(flow)
+            if seen is None or (if_match is not None and seen.revision != flow.revision):
                 return None
-            # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
-            changed, digest = await flows.reread(flow)
-            await require_level(session, changed, caller, level)
-            if version is not None:
-                await flows.add_version(version)
-            await record(session, caller, tell(changed, before=before or digest), now)
-            if version is not None:
-                require_prompt(version.created_at, self._clock.now())
-        return changed
+            changed = rows.change(seen, **{"updated_at": now} | values)
+            assert changed is not None, "its row is locked"
+            check_level(connection, changed, caller, level)
+            write_down(connection, [Told(caller, tell(changed, before=flow_state(seen)), now)])
+            return changed
+
+        return await self._db.carry_out(change)
 
     async def _lost(self, flow: Flow, if_match: str | None) -> Flow:
         """Return the flow as it is after somebody was faster, unless the caller insisted on what it was."""
@@ -280,8 +300,7 @@ class FlowWriter:
         return current
 
     async def _reread(self, flow: Flow) -> Flow:
-        async with self._db.read() as session:
-            current = await FlowRepository(session).find(flow.id, flow.tenant_id)
+        current = await self._db.ask(lambda connection: FlowRows(connection).find(flow.id, flow.tenant_id))
         if current is None:
             raise FlowNotFound(flow_id=flow.id)
         return current

@@ -3,13 +3,14 @@
 from typing import Any
 
 import orjson
+from sqlalchemy import Connection
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.auth.tenancy import reads_of
 from scaiflow_api.db.models.flow import Flow, FlowVersion
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.flows.access import require_level
+from scaiflow_api.domains.flows.access import check_level
 from scaiflow_api.domains.flows.errors import (
     FlowNotDeleted,
     FlowNotFound,
@@ -19,6 +20,7 @@ from scaiflow_api.domains.flows.errors import (
 )
 from scaiflow_api.domains.flows.listing import NEWEST_CHANGE_FIRST, Order, Position, Wanted
 from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.kit.semver import Version
 from scaiflow_api.storage import FlowVersions, StoredDocument
 
@@ -36,12 +38,15 @@ class FlowService:
         Raises FlowNotFound where the caller may not even see it, InsufficientAcl where it sees but may not, and
         ForeignTenant where `own_tenant` asks for more than a look across tenants.
         """
-        async with self._db.read() as session:
-            flows = FlowRepository(session)
-            flow = await flows.find(flow_id, reads_of(caller))
+
+        def find(connection: Connection) -> Flow:
+            flow = FlowRows(connection).find(flow_id, reads_of(caller))
             if flow is None:
                 raise FlowNotFound(flow_id=flow_id)
-            await require_level(session, flow, caller, level)
+            check_level(connection, flow, caller, level)
+            return flow
+
+        flow = await self._db.ask(find)
         if own_tenant and flow.tenant_id != caller.tenant_id:
             raise ForeignTenant(flow_id=flow.id)
         return flow
@@ -51,15 +56,19 @@ class FlowService:
 
         Raises FlowNotFound; FlowNotDeleted, or InsufficientAcl, where the flow is there as ever.
         """
-        async with self._db.read() as session:
-            flows = FlowRepository(session)
-            flow = await flows.find_deleted(flow_id, reads_of(caller))
+
+        def find(connection: Connection) -> Flow | None:
+            flow = FlowRows(connection).find_deleted(flow_id, reads_of(caller))
             if flow is not None:
                 try:
-                    await require_level(session, flow, caller, Level.ADMIN)
+                    check_level(connection, flow, caller, Level.ADMIN)
                 except InsufficientAcl:
                     raise FlowNotFound(flow_id=flow_id) from None
-                return flow
+            return flow
+
+        flow = await self._db.ask(find)
+        if flow is not None:
+            return flow
         await self.open(caller, flow_id, Level.ADMIN)
         raise FlowNotDeleted(flow_id=flow_id)
 

@@ -1,16 +1,17 @@
 """Giving a flow to another owner."""
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.audit import record
+from scaiflow_api.db.audit import Told, write_down
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.principals import ACTIVE, Principals
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.audited import flow_state, transferred
 from scaiflow_api.domains.flows.errors import InsufficientAcl, OwnerNotFound
-from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
@@ -49,19 +50,20 @@ class TransferFlow:
     async def _give(self, caller: Caller, flow: Flow, new_owner: str) -> Flow | None:
         """Return None when the flow was deleted, or its owner or grants changed, in the meantime."""
         now = self._clock.now()
+
+        def hand_over(connection: Connection) -> Flow | None:
+            rows = FlowRows(connection)
+            seen = rows.lock(flow)
+            if seen is None or seen.owner_id != flow.owner_id:
+                return None
+            given = rows.change(seen, owner_id=new_owner, updated_at=now)
+            assert given is not None, "its row is locked"
+            rows.give(seen, new_owner, granted_by=caller.subject, acl_id=new_id("acl"), now=now)
+            entry = transferred(given, before=flow_state(seen), old_owner=seen.owner_id)
+            write_down(connection, [Told(caller, entry, now)])
+            return given
+
         try:
-            async with self._db.write() as session:
-                flows = FlowRepository(session)
-                seen = await flows.lock(flow)
-                if seen is None:
-                    return None
-                before = flow_state(seen)
-                if not await flows.change(flow, same=("owner_id",), owner_id=new_owner, updated_at=now):
-                    return None
-                await flows.give(flow, new_owner, granted_by=caller.subject, acl_id=new_id("acl"), now=now)
-                given, _ = await flows.reread(flow)
-                entry = transferred(given, before=before, old_owner=flow.owner_id)
-                await record(session, caller, entry, now)
-                return given
+            return await self._db.carry_out(hand_over)
         except IntegrityError:
             return None

@@ -14,7 +14,7 @@ from scaiflow_api.domains.flows.access import require_level
 from scaiflow_api.domains.flows.audited import flow_entry
 from scaiflow_api.domains.flows.errors import FlowNotFound, SaveContention, VersionConflict
 from scaiflow_api.domains.flows.etag import etag_of
-from scaiflow_api.domains.flows.repository import FlowRepository
+from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.domains.flows.schemas import FlowUpdate
 from scaiflow_api.domains.flows.service import FlowService
@@ -87,7 +87,7 @@ class DraftService:
             now = self._clock.now()
             # False: somebody else discarded the same draft, which is as good.
             if await Drafts(session).begin_anew(old, epoch=epoch, version=flow.version, seed=made, now=now):
-                current, _ = await FlowRepository(session).reread(flow)
+                current = await session.run_sync(lambda inner: FlowRows(inner.connection()).reread(flow))
                 if current.deleted_at is not None:
                     raise FlowNotFound(flow_id=flow.id)
                 await require_level(session, current, caller, Level.EDIT)

@@ -1,0 +1,74 @@
+"""Statements of the hottest paths, made into text once: SQLAlchemy's work for one is several times the database's.
+
+They are ordinary statements of SQLAlchemy. What is left out is what it does anew at each execution: looking up what
+it compiled, and getting ready for every kind of answer. Errors, spans and transactions are as ever.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from sqlalchemy import Connection, CursorResult, Dialect, Insert, Select, Update
+
+Convert: TypeAlias = Callable[[Any], Any] | None
+"""What makes of a value what the driver takes, or of what it gave what we take; None: it is the same."""
+
+
+class _Text(NamedTuple):
+    """A statement as one dialect writes it."""
+
+    text: str
+    places: Sequence[tuple[str, Convert]]
+    """The name of the value in each place."""
+    constants: Mapping[str, Any]
+    """Values that the statement brings itself."""
+    columns: Sequence[tuple[str, Convert]]
+    """The names of the answer's columns."""
+
+
+class Prepared:
+    """A statement whose values are parameters. `IN` has no place in it: how it is written follows from its values."""
+
+    def __init__(self, statement: Select[Any] | Insert | Update) -> None:
+        self._statement: Final = statement
+        self._texts: dict[str, _Text] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+        """Execute it. The answer's columns come as the driver gives them."""
+        made = self._on(connection.dialect)
+        given = {**made.constants, **values}
+        return connection.exec_driver_sql(
+            made.text,
+            tuple([convert(given[name]) if convert else given[name] for name, convert in made.places]),
+        )
+
+    def first(self, connection: Connection, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Execute it and return the answer's first row, if there is one, by the names of its columns."""
+        row = self.run(connection, values).first()
+        if row is None:
+            return None
+        columns = self._on(connection.dialect).columns
+        return {
+            name: convert(value) if convert else value
+            for (name, convert), value in zip(columns, row, strict=True)
+        }
+
+    def _on(self, dialect: Dialect) -> _Text:
+        made = self._texts.get(dialect.name)
+        if made is None:
+            made = self._texts[dialect.name] = _made(self._statement, dialect)
+        return made
+
+
+def _made(statement: Any, dialect: Dialect) -> _Text:
+    compiled = statement.compile(dialect=dialect)
+    names = compiled.positiontup
+    values = {name: compiled.binds[name] for name in names}
+    return _Text(
+        str(compiled),
+        [(name, values[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names],
+        {name: value.effective_value for name, value in values.items() if not value.required},
+        [
+            (column.key, column.type.dialect_impl(dialect).result_processor(dialect, None))
+            for column in statement.exported_columns
+        ],
+    )
