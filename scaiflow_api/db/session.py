@@ -16,9 +16,11 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.kept_sessions import Sessions
+from scaiflow_api.db.shared_commits import SharedCommits
 from scaiflow_api.db.sqlite import Driver, SQLiteConnection
 from scaiflow_api.db.statements import trace_statements
 
@@ -62,7 +64,9 @@ class Database:
         )
         self._readers = Sessions(self._reader, size=pool_size, patience_s=_PATIENCE_S)
         self._turn: AbstractAsyncContextManager[Any] = nullcontext()
+        self._shared: SharedCommits | None = None
         if self.dialect == "sqlite":
+            self._shared = SharedCommits(self._transact)
             # SQLite has one writer; waiting in line here is fair, its own busy handler sleeps and is not.
             self._turn = asyncio.Lock()
             pool_size = 1
@@ -118,9 +122,20 @@ class Database:
             return await session.run_sync(lambda inner: work(inner.connection()))
 
     async def carry_out(self, work: Callable[[Connection], Result]) -> Result:
-        """Do `work` through one connection, in a transaction of its own. It awaits nothing. Raises as `write`."""
-        async with self.write() as session:
-            return await session.run_sync(lambda inner: work(inner.connection()))
+        """Do `work` through one connection, in a transaction. It awaits nothing. Raises as `write`.
+
+        On SQLite the transaction may be that of others too, who do not see whether `work` fails.
+        """
+        if self._shared is None:
+            return await self._transact(work)
+        with _translated():
+            async with asyncio.timeout(self._deadline_s):
+                return await self._shared.carry_out(work)
+
+    async def _transact(self, work: Callable[[Connection], Result]) -> Result:
+        with _translated():
+            async with asyncio.timeout(self._deadline_s), self._turn, self._writers.session() as session:
+                return await session.run_sync(_in_transaction, work)
 
     async def check(self) -> None:
         """Raise DatabaseUnavailable unless the database answers."""
@@ -159,6 +174,13 @@ def _cancellations() -> int:
 def _passes(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None) or ""
     return error.connection_invalidated or state.startswith(_NOT_NOW)
+
+
+def _in_transaction(session: Session, work: Callable[[Connection], Result]) -> Result:
+    connection = session.get_bind()
+    assert isinstance(connection, Connection), "sessions are kept with their connection"
+    with connection.begin():
+        return work(connection)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

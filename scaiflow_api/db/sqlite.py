@@ -6,8 +6,8 @@ begins on the loop. After `SHORT` steps of SQLite's machine, about a millisecond
 a thread, one of the connection's own; nothing was changed, so only that millisecond is lost. Beginning a
 transaction is done likewise, where another process may be writing. Inserting given values, and updating, which this
 product does row by row, happen on the loop without a limit: a write that is broken off takes its transaction with
-it. Everything else, above all what waits for the disk, as a commit does, goes to the thread at once, as one piece
-of work for each statement.
+it. So do savepoints. Everything else, above all what waits for the disk, as a commit does, goes to the thread at
+once, as one piece of work for each statement.
 
 `Driver` takes the place of the module that SQLAlchemy's `sqlite+aiosqlite` dialect would use.
 """
@@ -198,6 +198,10 @@ class SQLiteCursor:
             case "SELECT":
                 found = self._connection.briefly(work)
             case "INSERT" | "UPDATE" if "SELECT" not in statement:
+                found = work()
+            case (
+                "SAVEPO" | "RELEAS" | "ROLLBA"
+            ):  # of savepoints: the transaction goes on, and nothing is written
                 found = work()
             case _:
                 found = self._connection.patiently(work)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import respx
 from played_grid import PlayedGrid
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import await_only
 
@@ -119,17 +120,27 @@ def count_steps(db: Database, steps: Steps) -> None:
     """Make every transaction, statement and commit of an open database a step."""
     _count_statements(db._reader, steps)
     _count_statements(db._writer, steps)
-    write = db.write
+    write, transact = db.write, db._transact
 
-    @asynccontextmanager
-    async def stepped_write() -> AsyncIterator[AsyncSession]:
+    async def begin() -> None:
         await steps.hold()
         with steps.step("database", "begin", DatabaseUnavailable):
             pass
+
+    @asynccontextmanager
+    async def stepped_write() -> AsyncIterator[AsyncSession]:
+        await begin()
         async with write() as session:
             yield session
 
+    async def stepped_transact(work: Callable[[Connection], Any]) -> Any:
+        await begin()
+        return await transact(work)
+
     db.write = stepped_write  # type: ignore[method-assign]
+    db._transact = stepped_transact  # type: ignore[method-assign]
+    if db._shared is not None:
+        db._shared._transact = stepped_transact
 
 
 def _count_statements(engine: AsyncEngine, steps: Steps) -> None:
