@@ -4,10 +4,10 @@ They are ordinary statements of SQLAlchemy. What is left out is what it does ane
 it compiled, and getting ready for every kind of answer. Errors, spans and transactions are as ever.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, CursorResult, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select, Update
 
 Convert: TypeAlias = Callable[[Any], Any] | None
 """What makes of a value what the driver takes, or of what it gave what we take; None: it is the same."""
@@ -24,22 +24,28 @@ class _Text(NamedTuple):
     columns: Sequence[tuple[str, Convert]]
     """The names of the answer's columns."""
 
+    def given(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return what goes into the places."""
+        named = {**self.constants, **values}
+        return tuple([convert(named[name]) if convert else named[name] for name, convert in self.places])
+
 
 class Prepared:
     """A statement whose values are parameters. `IN` has no place in it: how it is written follows from its values."""
 
-    def __init__(self, statement: Select[Any] | Insert | Update) -> None:
+    def __init__(self, statement: Select[Any] | Insert | Update | Delete) -> None:
         self._statement: Final = statement
         self._texts: dict[str, _Text] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Execute it. The answer's columns come as the driver gives them."""
         made = self._on(connection.dialect)
-        given = {**made.constants, **values}
-        return connection.exec_driver_sql(
-            made.text,
-            tuple([convert(given[name]) if convert else given[name] for name, convert in made.places]),
-        )
+        return connection.exec_driver_sql(made.text, made.given(values))
+
+    def run_all(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Execute it for each of some rows of values, of which there is at least one."""
+        made = self._on(connection.dialect)
+        connection.exec_driver_sql(made.text, [made.given(values) for values in rows])
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """Execute it and return the answer's first row, if there is one, by the names of its columns."""

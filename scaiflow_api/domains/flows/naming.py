@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
-from sqlalchemy import BindParameter, Delete, Insert, Table, bindparam, delete, insert
+from sqlalchemy import BindParameter, Table, bindparam, delete, insert
 
 from scaiflow_api.db.models.flow import Flow, FlowNameTail
 from scaiflow_api.db.name_tails import tails_of
+from scaiflow_api.db.prepared import Prepared
 
 _TAILS: Final = cast("Table", FlowNameTail.__table__)
 _ROW: Final[dict[str, BindParameter[Any]]] = {
@@ -15,13 +16,11 @@ _ROW: Final[dict[str, BindParameter[Any]]] = {
     "seen": bindparam("before"),
     "flow_id": bindparam("flow"),
 }
-_ADD: Final = insert(_TAILS).values(_ROW)
-_FORGET: Final = delete(_TAILS).where(*(_TAILS.c[name] == value for name, value in _ROW.items()))
+_ADD: Final = Prepared(insert(_TAILS).values(_ROW))
+_FORGET: Final = Prepared(delete(_TAILS).where(*(_TAILS.c[name] == value for name, value in _ROW.items())))
 
 
-def renaming(
-    flow: Flow, old: str | None, new: str | None
-) -> Iterator[tuple[Insert | Delete, list[dict[str, Any]]]]:
+def renaming(flow: Flow, old: str | None, new: str | None) -> Iterator[tuple[Prepared, list[dict[str, Any]]]]:
     """Yield the statements, each with the values of its rows, after which `new` finds the flow where `old` did.
 
     Both are name keys; None: the flow is deleted, and nothing finds it. What both have stays untouched.

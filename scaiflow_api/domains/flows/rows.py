@@ -129,7 +129,7 @@ class FlowRows:
     def _rename(self, flow: Flow, old: str | None) -> None:
         if (new := _found_by(flow)) != old:
             for statement, rows in renaming(flow, old, new):
-                self._connection.execute(statement, rows)
+                statement.run_all(self._connection, rows)
 
 
 def _found_by(flow: Flow) -> str | None:
