@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +132,21 @@ async def test_who_waits_for_longer_than_the_deadline_is_told_so(tmp_path: Path)
     end.set()
     await holding
     await db.close()
+
+
+async def test_each_is_carried_out_where_it_was_wanted_also_across_a_thread(db: Database) -> None:
+    wanted: ContextVar[int] = ContextVar("wanted")
+
+    async def want(number: int) -> tuple[int, int]:
+        wanted.set(number)
+
+        def work(connection: Connection) -> tuple[int, int]:
+            write(number)(connection)
+            rows = connection.exec_driver_sql(
+                "WITH long AS (SELECT number FROM pieces) SELECT count(*) FROM long"
+            )
+            return wanted.get(), rows.scalar_one()
+
+        return await db.carry_out(work)
+
+    assert await asyncio.gather(*map(want, range(5))) == [(number, number + 1) for number in range(5)]
