@@ -3,19 +3,15 @@
 The parser is the standard library's: anything larger takes longer to load than most commands take to run.
 """
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from scaiflow_api import __version__
-from scaiflow_api.cli import admin as admin_commands
-from scaiflow_api.cli import scaikey as scaikey_commands
-from scaiflow_api.cli.audit import commands as audit_commands
-from scaiflow_api.cli.deploy import commands as deploy_commands
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
 from scaiflow_api.cli.register import Commands, Run
-from scaiflow_api.cli.testruns import commands as test_commands
 from scaiflow_api.kit.garbage import keep_what_is_loaded, look_rarely
 
 
@@ -25,15 +21,19 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding lacks is shown as an escape and fails nothing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in flow_commands.NAMES:
+        # At the first model, pydantic looks for plugins of its own in every package that is installed.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        explained(lambda: run(sys.argv[1:]))
+        explained(lambda: run(arguments))
     finally:
         keep_what_is_loaded()  # The process ends: looking through it all once more would free nothing.
 
 
 def run(arguments: Sequence[str]) -> int | None:
     """Run one command. Exits with 2, having said how it is used, for what is none."""
-    parser = _parser()
+    parser = _parser(arguments[0] if arguments else "")
     options = parser.parse_args(arguments)
     command: Run | None = options.run
     if command is None:
@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int | None:
     return command(options)
 
 
-def _parser() -> ArgumentParser:
+def _parser(command: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog="scaiflow",
         description="The backend of ScaiFlow: keeps, compiles, deploys and tests flows of AI agents.",
@@ -53,16 +53,27 @@ def _parser() -> ArgumentParser:
     parser.set_defaults(run=None)
     commands = Commands(parser)
     flow_commands.register(commands)
-    deploy_commands.register(commands)
-    test_commands.register(commands)
-    _register(commands)
-    admin_commands.register(commands)
-    audit_commands.register(commands)
-    scaikey_commands.register(commands)
+    # Editors run the commands for flows on every save: they do not wait for the others.
+    if command not in flow_commands.NAMES:
+        _register_others(commands)
     return parser
 
 
-def _register(commands: Commands) -> None:
+def _register_others(commands: Commands) -> None:
+    from scaiflow_api.cli import admin, scaikey
+    from scaiflow_api.cli.audit import commands as audit
+    from scaiflow_api.cli.deploy import commands as deploy
+    from scaiflow_api.cli.testruns import commands as tests
+
+    deploy.register(commands)
+    tests.register(commands)
+    _register_servers(commands)
+    admin.register(commands)
+    audit.register(commands)
+    scaikey.register(commands)
+
+
+def _register_servers(commands: Commands) -> None:
     commands.add(
         "dev",
         _dev,

@@ -4,8 +4,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
-
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.kit.env_files import env_files
 
@@ -48,6 +46,8 @@ def load_settings() -> "Settings":
 
 def embed() -> None:
     """Complete the environment so that everything runs on this machine; whatever is set stays as it is."""
+    from dotenv import dotenv_values
+
     chosen = {"SCAIFLOW_DATA_FOLDER": DATA_FOLDER, **_SERVERS}
     for file in env_files():
         chosen |= {name: value for name, value in dotenv_values(file).items() if value}

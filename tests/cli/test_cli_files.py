@@ -4,8 +4,11 @@ import os
 import stat
 import subprocess
 import sys
+from argparse import ArgumentParser
 
 import pytest
+
+from scaiflow_api.cli.flows.commands import NAMES, register
 
 COMMANDS_THAT_READ = [("validate",), ("compile", "--out", "-"), ("publish",), ("fmt",), ("diff", "-")]
 
@@ -56,6 +59,21 @@ def test_wrong_use_says_how_it_is_used(scaiflow, arguments):
 
     assert (done.code, done.output) == (2, b"")
     assert done.errors.startswith("usage: scaiflow")
+
+
+def test_the_commands_that_start_without_the_others_are_those_for_flows():
+    class Listed:
+        def __init__(self):
+            self.names = []
+
+        def add(self, name, run, summary):
+            self.names.append(name)
+            return ArgumentParser()
+
+    commands = Listed()
+    register(commands)
+
+    assert tuple(commands.names) == NAMES
 
 
 def test_a_byte_order_mark_is_no_fault(scaiflow, echo):
@@ -125,7 +143,10 @@ def test_a_reader_that_leaves_early_is_no_failure_to_tell(echo, changed):
 def test_commands_for_flows_need_neither_environment_nor_server_nor_its_libraries(echo):
     script = (
         "import sys; from scaiflow_api.cli.commands import run; code = run(['validate', sys.argv[1]]);"
-        "heavy = {'typer', 'click', 'rich', 'fastapi', 'sqlalchemy', 'httpx', 'asyncio', 'boto3'};"
+        "heavy = {'typer', 'click', 'rich', 'fastapi', 'sqlalchemy', 'httpx', 'asyncio', 'boto3', 'yaml', 'ryaml',"
+        "'pydantic_settings', 'dotenv', 'logging', 'ssl', 'http', 'subprocess', 'multiprocessing',"
+        "'scaiflow_api.settings',"
+        "'scaiflow_api.compiler.importing', 'scaiflow_api.compiler.bundle', 'scaiflow_api.cli.deploy.commands'};"
         "print(code, sorted(heavy & set(sys.modules)))"
     )
 

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from scaiflow_api.cli.register import Commands
 
+NAMES = ("validate", "compile", "import", "publish", "fmt", "diff")
 FLOW = "a flow document (JSON), or - for standard input"
 
 

@@ -1,8 +1,9 @@
 """Reading a flow file: its JSON, and nothing that two readers would understand differently."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
+
+from msgspec import Struct
 
 from scaiflow_api.cli.failure import Unusable
 from scaiflow_api.cli.flows.files import decode, read_bytes, shown_name
@@ -10,8 +11,7 @@ from scaiflow_api.cli.flows.files import decode, read_bytes, shown_name
 JSON: TypeAlias = Any
 
 
-@dataclass(frozen=True, slots=True)
-class FlowFile:
+class FlowFile(Struct, frozen=True):
     """What a command was given: its name, its bytes, their text and the JSON value in it."""
 
     name: str
