@@ -1,9 +1,9 @@
 """Questions about deployments, as SQL. Every one names its tenant."""
 
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
-from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Select, Table, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.db.clock import now_ms
@@ -27,10 +27,11 @@ Position: TypeAlias = tuple[datetime, str]
 _LOST = (INTERRUPTED, "scaicore_create_failed", "scaigrid_timeout")
 """How a deploy may have ended whose Core was made, while its answer never came."""
 # Asked before every call of a Core; building it anew each time takes longer than the database does.
+_ROWS = cast("Table", Deployment.__table__).c
 _FLOW_OF_CORE = (
-    select(Deployment.flow_id)
-    .where(Deployment.tenant_id == bindparam("tenant_id"), Deployment.core_id == bindparam("core_id"))
-    .order_by(Deployment.started_at.desc(), Deployment.id.desc())
+    select(_ROWS.flow_id)
+    .where(_ROWS.tenant_id == bindparam("tenant_id"), _ROWS.core_id == bindparam("core_id"))
+    .order_by(_ROWS.started_at.desc(), _ROWS.id.desc())
     .limit(1)
 )
 
