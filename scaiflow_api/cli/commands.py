@@ -12,12 +12,14 @@ from scaiflow_api import __version__
 from scaiflow_api.cli.failure import explained
 from scaiflow_api.cli.flows import commands as flow_commands
 from scaiflow_api.cli.register import Commands, Run
+from scaiflow_api.cli.terminal import open_what_is_closed
 from scaiflow_api.kit.garbage import keep_what_is_loaded, look_rarely
 
 
 def main() -> None:
     """Run the command of this process, and leave with its exit code."""
     look_rarely()
+    open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding lacks is shown as an escape and fails nothing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from errno import ENOSPC
 from typing import ClassVar
 
 from scaiflow_api.cli.terminal import visible
@@ -32,9 +33,19 @@ def explained(run: Callable[[], int | None]) -> None:
         print(f"scaiflow: {visible(str(failure))}", file=sys.stderr)
         code = failure.exit_code
     except BrokenPipeError:
-        # Whoever read the output has seen enough; what is left must not fail again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_what_is_left()  # whoever read the output has seen enough
+        code = 1
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        _drop_what_is_left()
+        print(f"scaiflow: cannot write the output: {error.strerror}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = _INTERRUPTED
     sys.exit(code)
+
+
+def _drop_what_is_left() -> None:
+    """Let what is still to be written to standard output not fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,8 @@
 """Text for terminals: what others wrote cannot steer them, and colour is for people only."""
 
 import os
+import sys
+from pathlib import Path
 from typing import TextIO
 
 RED, GREEN, YELLOW, CYAN, DIM, BOLD = "31", "32", "33", "36", "2", "1"
@@ -11,6 +13,13 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def open_what_is_closed() -> None:
+    """Read from and write to nowhere, where whoever started this process left a standard stream closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 class Paint:

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +139,45 @@ def test_a_reader_that_leaves_early_is_no_failure_to_tell(echo, changed):
     assert writer.wait(60) == 1
     assert b"Traceback" not in told
     assert b"Exception" not in told
+
+
+@pytest.mark.parametrize(
+    "command", [("validate", "--json"), ("validate",), ("compile", "--out", "-"), ("diff", "-")]
+)
+def test_a_full_disk_is_one_sentence(echo, changed, command):
+    flow = changed(lambda document: document.update(nodes=[{"id": 1}] * 300))
+    file = flow if command[0] == "validate" else echo
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "scaiflow_api.cli", *command, str(file)],
+            input=echo.read_bytes(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert told[-1] == "scaiflow: cannot write the output: No space left on device"
+    assert "Traceback" not in told[0]
+
+
+def test_a_stream_that_is_closed_is_no_failure(echo):
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$0" -m scaiflow_api.cli validate "$1" {closed}', sys.executable, str(echo)],
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, b"")
+        assert b"Traceback" not in done.stderr
+
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m scaiflow_api.cli validate - <&-', sys.executable],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, b"scaiflow: <stdin>:1:1: not JSON: Expecting value\n")
 
 
 def test_commands_for_flows_need_neither_environment_nor_server_nor_its_libraries(echo):
