@@ -27,7 +27,7 @@ class Unusable(CommandFailed):
 def explained(run: Callable[[], int | None]) -> None:
     """Run a command and leave with its exit code; a failure is one sentence on standard error."""
     try:
-        code = run()
+        code = _code_of(run)
         sys.stdout.flush()
     except CommandFailed as failure:
         print(f"scaiflow: {visible(str(failure))}", file=sys.stderr)
@@ -44,6 +44,14 @@ def explained(run: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     sys.exit(code)
+
+
+def _code_of(run: Callable[[], int | None]) -> str | int | None:
+    """Return the exit code also of what exits by itself, as the parser does after its help."""
+    try:
+        return run()
+    except SystemExit as ended:
+        return ended.code
 
 
 def _drop_what_is_left() -> None:

@@ -162,6 +162,17 @@ def test_a_full_disk_is_one_sentence(echo, changed, command):
     assert "Traceback" not in told[0]
 
 
+def test_help_that_nobody_reads_is_no_failure_to_tell():
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m scaiflow_api.cli validate --help | true', sys.executable],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        check=True,
+    )
+
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
 def test_a_stream_that_is_closed_is_no_failure(echo):
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         done = subprocess.run(

@@ -10,7 +10,11 @@ FLOW = "a flow document (JSON), or - for standard input"
 
 def register(commands: Commands) -> None:
     """List the commands."""
-    validate = commands.add("validate", _validate, "Say everything that is wrong with flows.")
+    validate = commands.add(
+        "validate",
+        _validate,
+        "Say everything that is wrong with flows. Exits with 1 when one has an error, with 2 when one cannot be read.",
+    )
     validate.add_argument("flows", metavar="FLOW", nargs="+", help=FLOW)
     validate.add_argument(
         "--json",
