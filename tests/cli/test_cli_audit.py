@@ -165,7 +165,11 @@ def test_what_cannot_be_used_is_said(
     assert (no_tables.code, "scaiflow migrate" in no_tables.errors) == (1, True)
     monkeypatch.setenv("SCAIFLOW_DB_URL", "no address")
     assert "no SQLAlchemy async URL" in scaiflow("audit", "verify").errors
-    assert scaiflow("audit", "verify", "--file", tmp_path / "none.jsonl").code == 2
+    no_file = scaiflow("audit", "verify", "--file", "none.jsonl")
+    assert (no_file.code, no_file.errors) == (
+        2,
+        "scaiflow: cannot read none.jsonl: No such file or directory\n",
+    )
     assert scaiflow("audit", "verify", "--noted", "1:abc").code == 2
     assert scaiflow("audit", "verify", "--tenant", "t", "--noted", "last").code == 2
     assert scaiflow("audit").code == 2

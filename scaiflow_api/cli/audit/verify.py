@@ -8,7 +8,7 @@ from pathlib import Path
 from scaiflow_api.cli.database import database_in_use
 from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed, Unusable
-from scaiflow_api.cli.flows.files import STANDARD, print_json, shown_name
+from scaiflow_api.cli.flows.files import STANDARD, print_json, reason_of, shown_name
 from scaiflow_api.cli.terminal import visible
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.verification import (
@@ -69,7 +69,7 @@ def _of_file(name: str, *, gaps: bool, noted: Head | None) -> list[ChainReport]:
         with Path(name).open("rb") as lines:
             return verify_lines(lines, gaps=gaps, noted=noted)
     except (OSError, ValueError) as error:
-        raise Unusable(f"cannot read {shown_name(name)}: {error}") from None
+        raise Unusable(f"cannot read {shown_name(name)}: {reason_of(error)}") from None
     except UnreadableLine as error:
         raise CommandFailed(f"{shown_name(name)}: {error}") from None
 

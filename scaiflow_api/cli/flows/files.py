@@ -28,7 +28,7 @@ def read_bytes(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise Unusable(f"cannot read {shown_name(name)}: {_reason(error)}") from None
+        raise Unusable(f"cannot read {shown_name(name)}: {reason_of(error)}") from None
     if len(data) > MAX_BYTES:
         raise Unusable(f"{shown_name(name)} is larger than {MAX_BYTES:,} bytes")
     return data
@@ -59,7 +59,7 @@ def write_output(target: str, data: bytes, *, sources: tuple[str, ...] = ()) -> 
     try:
         _replace(path, data)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
-        raise CommandFailed(f"cannot write {target}: {_reason(error)}") from None
+        raise CommandFailed(f"cannot write {target}: {reason_of(error)}") from None
 
 
 def print_json(value: object) -> None:
@@ -99,5 +99,6 @@ def _is_same_file(path: Path, source: str) -> bool:
         return False
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why something could not be read or written, without repeating its name."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
