@@ -40,7 +40,14 @@ class AuditTrail:
 
         Whoever is cancelled meanwhile has told it all the same.
         """
-        await asyncio.shield(self._put(by, entry, urgent=True))
+        await asyncio.shield(self.appending(by, entry))
+
+    def appending(self, by: Caller | None, entry: Entry) -> asyncio.Future[None]:
+        """Begin to write a row; whoever awaits the future, shielded, knows that it is on the disk, or why not."""
+        written = self._put(by, entry, urgent=True)
+        # Nobody may come to ask, because something else failed before.
+        written.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return written
 
     def append_soon(self, by: Caller | None, entry: Entry) -> None:
         """Write a row without letting anybody wait for it. That it cannot be written is logged."""

@@ -4,7 +4,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -107,6 +107,8 @@ class Call:
     """The permission it needs over there, to be named when it is refused."""
     secret: SecretStr | None = None
     """What `content` holds and no error may repeat, beside `bearer`."""
+    once: "asyncio.Future[None] | None" = None
+    """What `content` waits for. Meanwhile the other side reads the head, and can do nothing: the rest is missing."""
     blames_upstream: bool = True
     """False: a 5xx, or that it takes too long, may come of what somebody sent, and says nothing of the upstream."""
 
@@ -253,15 +255,24 @@ class Upstream:
             headers["Content-Type"] = call.content_type
         if call.bearer is not None:
             headers["Authorization"] = f"Bearer {call.bearer.get_secret_value()}"
+        content: bytes | AsyncIterator[bytes] | None = call.content
+        if call.content is not None and call.once is not None:
+            headers["Content-Length"] = str(len(call.content))
+            content = _withheld(call.content, call.once)
         connecting = {"connect": CONNECT_TIMEOUT_S, "pool": CONNECT_TIMEOUT_S}
         return httpx.Request(
             call.method,
             call.url,
             params=dict(call.params) or None,
-            content=call.content,
+            content=content,
             headers=headers,
             extensions={PARTY: self._party, "timeout": {**connecting, "read": deadline, "write": deadline}},
         )
+
+
+async def _withheld(content: bytes, once: "asyncio.Future[None]") -> AsyncIterator[bytes]:
+    await asyncio.shield(once)
+    yield content
 
 
 def origin_of(base_url: str) -> str:

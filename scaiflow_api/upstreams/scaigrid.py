@@ -1,5 +1,6 @@
 """ScaiGrid, the platform that runs compiled flows: who one is there, its models, and its ScaiCore module."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,8 +92,12 @@ class ScaiGrid(GridClient):
         flow_name: str | None = None,
         instance_key: str | None = None,
         timeout_s: float | None = None,
+        once: "asyncio.Future[None] | None" = None,
     ) -> Execution:
-        """Run a Core on an input and wait for what becomes of it. Never repeated once it was sent."""
+        """Run a Core on an input and wait for what becomes of it. Never repeated once it was sent.
+
+        The input is not sent before `once` is done; should that fail, it is not sent at all, and the error raised.
+        """
         body = {"input": value, "flow_name": flow_name, "instance_key": instance_key}
         call = Call(
             method="POST",
@@ -102,6 +107,7 @@ class ScaiGrid(GridClient):
             deadline_s=timeout_s or self._settings.invoke_timeout_s,
             needs=MANAGE,
             blames_upstream=False,
+            once=once,
         )
         return read_execution(await self.send(call))
 

@@ -13,7 +13,7 @@ from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.audit.effects import told
+from scaiflow_api.domains.audit.effects import telling, told
 from scaiflow_api.domains.deploy.errors import DeployInProgress
 from scaiflow_api.upstreams.failures import UpstreamTimedOut
 
@@ -148,3 +148,25 @@ async def test_an_end_that_cannot_be_told_changes_nothing_of_what_was_done(
             raise ValueError("its own")
 
     assert await ends(db, audit) == [("started", {"by": "test"})] * 2
+
+
+async def test_a_block_that_begins_before_it_is_told_has_both_rows_however_early_it_ends(
+    db: Database, audit: AuditTrail, bob: Caller
+) -> None:
+    with pytest.raises(UpstreamTimedOut):
+        async with telling(audit, bob, ENTRY):
+            raise UpstreamTimedOut("scaigrid", after_s=1)
+
+    assert [outcome for outcome, _ in await ends(db, audit)] == ["started", "failed"]
+
+
+async def test_a_start_that_cannot_be_told_is_the_failure_and_leaves_no_end(
+    db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_trail, "record_all", away)
+    with pytest.raises(DatabaseUnavailable):
+        async with telling(audit, bob, ENTRY) as tells:
+            await asyncio.shield(tells.begun)
+    monkeypatch.undo()
+
+    assert await ends(db, audit) == []
