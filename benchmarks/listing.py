@@ -37,6 +37,7 @@ FREQUENT, RARE = "fund", "t 777"
 QUESTIONS = {
     "first page of 50": "limit=50",
     "by name": "limit=50&sort=name",
+    "by creation": "limit=50&sort=created_at",
     "search, one in six": f"limit=50&search={FREQUENT}",
     "search, one in 2,000": f"limit=50&search={quote(RARE)}",
     "search, one letter": "limit=50&search=e",

@@ -21,11 +21,10 @@ class Flow(Base):
     __table_args__ = (
         # "What may this caller see, newest first": a tenant's admin, also with a name like this; and an owner.
         Index("ix_flows_tenant_updated", "tenant_id", "deleted_at", "updated_at", "id", "name_key"),
-        Index("ix_flows_tenant_owner_updated", "tenant_id", "owner_id", "updated_at", "id"),
-        # The same by name, and which of them have a name like this.
-        Index(
-            "ix_flows_tenant_name", "tenant_id", "deleted_at", "name_key", "id", "updated_at", "created_at"
-        ),
+        Index("ix_flows_tenant_owner_updated", "tenant_id", "owner_id", "deleted_at", "updated_at", "id"),
+        # The same in the other orders.
+        Index("ix_flows_tenant_created", "tenant_id", "deleted_at", "created_at", "id", "name_key"),
+        Index("ix_flows_tenant_name", "tenant_id", "deleted_at", "name_key", "id"),
         # How many there are.
         Index("ix_flows_tenant_deleted", "tenant_id", "deleted_at"),
         # "Which of these flows, and in which order": all that a list asks of a flow that it does not show.
