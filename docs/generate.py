@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from command_line import command_line_page
 from kind_tables import kinds_page
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
@@ -28,6 +29,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/errors.md": errors_page(),
         ROOT / "docs/permissions.md": permissions_page(),
         ROOT / "docs/configuration.md": configuration_page(),
+        ROOT / "docs/command-line.md": NOTICE + command_line_page(),
         ROOT / "docs/diagnostics.md": diagnostics_page(),
         ROOT / "docs/flows/kinds.md": kinds_page(),
         ROOT / ".env.example": env_example(),

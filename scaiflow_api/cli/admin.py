@@ -17,7 +17,7 @@ def register(commands: Commands) -> None:
     group = commands.group("admin", "Appoint administrators, on the host.")
     grant = group.add("grant", _grant, "Give somebody a role. One who holds a higher role keeps it.")
     grant.add_argument("who", metavar="EMAIL", help="address of the person, or the person's id")
-    grant.add_argument("--role", required=True, choices=["tenant_admin", "super_admin"])
+    grant.add_argument("--role", required=True, choices=["tenant_admin", "super_admin"], help="the role")
     grant.add_argument("--tenant", help="the person's tenant, where several tenants have the address")
 
 

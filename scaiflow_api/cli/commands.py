@@ -35,7 +35,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int | None:
     """Run one command. Exits with 2, having said how it is used, for what is none."""
-    parser = _parser(arguments[0] if arguments else "")
+    parser = parser_for(arguments[0] if arguments else "")
     options = parser.parse_args(arguments)
     command: Run | None = options.run
     if command is None:
@@ -44,7 +44,8 @@ def run(arguments: Sequence[str]) -> int | None:
     return command(options)
 
 
-def _parser(command: str) -> ArgumentParser:
+def parser_for(command: str) -> ArgumentParser:
+    """Return the parser: for a command on flow files only of those, else of all."""
     parser = ArgumentParser(
         prog="scaiflow",
         description="The backend of ScaiFlow: keeps, compiles, deploys and tests flows of AI agents.",
