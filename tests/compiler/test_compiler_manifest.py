@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scaiflow_api.compiler import ManifestError, compile_flow, ir, read_manifest
 from scaiflow_api.compiler.manifest.steps import StepReader
+from scaiflow_api.flowgraph import FlowTooLarge
 
 BY_HAND = """
 core:
@@ -128,8 +129,10 @@ def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
         ("a: &a [x]\nb: [" + "*a, " * 101 + "]", "The manifest has more than 100 aliases."),
         ("[" * 121 + "]" * 121, "The manifest is nested more than 120 levels deep."),
         ("#" + "x" * 21_000_000, "The manifest is larger than 20,971,520 bytes."),
+        ("[" + "[]," * 1_000_000 + "1]", "The manifest has more than 1,000,000 lists and mappings."),
+        ("- - - x\n" * 400_000, "The manifest has more than 1,000,000 lists and mappings."),
     ],
-    ids=range(21),
+    ids=range(23),
 )
 def test_a_malformed_manifest_is_refused_with_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ManifestError) as refused:
@@ -147,6 +150,14 @@ def test_what_is_no_yaml_is_refused_with_a_sentence(text: str) -> None:
         read_manifest(text)
 
     assert refused.value.message.endswith(".")
+
+
+def test_a_flow_whose_manifest_nobody_would_read_is_refused() -> None:
+    flow = a_flow([an_entry(), a_node("node_call", "tool_plugin", config={"plugin": "p", "method": "m"})])
+    flow["nodes"][1]["config"]["args"] = {"many": [[]] * 600_000}
+
+    with pytest.raises(FlowTooLarge):
+        compile_flow(flow)
 
 
 def test_a_bomb_of_aliases_is_refused() -> None:

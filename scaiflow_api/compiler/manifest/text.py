@@ -15,6 +15,8 @@ from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.canonical_json import encoded
 
 MAX_BYTES = 4 * DEFAULT_LIMITS.max_bytes
+MAX_COLLECTIONS = 1_000_000
+"""Lists and mappings in all: an empty one takes three bytes in the text and 250 in memory while it is read."""
 MAX_ALIASES = 100
 MAX_DEPTH = 120
 """A little below where the loader stops by itself."""
@@ -35,6 +37,8 @@ def load_manifest_text(text: str) -> Any:
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ManifestError(f"The manifest is larger than {MAX_BYTES:,} bytes.")
+    if has_too_many_collections(text):
+        raise ManifestError(f"The manifest has more than {MAX_COLLECTIONS:,} lists and mappings.")
     try:
         if _may_mean_more(text):
             _check_events(text)
@@ -43,6 +47,15 @@ def load_manifest_text(text: str) -> Any:
         raise ManifestError(f"The manifest is not readable YAML: {_sentence(error)}.") from error
     _check_values(document)
     return document
+
+
+def has_too_many_collections(text: str) -> bool:
+    """Return whether a text seems to begin more than `MAX_COLLECTIONS` lists and mappings."""
+    return _collections(text) > MAX_COLLECTIONS and _collections(_QUOTED.sub("", text)) > MAX_COLLECTIONS
+
+
+def _collections(text: str) -> int:
+    return sum(map(text.count, ("[", "{", "- ", ":\n")))
 
 
 def _may_mean_more(text: str) -> bool:
