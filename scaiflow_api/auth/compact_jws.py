@@ -34,9 +34,11 @@ class CompactJws(msgspec.Struct, frozen=True):
     signature: bytes
 
 
-def take_apart(token: bytes) -> CompactJws:
-    """Raises InvalidToken for what is none, and for every header that lets a token choose how it is checked."""
-    signed, _, signature = token.rpartition(b".")
+def take_apart(signed: bytes, signature: bytes) -> CompactJws:
+    """Read what stands before the last dot of a token, and after it.
+
+    Raises InvalidToken for what is none, and for every header that lets a token choose how it is checked.
+    """
     header, dot, claims = signed.partition(b".")
     if not dot or b"." in claims:
         raise InvalidToken("not a JWT")

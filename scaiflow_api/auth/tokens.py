@@ -15,6 +15,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from jose import jwk
 from jose.exceptions import JOSEError
@@ -35,7 +36,7 @@ _Moment = Annotated[float, msgspec.Meta(ge=0, le=_LAST_MOMENT)]
 """Seconds since 1970."""
 _LONGEST_TEXT = 320
 _Text = Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
-_PADDING, _SHA256 = PKCS1v15(), SHA256()
+_PADDING, _HASHED = PKCS1v15(), Prehashed(SHA256())
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ class SigningKey:
         except (JOSEError, ValueError, TypeError):
             return False
 
-    def made(self, signature: bytes, text: bytes) -> bool:
-        """Tell whether a signature of this text is by this key."""
+    def made(self, signature: bytes, text: bytes, digest: bytes) -> bool:
+        """Tell whether a signature of this text, whose SHA-256 is `digest`, is by this key."""
         if self.algorithm != "RS256":
             return bool(self._key.verify(text, signature))
         try:
-            # As the library does it, which makes what never changes anew for every signature.
-            self._key.prepared_key.verify(signature, text, _PADDING, _SHA256)
+            # As the library does it, which hashes the text again and makes what never changes anew each time.
+            self._key.prepared_key.verify(signature, digest, _PADDING, _HASHED)
         except InvalidSignature:
             return False
         return True
@@ -131,31 +132,32 @@ class TokenVerifier:
         self._audiences = frozenset(audiences)
         self._keys = keys
         self._clock = clock
-        self._verified: dict[bytes, tuple[Claims, float]] = {}
-        """Claims by the digest of their token, oldest first, and when they were verified."""
+        self._verified: dict[tuple[bytes, bytes], tuple[Claims, float]] = {}
+        """Claims by the digest of what is signed and the signature, oldest first, and when they were verified."""
 
     async def verify(self, token: str) -> Claims:
         """Return the token's claims. Raises InvalidToken, or the key source's error."""
         if len(token) > _MAX_LENGTH:
             raise InvalidToken("too long")
         text, now = token.encode("utf-8", "surrogatepass"), self._clock.seconds()
-        digest = hashlib.sha256(text).digest()
-        known = self._verified.get(digest)
+        signed, _, signature = text.rpartition(b".")
+        digest = hashlib.sha256(signed).digest()
+        known = self._verified.get((digest, signature))
         if known is not None and 0 <= now - known[1] < _REMEMBERED_S:
             claims = known[0]
         else:
-            found = take_apart(text)
-            _check_signature(found, await self._keys.find(found.header.kid))
+            found = take_apart(signed, signature)
+            _check_signature(found, digest, await self._keys.find(found.header.kid))
             claims = self._read(found.claims, now)
-            self._remember(digest, claims, now)
+            self._remember((digest, signature), claims, now)
         if now > claims.expires_at + LEEWAY_S:
             raise InvalidToken("Signature has expired")
         return claims
 
-    def _remember(self, digest: bytes, claims: Claims, now: float) -> None:
+    def _remember(self, token: tuple[bytes, bytes], claims: Claims, now: float) -> None:
         if len(self._verified) >= _REMEMBERED:
             del self._verified[next(iter(self._verified))]
-        self._verified[digest] = (claims, now)
+        self._verified[token] = (claims, now)
 
     def _read(self, raw: Mapping[str, Any], now: float) -> Claims:
         try:
@@ -176,12 +178,12 @@ class TokenVerifier:
         return claims
 
 
-def _check_signature(token: CompactJws, key: SigningKey | None) -> None:
+def _check_signature(token: CompactJws, digest: bytes, key: SigningKey | None) -> None:
     if key is None:
         raise InvalidToken("signed by a key that ScaiKey does not publish")
     if key.algorithm != token.header.algorithm:
         raise InvalidToken("its algorithm is not that of its key")
-    if not key.made(token.signature, token.signed):
+    if not key.made(token.signature, token.signed, digest):
         raise InvalidToken("Signature verification failed")
 
 
