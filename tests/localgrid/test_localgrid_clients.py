@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 from localgrid_queues import a_queue
 from localgrid_support import BASE, SCAIBUNKER, RunningGrid
@@ -18,8 +19,13 @@ SETTINGS = ScaiGridSettings(base_url=f"{BASE}/scaigrid")
 KEY = SecretStr("sgk_local_development")
 
 
-async def test_queues_are_made_found_and_made_once(grid: RunningGrid) -> None:
-    client = ScaiQueue(grid.http, SETTINGS)
+@pytest.fixture
+def wire(grid: RunningGrid) -> httpx.ASGITransport:
+    return httpx.ASGITransport(grid.app)
+
+
+async def test_queues_are_made_found_and_made_once(wire: httpx.ASGITransport) -> None:
+    client = ScaiQueue(wire, SETTINGS)
     scope = await client.create_scope(KEY, "support", description="Tickets")
     made = [
         await client.create_queue(KEY, scope.id, f"q-{mode}", consumer_mode=mode, max_retries=3)
@@ -39,10 +45,10 @@ async def test_queues_are_made_found_and_made_once(grid: RunningGrid) -> None:
     assert refused.conflict
 
 
-async def test_lists_are_read_to_their_last_page(grid: RunningGrid) -> None:
+async def test_lists_are_read_to_their_last_page(grid: RunningGrid, wire: httpx.ASGITransport) -> None:
     queue = await a_queue(await grid.caller("usr_bob"))
     scope_id = queue.scope.rpartition("/")[2]
-    client = ScaiQueue(grid.http, SETTINGS)
+    client = ScaiQueue(wire, SETTINGS)
     for number in range(100):
         await client.create_queue(KEY, scope_id, f"q-{number}")
 
@@ -50,7 +56,7 @@ async def test_lists_are_read_to_their_last_page(grid: RunningGrid) -> None:
 
 
 async def test_bunkers_are_listed_in_scaiflows_words(
-    grid: RunningGrid, monkeypatch: pytest.MonkeyPatch
+    grid: RunningGrid, wire: httpx.ASGITransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def probe(_: Path) -> None: ...
 
@@ -60,7 +66,7 @@ async def test_bunkers_are_listed_in_scaiflows_words(
     await alice("POST", f"{SCAIBUNKER}/bunkers", json={"image": "debian-12", "lifecycle_mode": "session"})
     paused = (await alice("GET", f"{SCAIBUNKER}/bunkers")).json()["data"][1]["id"]
     await alice("POST", f"{SCAIBUNKER}/bunkers/{paused}/pause")
-    found = await ScaiBunker(grid.http, SETTINGS).bunkers(KEY)
+    found = await ScaiBunker(wire, SETTINGS).bunkers(KEY)
 
     assert [(b.bunker_id, b.image_ref, b.lifecycle, b.status) for b in found] == [
         (made.json()["data"]["id"], "python-3.12", "ephemeral", "ready"),
