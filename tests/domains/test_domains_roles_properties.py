@@ -408,7 +408,7 @@ P, ID, PLAIN = (PLATFORM, "grp_p"), (ACME, "grp_id"), (ACME, "grp_plain")
 SOMEBODY, MEMBER = (ACME, "usr_2"), (PLATFORM, "usr_p")
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=steps)
 @example(  # put in is told after taken out
     plan=[

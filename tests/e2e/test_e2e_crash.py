@@ -85,6 +85,7 @@ async def work_until_it_dies(
     return done
 
 
+@pytest.mark.services
 def test_kill_nine_amid_saves_publishes_and_deletes(place: Place) -> None:
     with running(place, scaiflow("grid"), f"http://127.0.0.1:{place.grid_port}/"):
         headers = place.headers("bob")
