@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,10 @@ def measure_compiler() -> None:
         document = flow_of(size)
         text = orjson.dumps(document)
         work: dict[str, Callable[[], Any]] = {
-            "parse into the models": lambda text=text: FlowGraph.model_validate_json(text),
-            "validate": lambda document=document: validate_flow(document),
-            "compile to SCIR": lambda document=document: compile_flow(document, "ir"),
-            "compile to YAML": lambda document=document: compile_flow(document, "yaml"),
+            "parse into the models": partial(FlowGraph.model_validate_json, text),
+            "validate": partial(validate_flow, document),
+            "compile to SCIR": partial(compile_flow, document, "ir"),
+            "compile to YAML": partial(compile_flow, document, "yaml"),
         }
         for name, taken in shortest(work).items():
             times.setdefault(name, {})[size] = taken
@@ -118,9 +119,9 @@ def measure_expressions() -> None:
         peer = SimpleEval(names=scope)
         parsed = peer.parse(python)
         work: dict[str, Callable[[], Any]] = {
-            "ours": lambda expression=expression: repeat(evaluate, expression, scope),
-            "by hand": lambda by_hand=by_hand: repeat(by_hand, scope),
-            "simpleeval": lambda peer=peer, parsed=parsed: repeat(peer.eval, "", parsed),
+            "ours": partial(repeat, evaluate, expression, scope),
+            "by hand": partial(repeat, by_hand, scope),
+            "simpleeval": partial(repeat, peer.eval, "", parsed),
         }
         ours, hand, simple = shortest(work).values()
         print(f"  {text:42} {ours * 10:6.2f} us: {ours / hand:5.1f}x Python by hand,", end=" ")

@@ -52,7 +52,8 @@ class Peak:
 
     @property
     def mb(self) -> float:
-        return (self._most - self._before) / 1024**2
+        grown: float = (self._most - self._before) / 1024**2
+        return grown
 
 
 def main() -> None:

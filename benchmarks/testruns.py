@@ -26,7 +26,7 @@ from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import open_client
+from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
@@ -51,12 +51,13 @@ async def _measure(grid: str, api: str, token: str) -> None:
     ]
     settings = ScaiGridSettings(_env_file=None, base_url=grid)
     async with (
-        open_client(settings) as http,
+        open_transport(settings) as transport,
+        httpx.AsyncClient() as http,
         httpx.AsyncClient(base_url=f"{api}/api/v1", headers={"Authorization": f"Bearer {token}"}) as ours,
     ):
-        access = Access(ScaiGrid(http, settings), SecretStr("sgk_bench"))
+        access = Access(ScaiGrid(transport, settings), SecretStr("sgk_bench"))
         flow = await _deployed(ours, content)
-        calls = await _calls(http, access, content)
+        calls = await _calls(settings, content)
         ways: dict[str, Callable[[], Awaitable[None]]] = {
             "the same calls, directly": lambda: _direct(http, grid, dict(calls)),
             "an event reading for each run, directly": lambda: _direct(
@@ -115,18 +116,25 @@ async def _direct(http: httpx.AsyncClient, grid: str, calls: dict[str, int]) -> 
     await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
 
 
-async def _calls(http: httpx.AsyncClient, access: Access, content: dict[str, Any]) -> dict[str, int]:
-    """Count the calls of a test run, by their last segment."""
-    counts: dict[str, int] = {}
+class _Counting(httpx.AsyncHTTPTransport):
+    """Counts requests by the last segment of their path."""
 
-    async def count(request: httpx.Request) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[str, int] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         step = request.url.path.rsplit("/", 1)[-1]
-        counts[step] = counts.get(step, 0) + 1
+        self.counts[step] = self.counts.get(step, 0) + 1
+        return await super().handle_async_request(request)
 
-    http.event_hooks = {"request": [count]}
-    await _runner(access, content)
-    http.event_hooks = {}
-    return counts
+
+async def _calls(settings: ScaiGridSettings, content: dict[str, Any]) -> dict[str, int]:
+    """Count the calls of a test run, by their last segment."""
+    counting = _Counting()
+    async with open_transport(settings, counting) as transport:
+        await _runner(Access(ScaiGrid(transport, settings), SecretStr("sgk_bench")), content)
+    return counting.counts
 
 
 @contextmanager
