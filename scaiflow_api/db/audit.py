@@ -93,17 +93,13 @@ class Told:
 
 async def record(session: AsyncSession, by: Caller | None, entry: Entry, now: datetime) -> None:
     """Append a row within the session's transaction; do nothing but commit after it. None: by the system itself."""
-    await record_all(session, [Told(by, entry, now)])
-
-
-async def record_all(session: AsyncSession, told: Sequence[Told]) -> None:
-    """Append rows to one tenant's chain, in this order, as `record` does."""
     await session.flush()
+    told = [Told(by, entry, now)]
     await session.run_sync(lambda inner: write_down(inner.connection(), told))
 
 
 def write_down(connection: Connection, told: Sequence[Told]) -> None:
-    """Do what `record_all` does, for who has a connection in a transaction."""
+    """Append rows to one tenant's chain, in this order, through a connection in a transaction; as `record` does."""
     tenant_id, dialect = told[0].entry.tenant_id, connection.dialect.name
     taken = _taking(dialect).first(connection, {"tenant_id": tenant_id, "rows": len(told)})
     assert taken is not None, "the head is there, or was just made"

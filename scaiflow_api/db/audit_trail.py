@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.audit import Entry, Told, record_all
+from scaiflow_api.db.audit import Entry, Told, write_down
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.session import Database
 from scaiflow_api.kit.clock import Clock
@@ -143,9 +143,9 @@ class _Queue:
                 self._emptied()
 
     async def _write(self, lot: list[_Waiting]) -> None:
+        told = [row.told for row in lot]
         try:
-            async with self._db.write() as session:
-                await record_all(session, [row.told for row in lot])
+            await self._db.carry_out(lambda connection: write_down(connection, told))
         except Exception as failure:
             if len(lot) > 1 and not isinstance(failure, DatabaseUnavailable):
                 # One of them cannot be written; the others can.

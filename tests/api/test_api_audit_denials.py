@@ -174,11 +174,11 @@ async def test_a_flood_of_refusals_leaves_a_bounded_number_of_rows(
 async def test_a_log_that_cannot_be_written_changes_no_answer(
     api: httpx.AsyncClient, people: People, flow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
     usual = await api.get("/flows/flow_none", headers=people.erin.headers)
-    monkeypatch.setattr(audit_trail, "record_all", fail)
+    monkeypatch.setattr(audit_trail, "write_down", fail)
     answer = await api.get(f"/flows/{flow}", headers=people.erin.headers)
 
     assert refused(answer) == refused(usual) == (404, "flow_not_found")

@@ -1,39 +1,39 @@
 """Rows of the audit log that stand alone: written together where they come together, each on the disk when said."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import SecretStr
 from settable_clock import SettableClock
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection, select
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db import audit_trail
-from scaiflow_api.db.audit import Entry, as_record, record_all
+from scaiflow_api.db.audit import Entry, as_record, write_down
 from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.verification import verify_chain
 
+Result = TypeVar("Result")
+
 BOB = Caller(subject="usr_bob", tenant_id="tnt_acme", token=SecretStr("secret"), request_id="req-1")
 ENTRY = Entry(tenant_id="tnt_acme", action="core.invoked", target_type="core", target_id="core_1")
 
 
 class CountedDatabase(Database):
-    """A database that counts its transactions."""
+    """A database that counts the pieces of work that it is given to write."""
 
-    transactions = 0
+    pieces = 0
 
-    def write(self) -> AbstractAsyncContextManager[AsyncSession]:
-        self.transactions += 1
-        return super().write()
+    async def carry_out(self, work: Callable[[Connection], Result]) -> Result:
+        self.pieces += 1
+        return await super().carry_out(work)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def test_what_comes_while_another_row_is_written_goes_together_in_its_orde
     await asyncio.gather(*(audit.append(BOB, about(name)) for name in names))
 
     assert await targets(db) == names
-    assert db.transactions == 2
+    assert db.pieces == 2
     assert (await verify_chain(db, "tnt_acme")).findings == []
 
 
@@ -102,7 +102,7 @@ async def test_a_row_that_nobody_waits_for_goes_along_with_the_next_one(
     written = await rows(db)
     assert [row["target_id"] for row in written] == ["first", "second", "third"]
     assert [row["at"][17:19] for row in written] == ["15", "15", "16"]
-    assert db.transactions == 1
+    assert db.pieces == 1
 
 
 async def test_it_is_written_soon_though_none_follows(
@@ -110,11 +110,11 @@ async def test_it_is_written_soon_though_none_follows(
 ) -> None:
     reached = asyncio.Event()
 
-    async def watched(*arguments: Any) -> None:
-        await record_all(*arguments)
+    def watched(*arguments: Any) -> None:
+        write_down(*arguments)
         reached.set()
 
-    monkeypatch.setattr(audit_trail, "record_all", watched)
+    monkeypatch.setattr(audit_trail, "write_down", watched)
     monkeypatch.setattr(audit_trail, "LINGER_S", 0)
     audit.append_soon(BOB, ENTRY)
 
@@ -153,10 +153,10 @@ async def test_a_row_that_cannot_be_written_keeps_no_other_from_it(db: Database,
 async def test_a_database_that_is_away_is_told_to_everybody_who_waits(
     audit: AuditTrail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    def away(*_: object) -> None:
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(audit_trail, "record_all", away)
+    monkeypatch.setattr(audit_trail, "write_down", away)
     audit.append_soon(BOB, ENTRY)
     answers = await asyncio.gather(*(audit.append(BOB, ENTRY) for _ in range(3)), return_exceptions=True)
 

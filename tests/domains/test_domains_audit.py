@@ -27,7 +27,7 @@ ENTRY = Entry(
 )
 
 
-async def away(*_: object) -> None:
+def away(*_: object) -> None:
     raise DatabaseUnavailable
 
 
@@ -126,7 +126,7 @@ async def test_what_is_given_up_while_its_start_is_told_never_begins_and_has_an_
 async def test_nothing_begins_that_cannot_be_told(
     audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_trail, "record_all", away)
+    monkeypatch.setattr(audit_trail, "write_down", away)
     begun = False
     with pytest.raises(DatabaseUnavailable):
         async with told(audit, bob, ENTRY):
@@ -139,12 +139,12 @@ async def test_an_end_that_cannot_be_told_changes_nothing_of_what_was_done(
     db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with told(audit, bob, ENTRY):
-        monkeypatch.setattr(audit_trail, "record_all", away)
+        monkeypatch.setattr(audit_trail, "write_down", away)
     assert await ends(db, audit) == [("started", {"by": "test"})]
     monkeypatch.undo()
     with pytest.raises(ValueError, match="its own"):
         async with told(audit, bob, ENTRY):
-            monkeypatch.setattr(audit_trail, "record_all", away)
+            monkeypatch.setattr(audit_trail, "write_down", away)
             raise ValueError("its own")
 
     assert await ends(db, audit) == [("started", {"by": "test"})] * 2
@@ -163,7 +163,7 @@ async def test_a_block_that_begins_before_it_is_told_has_both_rows_however_early
 async def test_a_start_that_cannot_be_told_is_the_failure_and_leaves_no_end(
     db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_trail, "record_all", away)
+    monkeypatch.setattr(audit_trail, "write_down", away)
     with pytest.raises(DatabaseUnavailable):
         async with telling(audit, bob, ENTRY) as tells:
             await asyncio.shield(tells.begun)
