@@ -21,6 +21,8 @@ from tokens import AUDIENCE, ISSUER, PublishedKeys
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
+from scaiflow_api.domains.flows.deps import flow_writer
+from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Api, Database, Environment, ScaiGrid, ScaiKey, Secrets, Settings, Store
 
@@ -100,3 +102,16 @@ def grid() -> Iterator[PlayedGrid]:
     """A ScaiGrid without Cores."""
     with respx.mock(assert_all_called=False) as router:
         yield PlayedGrid(router, SCAIGRID)
+
+
+@pytest.fixture
+def short_wait_for_orphans(app: FastAPI, resources: Resources) -> None:
+    """A save whose commit failed leaves its object; the next one waits a moment for it, not five seconds."""
+    app.dependency_overrides[flow_writer] = lambda: FlowWriter(
+        resources.db,
+        resources.versions,
+        resources.limits,
+        resources.clock,
+        resources.saves,
+        orphan_after_s=0.05,
+    )

@@ -12,13 +12,10 @@ from typing import Any
 import httpx
 import pytest
 from api_flow_calls import Json, create, numbers, refused
-from fastapi import FastAPI
 from people import People
 from pydantic import SecretStr
 
 from scaiflow_api.domains.audit.verification import verify_chain
-from scaiflow_api.domains.flows.deps import flow_writer
-from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Database, Settings, Store
 
@@ -90,17 +87,10 @@ async def until_refused(send: Callable[[], Awaitable[httpx.Response]], done: lis
     raise AssertionError("the disk is not full")
 
 
+@pytest.mark.usefixtures("short_wait_for_orphans")
 async def test_nothing_acknowledged_is_lost_and_retries_succeed_once_there_is_room(
-    app: FastAPI, api: httpx.AsyncClient, people: People, resources: Resources, echo: Json, disk: Path
+    api: httpx.AsyncClient, people: People, resources: Resources, echo: Json, disk: Path
 ) -> None:
-    app.dependency_overrides[flow_writer] = lambda: FlowWriter(
-        resources.db,
-        resources.versions,
-        resources.limits,
-        resources.clock,
-        resources.saves,
-        orphan_after_s=0.05,  # a save whose commit failed leaves its object; the next waits for it so long
-    )
     bob = people.bob.headers
     flow = (await create(api, bob, echo, name="Kept"))["id"]
     path = f"/flows/{flow}"

@@ -16,6 +16,9 @@ from scaiflow_api.localgrid.runtime.lane import Work
 from scaiflow_api.localgrid.runtime.model_calls import ModelChoice, ModelFailed, ModelRequest
 from scaiflow_api.localgrid.runtime.plugin_call import Plugin
 
+BROKEN = "{{ 1 + 'a' }}"
+"""A template that fails when it is filled in."""
+
 
 def a_module(
     *body: ir.AnyBlock,

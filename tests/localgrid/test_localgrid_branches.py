@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from localgrid_ir import (
+    BROKEN,
     Crowd,
     ScriptedModels,
     a_module,
@@ -22,8 +23,6 @@ from localgrid_ir import (
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.localgrid.runtime.model_calls import ModelFailed
-
-BROKEN = "{{ 1 + 'a' }}"
 
 
 async def test_branches_run_at_the_same_time_and_join_in_the_order_of_ranks() -> None:

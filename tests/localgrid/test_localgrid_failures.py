@@ -2,6 +2,7 @@
 
 import pytest
 from localgrid_ir import (
+    BROKEN,
     a_module,
     arm,
     candidates,
@@ -17,8 +18,6 @@ from localgrid_ir import (
 )
 
 from scaiflow_api.compiler import ir
-
-BROKEN = "{{ 1 + 'a' }}"
 
 
 async def test_a_failure_fails_everything_around_it() -> None:

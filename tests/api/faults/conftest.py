@@ -9,15 +9,12 @@ import pytest
 import respx
 from api_apps import shared_app
 from api_flow_calls import Json
-from fastapi import FastAPI
 from mirror import mirror
 from operations import World
 from people import People
 from played_grid import PlayedGrid
 from steps import SteppedBlobs, SteppedGrid, Steps, count_steps
 
-from scaiflow_api.domains.flows.deps import flow_writer
-from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import ScaiGrid, Settings
 from scaiflow_api.storage import FlowVersions
@@ -61,7 +58,7 @@ async def faulty(
 
 @pytest.fixture
 async def world(
-    app: FastAPI,
+    short_wait_for_orphans: None,
     api: httpx.AsyncClient,
     resources: Resources,
     people: People,
@@ -69,12 +66,4 @@ async def world(
     grid: PlayedGrid,
 ) -> World:
     await mirror(resources.db, "tnt_acme", users=["usr_erin", "usr_bob", "usr_carol"], synced=False)
-    app.dependency_overrides[flow_writer] = lambda: FlowWriter(
-        resources.db,
-        resources.versions,
-        resources.limits,
-        resources.clock,
-        resources.saves,
-        orphan_after_s=0.05,
-    )
     return World(api, resources, people, echo, grid.cores, grid.queues)
