@@ -136,9 +136,10 @@ def _row(told: Told, seq: int, prev_hash: str) -> dict[str, Any]:
 
 
 def as_record(row: Any) -> dict[str, Any]:
-    """Return a row of `audit_events` as the JSON object whose hash it holds."""
+    """Return a row of `audit_events` as the JSON object whose hash it holds; its moment may be text as it stands."""
     found = {column.name: getattr(row, column.name) for column in _EVENTS.columns}
-    return {**found, "at": moment_text(row.at), "details": _parsed(row.details)}
+    at = row.at if isinstance(row.at, str) else moment_text(row.at)
+    return {**found, "at": at, "details": _parsed(row.details)}
 
 
 def state_hash(**fields: Any) -> str:

@@ -242,6 +242,6 @@ class SQLiteCursor:
 
 
 def _kind_of(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code."""
-    code: int = error.sqlite_errorcode
+    """Return SQLite's primary result code; what the module itself refuses, text that is no UTF-8, has none."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     return code & 0xFF

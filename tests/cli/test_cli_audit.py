@@ -99,6 +99,44 @@ def test_damage_is_named_and_fails_the_command(scaiflow: Scaiflow, log: Path) ->
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("at = 'never'", "row 2 was changed"),
+        ("at = 5", "row 2 was changed"),
+        ("at = x'00ff'", "row 2 was changed"),
+        ("actor_id = x'00ff'", "row 2 was changed"),
+        ("details = '{'", "row 2 was changed"),
+        ("seq = 'two'", "row 2 was removed"),
+        ("seq = x'02'", "row 2 was removed"),
+    ],
+)
+def test_values_that_sqlite_lets_in_and_we_never_write_are_damage(
+    scaiflow: Scaiflow, log: Path, value: str, found: str
+) -> None:
+    damage(log, f"UPDATE audit_events SET {value} WHERE tenant_id = 'tnt_acme' AND seq = 2")
+
+    done = scaiflow("audit", "verify")
+    assert (done.code, done.errors) == (1, "")
+    assert done.lines[1] == f"  {found}"
+
+
+def test_a_head_that_is_no_number_is_no_head(scaiflow: Scaiflow, log: Path) -> None:
+    damage(log, "UPDATE audit_heads SET seq = 'three' WHERE tenant_id = 'tnt_acme'")
+
+    done = scaiflow("audit", "verify", "--tenant", "tnt_acme")
+    assert (done.code, done.errors) == (1, "")
+    assert done.lines[1] == "  row 3 is not the one that the head of the chain names"
+
+
+def test_text_that_cannot_be_read_is_said_in_a_sentence(scaiflow: Scaiflow, log: Path) -> None:
+    damage(log, "UPDATE audit_events SET actor_id = CAST(x'ff' AS TEXT) WHERE tenant_id = 'tnt_acme'")
+
+    done = scaiflow("audit", "verify")
+    assert done.code == 1
+    assert done.errors.startswith("scaiflow: the database of SCAIFLOW_DB_URL ")
+
+
 def test_a_log_that_was_written_anew_is_found_by_a_noted_row(scaiflow: Scaiflow, log: Path) -> None:
     done = scaiflow("audit", "verify", "--tenant", "tnt_acme", "--noted", f"2:{'0' * 64}")
 

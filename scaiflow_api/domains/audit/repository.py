@@ -5,14 +5,40 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, union
+from sqlalchemy import Dialect, Row, Select, String, func, select, type_coerce, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from scaiflow_api.db.base import UTCDateTime
 from scaiflow_api.db.models.audit import AuditEvent, AuditHead
 from scaiflow_api.kit.hash_chain import Head
 
+_LARGEST = 2**63 - 1
+
+
+class _StoredMoment(UTCDateTime):
+    """A moment, or what stands in its place: SQLite lets in anything, and a log must say so of itself."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return String() if dialect.name == "sqlite" else super().load_dialect_impl(dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            try:
+                value = datetime.fromisoformat(value)
+            except (TypeError, ValueError):
+                return str(value)
+        return super().process_result_value(value, dialect)
+
+
 # Rows as they are: objects would take as long again, and an export reads a million of them.
-_ROWS: Select[Any] = select(*AuditEvent.__table__.columns)
+_ROWS: Select[Any] = select(
+    *(
+        type_coerce(column, _StoredMoment()).label("at") if column.name == "at" else column
+        for column in AuditEvent.__table__.columns
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +74,11 @@ class AuditRepository:
 
     async def ends(self, tenant_id: str) -> tuple[Head | None, int]:
         """Return the head of a chain, and the number of its last row, at one moment; 0: it has no row."""
-        last = select(func.max(AuditEvent.seq)).where(AuditEvent.tenant_id == tenant_id).scalar_subquery()
+        # Text and bytes in the place of a number, which SQLite lets in, are more than any number.
+        numbers = select(func.max(AuditEvent.seq)).where(
+            AuditEvent.tenant_id == tenant_id, AuditEvent.seq <= _LARGEST
+        )
+        last = numbers.scalar_subquery()
         # Joined to a row that is always there, so that rows without a head are found too.
         one = select(last.label("last")).subquery()
         found = await self._session.execute(
@@ -57,7 +87,7 @@ class AuditRepository:
             .outerjoin(AuditHead, AuditHead.tenant_id == tenant_id)
         )
         seq, own, last_seq = found.one()
-        return None if seq is None else Head(seq, own), last_seq or 0
+        return Head(seq, own) if isinstance(seq, int) else None, last_seq or 0
 
     async def tenants(self) -> Sequence[str]:
         """Return every tenant that has a head or a row."""
