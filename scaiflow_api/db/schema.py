@@ -61,24 +61,29 @@ def upgrade(url: str, revision: str = HEAD) -> None:
     """Bring the schema forward to `revision`. Raises NoSuchRevision."""
     from alembic import command
 
-    with _named_revisions():
-        command.upgrade(configuration(url), revision)
+    with _known(url, revision) as config:
+        command.upgrade(config, revision)
 
 
 def downgrade(url: str, revision: str = EMPTY) -> None:
     """Take the schema back to `revision`. Raises NoSuchRevision."""
     from alembic import command
 
-    with _named_revisions():
-        command.downgrade(configuration(url), revision)
+    with _known(url, revision) as config:
+        command.downgrade(config, revision)
 
 
 @contextmanager
-def _named_revisions() -> Iterator[None]:
+def _known(url: str, revision: str) -> Iterator["Config"]:
+    """Look the revision up before anything connects: SQLite makes a file of every name that it is asked for."""
+    from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
+    config = configuration(url)
     try:
-        yield
+        if not revision.startswith(("+", "-")):  # steps from where the database is
+            ScriptDirectory.from_config(config).get_revisions(revision)
+        yield config
     except CommandError as error:
         raise NoSuchRevision(str(error)) from None
 

@@ -50,6 +50,7 @@ def test_a_revision_that_there_is_not_is_one_sentence(scaiflow, database: Path, 
 
     assert (refused.code, refused.errors.count("\n")) == (1, 1)
     assert "'0815'" in refused.errors
+    assert not database.exists()
 
 
 @pytest.mark.parametrize("down", [[], ["--down"]])
