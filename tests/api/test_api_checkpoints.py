@@ -184,6 +184,33 @@ class TestEndingARun:
         assert answer.status_code == 204, answer.text
         assert grid.requests[-1].url.path.endswith("/executions/exec_9/cancel")
 
+    @pytest.mark.parametrize(
+        ("fault", "status", "error"),
+        [
+            (refusal(404, "EXECUTION_NOT_FOUND"), 404, "execution_not_found"),
+            (refusal(409, "EXECUTION_NOT_ACTIVE"), 409, "execution_not_active"),
+            (refusal(422), 502, "scaigrid_api"),
+        ],
+    )
+    async def test_one_that_cannot_be_ended_is_said_to_be_so(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        grid: PlayedGrid,
+        core: str,
+        fault: httpx.Response,
+        status: int,
+        error: str,
+    ) -> None:
+        grid.add_checkpoint(core, "exec_9")
+        grid.faults["cancel"] = [fault]
+
+        answer = await api.post(
+            f"/scaicore/executions/exec_9/cancel?core_id={core}", headers=people.bob.headers
+        )
+
+        assert (answer.status_code, answer.json()["detail"]["error"]) == (status, error)
+
     async def test_one_of_another_core_is_left_alone(
         self, api: httpx.AsyncClient, people: People, grid: PlayedGrid, core: str
     ) -> None:

@@ -26,6 +26,14 @@ class ExecutionNotFound(AppError):
     template = "run '{execution_id}' not found in Core '{core_id}'"
 
 
+class ExecutionNotActive(AppError):
+    """It has ended, by itself or because it was ended before."""
+
+    status, error = 409, "execution_not_active"
+    template = "run '{execution_id}' has ended already"
+    fix = "GET /api/v1/scaicore/events?core_id={core_id} tells how."
+
+
 class TooManyStreams(AppError):
     """This process follows as many streams of events as it may."""
 

@@ -11,7 +11,7 @@ from scaiflow_api.domains.flows.errors import InsufficientAcl
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
 from scaiflow_api.domains.runs.cores import Cores
-from scaiflow_api.domains.runs.errors import ExecutionNotFound
+from scaiflow_api.domains.runs.errors import ExecutionNotActive, ExecutionNotFound
 from scaiflow_api.domains.runs.schemas import InvokeAnswer, InvokeRequest
 from scaiflow_api.domains.runs.service import Runs
 from scaiflow_api.upstreams.errors import (
@@ -109,7 +109,7 @@ async def invoke_core(core_id: str, body: InvokeRequest, caller: Manager, found:
 @router.post(
     "/executions/{execution_id}/cancel",
     status_code=204,
-    responses=documented(CoreNotFound, ExecutionNotFound, InsufficientAcl, *UPSTREAM),
+    responses=documented(CoreNotFound, ExecutionNotFound, ExecutionNotActive, InsufficientAcl, *UPSTREAM),
     openapi_extra=acl(Level.DEPLOY),
 )
 async def cancel_execution(

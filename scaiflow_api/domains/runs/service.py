@@ -13,7 +13,7 @@ from scaiflow_api.db.audit import Entry
 from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.domains.audit.effects import telling, told
 from scaiflow_api.domains.runs.cores import Cores
-from scaiflow_api.domains.runs.errors import ExecutionNotFound
+from scaiflow_api.domains.runs.errors import ExecutionNotActive, ExecutionNotFound
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaigrid_answers import Execution
@@ -79,7 +79,8 @@ class Runs:
         """End a run of a Core, and what it waits for.
 
         ScaiGrid does not tell whose a run is, so it is looked for among what the Core waits for and its latest
-        events. Raises CoreNotFound, InsufficientAcl, ExecutionNotFound, MissingCredentials, UpstreamError.
+        events. Raises CoreNotFound, InsufficientAcl, ExecutionNotFound, ExecutionNotActive, MissingCredentials,
+        UpstreamError.
         """
         flow = await self._cores.open(caller, core_id, Level.DEPLOY)
         access = await self._cores.access(caller)
@@ -97,6 +98,8 @@ class Runs:
             try:
                 await access.checkpoints.cancel_execution(access.credential, execution_id)
             except UpstreamRejected as refusal:
+                if refusal.conflict:
+                    raise ExecutionNotActive(execution_id=execution_id, core_id=core_id) from None
                 if refusal.status != 404:
                     raise
                 raise ExecutionNotFound(execution_id=execution_id, core_id=core_id) from None

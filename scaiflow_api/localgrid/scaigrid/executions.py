@@ -27,7 +27,7 @@ async def cancel_execution(
     await _get(grid, caller, execution_id)
     ended = await grid.runs.cancel(execution_id)
     if ended is None or ended.error is None or ended.error["code"] != "CANCELLED":
-        raise GridError(409, "EXECUTION_NOT_ACTIVE", f"The execution {execution_id!r} has ended by itself.")
+        raise GridError(409, "EXECUTION_NOT_ACTIVE", f"The execution {execution_id!r} has ended already.")
     return ok(request, ended.as_dict())
 
 
