@@ -15,6 +15,7 @@ from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams.errors import as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError
 from scaiflow_api.web.context import current
+from scaiflow_api.web.routes import methods_of
 from scaiflow_api.web.schemas import AnswerModel
 
 
@@ -131,10 +132,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, Refused):
         return answer(request.scope, error.error)
-    kind = {
-        HTTPStatus.NOT_FOUND: NotFound,
-        HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
-    }.get(HTTPStatus(error.status_code), MalformedRequest)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router names the methods of the first route with that path only.
+        allowed = ", ".join(methods_of(request.app, request.scope["path"]))
+        return answer(request.scope, MethodNotAllowed(headers={"Allow": allowed}))
+    kind = NotFound if error.status_code == HTTPStatus.NOT_FOUND else MalformedRequest
     return answer(request.scope, kind(headers=dict(error.headers or {})))
 
 

@@ -49,6 +49,14 @@ def rules(app: FastAPI) -> list[RouteRule]:
     return sorted(found, key=lambda rule: (rule.path, rule.method))
 
 
+def methods_of(app: FastAPI, path: str) -> list[str]:
+    """Return the methods that an address takes, in the order of the alphabet."""
+    found = (route for route in iter_route_contexts(app.routes) if route.methods)
+    return sorted(
+        {method for route in found if route.path_regex.match(path) for method in route.methods or ()}
+    )
+
+
 def admission_of(dependant: Dependant) -> Admission | None:
     """Return what decides who may call a route: its `requires(…)`."""
     return next((call for call in _calls(dependant) if "permission" in call.__dict__), None)

@@ -106,6 +106,23 @@ async def test_an_unknown_place_answers_in_the_one_shape(
     assert (answer.status_code, detail_of(answer)["error"]) == (status, error)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/flows", "GET, POST"),
+        ("PATCH", "/flows/flow_1", "DELETE, GET, PUT"),
+        ("POST", "/flows/flow_1/acls/acl_1", "DELETE, PATCH"),
+        ("GET", "/flows/flow_1/deploy", "POST"),
+    ],
+)
+async def test_a_method_that_is_not_taken_is_answered_with_all_that_are(
+    api: httpx.AsyncClient, people: People, method: str, path: str, allowed: str
+) -> None:
+    answer = await api.request(method, path, headers=people.bob.headers)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 async def test_a_bug_tells_the_log_and_not_the_caller(
     settings: Settings, resources: Resources, people: People, caplog: pytest.LogCaptureFixture
 ) -> None:
