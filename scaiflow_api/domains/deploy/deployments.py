@@ -5,7 +5,7 @@ from typing import Any
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.deploy.repository import DeploymentRepository, Position
+from scaiflow_api.domains.deploy.repository import DeploymentRepository, Position, flow_of_core
 from scaiflow_api.domains.deploy.schemas import DeploymentItem
 from scaiflow_api.domains.flows.service import FlowService
 
@@ -50,8 +50,7 @@ class Deployments:
         return {**document, "name": deployment.flow_name or flow.name}
 
     async def flow_of_core(self, tenant_id: str, core_id: str) -> str | None:
-        async with self._db.read() as session:
-            return await DeploymentRepository(session).flow_of_core(tenant_id, core_id)
+        return await self._db.ask(lambda connection: flow_of_core(connection, tenant_id, core_id))
 
     async def cores(self, tenant_id: str) -> dict[str, str]:
         """Return Core id → flow id of the tenant's flows that are not deleted."""

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import TypeAlias, cast
 
-from sqlalchemy import Select, Table, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.db.clock import now_ms
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.models.lease import Lease
+from scaiflow_api.db.prepared import Prepared
 from scaiflow_api.domains.deploy.rollout import KnownCore
 from scaiflow_api.domains.deploy.schemas import (
     DEPLOYED,
@@ -26,14 +27,19 @@ Position: TypeAlias = tuple[datetime, str]
 
 _LOST = (INTERRUPTED, "scaicore_create_failed", "scaigrid_timeout")
 """How a deploy may have ended whose Core was made, while its answer never came."""
-# Asked before every call of a Core; building it anew each time takes longer than the database does.
 _ROWS = cast("Table", Deployment.__table__).c
-_FLOW_OF_CORE = (
+_FLOW_OF_CORE = Prepared(
     select(_ROWS.flow_id)
     .where(_ROWS.tenant_id == bindparam("tenant_id"), _ROWS.core_id == bindparam("core_id"))
     .order_by(_ROWS.started_at.desc(), _ROWS.id.desc())
     .limit(1)
 )
+
+
+def flow_of_core(connection: Connection, tenant_id: str, core_id: str) -> str | None:
+    """Return the flow that was last deployed to a Core. It is asked before every call of a Core."""
+    row = _FLOW_OF_CORE.first(connection, {"tenant_id": tenant_id, "core_id": core_id})
+    return row["flow_id"] if row else None
 
 
 class DeploymentRepository:
@@ -128,10 +134,6 @@ class DeploymentRepository:
             .values(status=UNDEPLOYED)
             .execution_options(synchronize_session=False)
         )
-
-    async def flow_of_core(self, tenant_id: str, core_id: str) -> str | None:
-        """Return the flow that was last deployed to a Core."""
-        return await self._session.scalar(_FLOW_OF_CORE, {"tenant_id": tenant_id, "core_id": core_id})
 
     async def cores(self, tenant_id: str) -> dict[str, str]:
         """Return every Core of the tenant's flows that still exist, with its flow."""

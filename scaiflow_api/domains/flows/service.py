@@ -1,6 +1,7 @@
 """Finding a flow that a caller may use, and reading what it holds."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Connection
@@ -24,6 +25,9 @@ from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.kit.semver import Version
 from scaiflow_api.storage import FlowVersions, StoredDocument
 
+Naming: TypeAlias = Callable[[Connection], str]
+"""Finds a flow's id by something else, in one go with the flow; raises where there is none."""
+
 
 class FlowService:
     """Reads flows. Every other domain comes to a flow through here."""
@@ -32,7 +36,9 @@ class FlowService:
         self._db = db
         self._versions = versions
 
-    async def open(self, caller: Caller, flow_id: str, level: Level, *, own_tenant: bool = False) -> Flow:
+    async def open(
+        self, caller: Caller, flow_id: str | Naming, level: Level, *, own_tenant: bool = False
+    ) -> Flow:
         """Return the flow if the caller holds `level` on it.
 
         Raises FlowNotFound where the caller may not even see it, InsufficientAcl where it sees but may not, and
@@ -40,9 +46,10 @@ class FlowService:
         """
 
         def find(connection: Connection) -> Flow:
-            flow = FlowRows(connection).find(flow_id, reads_of(caller))
+            named = flow_id if isinstance(flow_id, str) else flow_id(connection)
+            flow = FlowRows(connection).find(named, reads_of(caller))
             if flow is None:
-                raise FlowNotFound(flow_id=flow_id)
+                raise FlowNotFound(flow_id=named)
             check_level(connection, flow, caller, level)
             return flow
 

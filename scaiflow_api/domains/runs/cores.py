@@ -1,10 +1,13 @@
 """Which Cores a caller may look at or run: those of the flows that they may."""
 
+from sqlalchemy import Connection
+
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound
+from scaiflow_api.domains.deploy.repository import flow_of_core
 from scaiflow_api.domains.flows.errors import FlowNotFound
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
@@ -23,11 +26,15 @@ class Cores:
 
     async def open(self, caller: Caller, core_id: str, level: Level) -> Flow:
         """Return the flow of a Core, if the caller holds `level` on it. Raises CoreNotFound, InsufficientAcl."""
-        flow_id = await self._deployments.flow_of_core(caller.tenant_id, core_id)
-        if flow_id is None:
-            raise CoreNotFound(core_id=core_id)
+
+        def deployed(connection: Connection) -> str:
+            flow_id = flow_of_core(connection, caller.tenant_id, core_id)
+            if flow_id is None:
+                raise CoreNotFound(core_id=core_id)
+            return flow_id
+
         try:
-            return await self._flows.open(caller, flow_id, level, own_tenant=True)
+            return await self._flows.open(caller, deployed, level, own_tenant=True)
         except FlowNotFound:
             raise CoreNotFound(core_id=core_id) from None
 
