@@ -4,7 +4,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -33,6 +33,7 @@ from scaiflow_api.upstreams.failures import (
     UpstreamUnreachable,
 )
 from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
+from scaiflow_api.upstreams.wire import transport
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,8 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _NEVER_SENT = (*_UNREACHABLE, httpx.PoolTimeout)
+_UNTIL_CONNECTED = {"connect": CONNECT_TIMEOUT_S, "pool": CONNECT_TIMEOUT_S}
+"""Reading and writing have the time of the whole call."""
 _HEADERS = {
     "Accept": "application/json",
     # The size of an answer is bounded while it is read, so it may not arrive compressed.
@@ -62,7 +65,7 @@ def open_transport(
     limits = httpx.Limits(
         max_connections=settings.connections, max_keepalive_connections=20, keepalive_expiry=2.0
     )
-    inner = inner or httpx.AsyncHTTPTransport(verify=trusted_authorities(), trust_env=False, limits=limits)
+    inner = inner or transport(trusted_authorities(), limits)
     return FairTransport(inner, most=settings.connections_per_tenant, patience_s=CONNECT_TIMEOUT_S)
 
 
@@ -107,8 +110,9 @@ class Call:
     """The permission it needs over there, to be named when it is refused."""
     secret: SecretStr | None = None
     """What `content` holds and no error may repeat, beside `bearer`."""
-    once: "asyncio.Future[None] | None" = None
-    """What `content` waits for. Meanwhile the other side reads the head, and can do nothing: the rest is missing."""
+    once: Callable[[], Awaitable[None]] | None = None
+    """What `content` waits for, begun when the head is sent: the other side reads that meanwhile, and can do nothing,
+    for the rest is missing."""
     blames_upstream: bool = True
     """False: a 5xx, or that it takes too long, may come of what somebody sent, and says nothing of the upstream."""
 
@@ -205,7 +209,7 @@ class Upstream:
         for attempt in range(1, policy.attempts + 1):
             last = attempt == policy.attempts
             try:
-                status, headers, content = await self._once(call, deadline)
+                status, headers, content = await self._once(call)
             except httpx.ReadTimeout:
                 if last or not repeatable:
                     raise UpstreamTimedOut(self.system, after_s=deadline) from None
@@ -229,8 +233,8 @@ class Upstream:
             return UpstreamCrowded(self.system)
         return UpstreamUnavailable(self.system)
 
-    async def _once(self, call: Call, deadline: float) -> tuple[int, httpx.Headers, bytes]:
-        response = await self._http.handle_async_request(self._request(call, deadline))
+    async def _once(self, call: Call) -> tuple[int, httpx.Headers, bytes]:
+        response = await self._http.handle_async_request(self._request(call))
         content = bytearray()
         try:
             status, most = response.status_code, self._policy.max_bytes
@@ -240,7 +244,8 @@ class Upstream:
                 or response.headers.get("Content-Encoding", "identity") != "identity"
             ):
                 raise UpstreamNonsense(self.system, status=status)
-            async for chunk in response.aiter_raw():
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            async for chunk in response.stream:
                 content += chunk
                 if len(content) > most:
                     raise UpstreamNonsense(self.system, status=status)
@@ -248,7 +253,7 @@ class Upstream:
             await response.aclose()
         return status, response.headers, bytes(content)
 
-    def _request(self, call: Call, deadline: float) -> httpx.Request:
+    def _request(self, call: Call) -> httpx.Request:
         # No other frame sees these headers; those of a request can be printed, and show no token.
         headers = {**_HEADERS, **outgoing()}
         if call.content is not None:
@@ -259,19 +264,18 @@ class Upstream:
         if call.content is not None and call.once is not None:
             headers["Content-Length"] = str(len(call.content))
             content = _withheld(call.content, call.once)
-        connecting = {"connect": CONNECT_TIMEOUT_S, "pool": CONNECT_TIMEOUT_S}
         return httpx.Request(
             call.method,
             call.url,
             params=dict(call.params) or None,
             content=content,
             headers=headers,
-            extensions={PARTY: self._party, "timeout": {**connecting, "read": deadline, "write": deadline}},
+            extensions={PARTY: self._party, "timeout": _UNTIL_CONNECTED},
         )
 
 
-async def _withheld(content: bytes, once: "asyncio.Future[None]") -> AsyncIterator[bytes]:
-    await asyncio.shield(once)
+async def _withheld(content: bytes, once: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    await once()
     yield content
 
 

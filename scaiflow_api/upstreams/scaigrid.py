@@ -1,7 +1,6 @@
 """ScaiGrid, the platform that runs compiled flows: who one is there, its models, and its ScaiCore module."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -92,11 +91,12 @@ class ScaiGrid(GridClient):
         flow_name: str | None = None,
         instance_key: str | None = None,
         timeout_s: float | None = None,
-        once: "asyncio.Future[None] | None" = None,
+        once: Callable[[], Awaitable[None]] | None = None,
     ) -> Execution:
         """Run a Core on an input and wait for what becomes of it. Never repeated once it was sent.
 
-        The input is not sent before `once` is done; should that fail, it is not sent at all, and the error raised.
+        `once` is called when all but the input is sent, and the input sent when it returns; should it raise, the
+        input is not sent at all, and the error raised.
         """
         body = {"input": value, "flow_name": flow_name, "instance_key": instance_key}
         call = Call(

@@ -160,13 +160,23 @@ async def test_a_block_that_begins_before_it_is_told_has_both_rows_however_early
     assert [outcome for outcome, _ in await ends(db, audit)] == ["started", "failed"]
 
 
+async def test_a_block_that_is_told_twice_that_it_begins_has_one_start(
+    db: Database, audit: AuditTrail, bob: Caller
+) -> None:
+    async with telling(audit, bob, ENTRY) as tells:
+        await tells.begin()
+        await tells.begin()
+
+    assert [outcome for outcome, _ in await ends(db, audit)] == ["started", "succeeded"]
+
+
 async def test_a_start_that_cannot_be_told_is_the_failure_and_leaves_no_end(
     db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_trail, "write_down", away)
     with pytest.raises(DatabaseUnavailable):
         async with telling(audit, bob, ENTRY) as tells:
-            await asyncio.shield(tells.begun)
+            await tells.begin()
     monkeypatch.undo()
 
     assert await ends(db, audit) == []

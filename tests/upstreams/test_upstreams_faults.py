@@ -8,17 +8,13 @@ import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import httpx
 import pytest
 import respx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import certificate
 from faults import CALLS, FAULTS, MESSAGE, TOKEN, Asked, Clients, Fault, attempts, expected, told
 from structlog.testing import capture_logs
 
@@ -129,7 +125,8 @@ class Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             try:
-                self.received += await (reader.read(64) if self._hasty else reader.readuntil(b"\r\n\r\n"))
+                head = await (reader.read(64) if self._hasty else reader.readuntil(b"\r\n\r\n"))
+                self.received += head
                 await self._script(reader, writer)
             finally:
                 writer.transport.abort() if self._script in ABORTING else writer.close()
@@ -306,7 +303,7 @@ async def test_what_is_withheld_is_sent_when_what_it_waits_for_is_done() -> None
 
     async with Server(answer) as served, open_transport(ScaiGridSettings(_env_file=None)) as http:
         clients = Clients(http, f"http://127.0.0.1:{served.port}", PATIENCE)
-        run = await clients.scaigrid.invoke(clients.token, "core_1", {}, once=begun)
+        run = await clients.scaigrid.invoke(clients.token, "core_1", {}, once=lambda: begun)
 
     assert (read, run.execution_id) == (b'{"input":{}}', "exec_1")
     assert b"content-length: 12" in served.received.lower()
@@ -323,35 +320,9 @@ async def test_what_is_withheld_is_never_sent_where_what_it_waits_for_fails() ->
     async with Server(wait) as served, open_transport(ScaiGridSettings(_env_file=None)) as http:
         clients = Clients(http, f"http://127.0.0.1:{served.port}", PATIENCE)
         with pytest.raises(DatabaseUnavailable):
-            await clients.scaigrid.invoke(clients.token, "core_1", {}, once=begun)
+            await clients.scaigrid.invoke(clients.token, "core_1", {}, once=lambda: begun)
         assert await rest == b""
     assert served.connections == 1
-
-
-def certificate(name: str, folder: Path) -> ssl.SSLContext:
-    """A server's context with a certificate that nobody signed."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
 
 
 @pytest.mark.parametrize("tls", [True, False], ids=["unsigned", "no TLS at all"])

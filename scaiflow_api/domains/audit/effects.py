@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Detail, Entry
@@ -13,18 +13,39 @@ from scaiflow_api.upstreams.errors import as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError
 
 
-@dataclass(frozen=True, slots=True)
 class Telling:
     """What the log is told of a block."""
 
-    begun: asyncio.Future[None]
-    """Done when the row of its begin is on the disk, or fails with DatabaseUnavailable; await it shielded."""
-    details: dict[str, Detail]
-    """Of the row of its end."""
+    def __init__(self, audit: AuditTrail, caller: Caller, entry: Entry) -> None:
+        self._audit = audit
+        self._caller = caller
+        self._entry = entry
+        self._begun: asyncio.Future[None] | None = None
+        self.details: dict[str, Detail] = dict(entry.details)
+        """Of the row of the block's end."""
 
-    def never_began(self, failure: BaseException) -> bool:
-        """Tell whether the block failed for want of its first row."""
-        return self.begun.done() and not self.begun.cancelled() and self.begun.exception() is failure
+    async def begin(self) -> None:
+        """Tell that the block begins, if that was not told; it is on the disk when this returns.
+
+        Raises DatabaseUnavailable.
+        """
+        if self._begun is None:
+            self._begun = self._audit.appending(self._caller, self._started())
+        await asyncio.shield(self._begun)
+
+    def end(self, failure: BaseException | None) -> None:
+        """Tell how the block ended: nothing, where that is for want of its first row."""
+        if self._begun is None:
+            self._audit.append_soon(self._caller, self._started())
+        elif failure is not None and failure is _failure_of(self._begun):
+            return
+        ended = replace(self._entry, details=self.details)
+        if failure is not None:
+            ended = replace(ended, outcome="failed", details={**self.details, "error": _code(failure)})
+        self._audit.append_soon(self._caller, ended)
+
+    def _started(self) -> Entry:
+        return replace(self._entry, outcome="started")
 
 
 @asynccontextmanager
@@ -35,28 +56,24 @@ async def told(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator
     nobody waits for the second one; where it is missing, how it ended is not known.
     """
     async with telling(audit, caller, entry) as tells:
-        await asyncio.shield(tells.begun)
+        await tells.begin()
         yield tells.details
 
 
 @asynccontextmanager
 async def telling(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[Telling]:
-    """Tell as `told`, for a block that does nothing that counts before the first row is written, `begun`."""
-    tells = Telling(audit.appending(caller, replace(entry, outcome="started")), dict(entry.details))
+    """Tell as `told`, for a block that calls `begin` itself, before it does anything that counts."""
+    tells = Telling(audit, caller, entry)
     try:
         yield tells
     except (Exception, asyncio.CancelledError) as failure:
-        if not tells.never_began(failure):
-            _end(audit, caller, entry, tells.details, failure)
+        tells.end(failure)
         raise
-    audit.append_soon(caller, replace(entry, details=tells.details))
+    tells.end(None)
 
 
-def _end(
-    audit: AuditTrail, caller: Caller, entry: Entry, details: dict[str, Detail], failure: BaseException
-) -> None:
-    told = {**details, "error": _code(failure)}
-    audit.append_soon(caller, replace(entry, outcome="failed", details=told))
+def _failure_of(written: asyncio.Future[None]) -> BaseException | None:
+    return written.exception() if written.done() and not written.cancelled() else None
 
 
 def _code(failure: BaseException) -> str:

@@ -70,7 +70,7 @@ class Runs:
                 value,
                 flow_name=flow_name,
                 instance_key=instance_key,
-                once=tells.begun,
+                once=tells.begin,
             )
             tells.details.update(execution_id=run.execution_id, status=run.status)
         return run
