@@ -73,6 +73,7 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
     if not isinstance(document, dict):
         return [Problem("", "the document is not a JSON object", NOT_A_FLOW)]
     check_counts(document, limits)
+    check_entries(document)
     known = canonical_copy(document, max_depth=limits.max_nesting)
     if known is None or NUL in known[1]:
         found = scan(document, limits)
@@ -96,11 +97,15 @@ def _canonical(document: dict[str, Any]) -> tuple[Any, bytes]:
 
 
 def check_counts(document: dict[str, object], limits: Limits) -> None:
-    """Raise FlowTooLarge for a document with more parts than are looked at."""
+    """Raise FlowTooLarge for a document with more nodes or edges than are looked at."""
     for key, maximum in (("nodes", limits.max_nodes), ("edges", limits.max_edges)):
         items = document.get(key)
         if isinstance(items, list) and len(items) > maximum:
             raise FlowTooLarge(limit=key, maximum=maximum, actual=len(items))
+
+
+def check_entries(document: dict[str, object]) -> None:
+    """Raise FlowTooLarge for a document with more parts beside nodes and edges than are looked at."""
     entries = sum(map(len, _lists(document)))
     if entries > MAX_ENTRIES:
         raise FlowTooLarge(

@@ -39,6 +39,8 @@ def normalized(value: Any) -> Any:
     return _normalized(value) if known is None else known[0]
 
 
+CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+"""How the encoder writes what has a canonical form and no integral float."""
 INTEGRAL_FLOAT = re.compile(rb"\.0(?:[,\]}]|\Z)")
 NULL = re.compile(rb"null[,\]}]")
 """A null within a list or an object, or a text that looks like one."""
@@ -71,7 +73,7 @@ def canonical_text(value: dict[str, Any], *, max_depth: int = MAX_DEPTH) -> byte
 
 
 def _exactly(value: Any, max_depth: int) -> bytes | None:
-    text = encoded(value, max_depth=max_depth, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    text = encoded(value, max_depth=max_depth, option=CANONICAL)
     return None if text is None or INTEGRAL_FLOAT.search(text) else text
 
 

@@ -105,3 +105,20 @@ def test_a_limit_holds_for_parts_that_are_remembered() -> None:
     assert sound_text(document, Limits(max_nesting=3)) is None
     with pytest.raises(FlowTooLarge):
         sound_text(document, Limits(max_nodes=0))
+
+
+def test_a_part_whose_text_is_that_of_a_remembered_one_is_not_taken_for_it() -> None:
+    holding_null = {**MINIMAL, "nodes": [{**NODE, "config": {"x": None}}]}
+    holding_nan = {**MINIMAL, "nodes": [{**NODE, "config": {"x": float("nan")}}]}
+
+    assert sound_text(holding_null, DEFAULT_LIMITS) is not None
+    assert sound_text(holding_nan, DEFAULT_LIMITS) is None
+
+
+def test_entries_are_counted_in_a_document_that_has_room_for_too_many() -> None:
+    node = {**NODE, "inputs": [0] * 100_001}
+
+    with pytest.raises(FlowTooLarge):
+        sound_text({**MINIMAL, "variables": [0] * 100_001}, DEFAULT_LIMITS)
+    with pytest.raises(FlowTooLarge):
+        sound_text({**MINIMAL, "nodes": [node]}, DEFAULT_LIMITS)
