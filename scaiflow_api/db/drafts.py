@@ -177,7 +177,7 @@ class Drafts:
 
 _DRAFTS: Final = cast("Table", SyncDocument.__table__)
 _DRAFT: Final = _DRAFTS.c
-_FIND: Final = Prepared(  # asked for with every save
+_FIND: Final = Prepared(
     select(_DRAFTS).where(_DRAFT.flow_id == bindparam("flow_id"), _DRAFT.tenant_id == bindparam("tenant_id"))
 )
 _LAST_SEQ: Final = select(_DRAFT.last_seq).where(_DRAFT.flow_id == bindparam("flow"))

@@ -5,10 +5,12 @@ it compiled, and getting ready for every kind of answer. Errors, spans and trans
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Select, Update
+from sqlalchemy.orm import DeclarativeBase
 
+Entity = TypeVar("Entity", bound=DeclarativeBase)
 Convert: TypeAlias = Callable[[Any], Any] | None
 """What makes of a value what the driver takes, or of what it gave what we take; None: it is the same."""
 
@@ -78,3 +80,13 @@ def _made(statement: Any, dialect: Dialect) -> _Text:
             for column in statement.exported_columns
         ],
     )
+
+
+def entity(kind: type[Entity], values: Mapping[str, Any]) -> Entity:
+    """Return a mapped object with these values, made as SQLAlchemy makes those that it reads.
+
+    Setting them one by one, as `kind(…)` does, takes ten times as long.
+    """
+    made: Entity = kind.__mapper__.class_manager.new_instance()
+    made.__dict__.update(values)
+    return made

@@ -42,7 +42,7 @@ from scaiflow_api.domains.flows.errors import (
     VersionConflict,
 )
 from scaiflow_api.domains.flows.etag import matches
-from scaiflow_api.domains.flows.rows import FlowRows
+from scaiflow_api.domains.flows.rows import FlowRows, Moved
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowUpdate
 from scaiflow_api.flowgraph import Limits, parse_document, sound_text
 from scaiflow_api.kit.clock import Clock
@@ -61,7 +61,7 @@ _CHECKED_AT_ONCE = 64 * 1024
 """Bytes: so much is checked in some milliseconds, and giving it to a thread costs more than the others' waiting."""
 
 AfterSave: TypeAlias = Callable[[Flow], Awaitable[None]]
-"""Called when a new version of a flow is saved for good. It must not raise: nothing can be taken back."""
+"""Called when a flow that has a draft got a new version, for good. It must not raise: nothing can be taken back."""
 
 
 class FlowWriter:
@@ -111,9 +111,7 @@ class FlowWriter:
         version = self._version_row(flow.id, flow.version, caller, new.message, stored, now)
 
         def add(connection: Connection) -> None:
-            rows = FlowRows(connection)
-            rows.add(flow)
-            rows.add_version(version)
+            FlowRows(connection).add(flow, version)
             write_down(connection, [Told(caller, audited.created(flow, version, origin or {}), now)])
             require_prompt(now, self._clock.now())
 
@@ -139,12 +137,12 @@ class FlowWriter:
         fields = change.model_dump(include={"name", "description"}, exclude_none=True)
         if change.content is not None:
             async with self._turns.of(flow.id):
-                saved, stored = await self._save(
+                moved, stored = await self._save(
                     caller, flow, change.content, change.message, fields, if_match, origin or {}
                 )
-            if self._after_save is not None:
-                await self._after_save(saved)
-            return saved, stored
+            if moved.drafted and self._after_save is not None:
+                await self._after_save(moved.flow)
+            return moved.flow, stored
         if not fields:
             return flow, None
         tell = partial(audited.updated, fields=tuple(fields))
@@ -186,7 +184,7 @@ class FlowWriter:
         fields: dict[str, Any],
         if_match: str | None,
         origin: Origin,
-    ) -> tuple[Flow, bytes]:
+    ) -> tuple[Moved, bytes]:
         give_up = time.monotonic() + _GIVE_UP_AFTER_S
         while time.monotonic() < give_up:
             name = fields.get("name", flow.name)
@@ -194,15 +192,14 @@ class FlowWriter:
             version, stored = await self._store(flow, name, content, give_up)
             if version:
                 row = self._version_row(flow.id, version, caller, message, stored, began)
-                values = {**fields, "version": version}
                 tell = partial(audited.updated, fields=tuple(fields), stored=row, origin=origin)
                 try:
-                    changed = await self._move(caller, flow, values, tell, row)
+                    moved = await self._move(caller, flow, fields, tell, row)
                 except (FlowNotFound, InsufficientAcl):
                     await self._discard(flow, row)
                     raise
-                if changed is not None:
-                    return changed, stored
+                if moved is not None:
+                    return moved, stored
                 await self._discard(flow, row)
             flow = await self._lost(flow, if_match)
         raise SaveContention
@@ -249,18 +246,17 @@ class FlowWriter:
         values: dict[str, Any],
         tell: Callable[..., Entry],
         version: FlowVersion,
-    ) -> Flow | None:
+    ) -> Moved | None:
         """Make the row name a version that is stored, and return it; None: it is not as it was seen."""
 
-        def move(connection: Connection) -> Flow | None:
-            rows, now = FlowRows(connection), self._clock.now()
-            moved = rows.change(flow, updated_at=now, **values)
+        def move(connection: Connection) -> Moved | None:
+            now = self._clock.now()
+            moved = FlowRows(connection).move(flow, version, updated_at=now, **values)
             if moved is None:
                 return None
             # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
-            check_level(connection, moved, caller, Level.EDIT)
-            rows.add_version(version)
-            write_down(connection, [Told(caller, tell(moved, before=rows.digest(flow)), now)])
+            check_level(connection, moved.flow, caller, Level.EDIT)
+            write_down(connection, [Told(caller, tell(moved.flow, before=moved.before), now)])
             require_prompt(version.created_at, self._clock.now())
             return moved
 
