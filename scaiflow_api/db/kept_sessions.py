@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 FRESH_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
     session: AsyncSession
     open: AsyncExitStack
@@ -50,7 +50,8 @@ class Sessions:
                 async with taken.open:
                     raise
             taken.session.expunge_all()
-            self._kept.append(replace(taken, since=time.monotonic()))
+            taken.since = time.monotonic()
+            self._kept.append(taken)
         finally:
             self._free.release()
 
@@ -72,8 +73,11 @@ class Sessions:
             return _Kept(session, opening.pop_all(), time.monotonic())
 
     async def _wait(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return
         try:
-            async with asyncio.timeout(self._patience_s if self._free.locked() else None):
+            async with asyncio.timeout(self._patience_s):
                 await self._free.acquire()
         except TimeoutError:
             raise PoolTimeout(f"no connection became free within {self._patience_s} s") from None

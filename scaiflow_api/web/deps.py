@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Depends, Query, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import MANAGE, VIEW, AdminRole, Caller
@@ -19,9 +20,16 @@ from scaiflow_api.web.context import caller_of, current, identified
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at the most")]
 """How long a page of a list may be."""
 
-# Only tells OpenAPI of the scheme; `authenticate` reads the header itself.
-_scheme = HTTPBearer(
-    auto_error=False, description="A ScaiKey access token: `scaiflow token alice` prints one."
+
+class _Described(HTTPBearer):
+    """Only tells OpenAPI of the scheme; `authenticate` reads the header itself."""
+
+    async def __call__(self, request: HTTPConnection) -> None:
+        pass
+
+
+_scheme = _Described(
+    scheme_name="HTTPBearer", description="A ScaiKey access token: `scaiflow token alice` prints one."
 )
 
 
@@ -48,9 +56,7 @@ KEY_FAILURES: Final = (ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout, SecretUnre
 AuthenticatorDep = Annotated[Authenticator, Depends(authenticator)]
 
 
-async def authenticate(
-    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_scheme)]
-) -> Caller:
+async def authenticate(request: Request, _: Annotated[None, Security(_scheme)]) -> Caller:
     """Identify the caller. Every route below /api/v1 depends on this, save a closed list of public ones."""
     return await caller(request)
 
