@@ -59,15 +59,18 @@ def check_document(document: object, limits: Limits) -> Checked:
         sink.found += [shape.diagnostic(problem) for problem in parsed]
         sink.has_errors = True
         return Checked(sink)
-    graph = parsed.graph
+    graph, value, text = parsed.graph, parsed.value, parsed.text
     nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
     edges = wiring.check(graph.edges, nodes, sink)
+    # Lets the models of nodes and edges go.
+    graph = graph.model_copy(update={"nodes": [], "edges": []})
+    del parsed
     configs = configuration.check(nodes, sink)
-    view = FlowView(parsed.value, graph, nodes, edges, configs)
+    view = FlowView(value, graph, nodes, edges, configs)
     paths.check(view, sink)
     regions = structure.check(view, sink)
     uses = expressions.check(view, limits, sink)
-    names.check_reserved(view, parsed.text, uses, sink)
+    names.check_reserved(view, text, uses, sink)
     models.check(view, sink)
     plugins.check(view, sink)
     policy.check(view, sink)

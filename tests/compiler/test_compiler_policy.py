@@ -6,10 +6,16 @@ from typing import Any
 import orjson
 import pytest
 from compiler_documents import a_flow, a_node, an_entry
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Diagnostic, Sink
-from scaiflow_api.compiler.knowledge.secret_patterns import looks_like_secret, names_secret
+from scaiflow_api.compiler.knowledge.secret_patterns import (
+    looks_like_secret,
+    marks_of_secrets,
+    names_secret,
+)
 from scaiflow_api.compiler.rules import policy
 from scaiflow_api.compiler.rules.policy import find_literal_secrets
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
@@ -65,6 +71,18 @@ def test_a_secret_is_found_anywhere_and_not_repeated(text: str) -> None:
     assert (item.code, item.severity, item.path) == ("SF420", "warning", "nodes[1].config.note[0].deep")
     assert item.node_id == "node_a"
     assert text not in str(item.as_dict())
+
+
+@given(st.from_regex(r"://[^/\s:@{}]{1,128}:[^/\s@{}]{1,128}@"))
+@example("://" + "\x01" * 128 + ":" + "\x02" * 128 + "@")
+@example("://ü:" + "😀" * 128 + "@")
+def test_the_first_look_misses_no_password_in_a_url(text: str) -> None:
+    assert looks_like_secret(text)
+    assert marks_of_secrets({"a": [text]})
+
+
+def test_the_first_look_passes_over_urls_without_a_password() -> None:
+    assert not marks_of_secrets(["https://a.example/x", "core://acme/customer", "mailto:a@b.example"])
 
 
 @pytest.mark.parametrize("text", HARMLESS)

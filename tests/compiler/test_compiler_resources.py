@@ -271,7 +271,7 @@ def searched(view: FlowView) -> dict[int, int]:
         while level:
             level = {edge.source for at in level for edge in view.control_in.get(at, ())} - seen
             seen |= level
-            boxes = [at for at in level if view.nodes[at].source.type == "compute_provision"]
+            boxes = [at for at in level if view.nodes[at].type == "compute_provision"]
             if boxes:
                 nearest[node] = max(boxes, key=rank.__getitem__)
                 break

@@ -90,4 +90,4 @@ class Certainty:
         return bits if self._begins_rounds(edge.source, edge.source_port) else bits | self._after[edge.source]
 
     def _begins_rounds(self, node: int, port: str) -> bool:
-        return port == BODY_PORT and self._view.nodes[node].source.type == "logic_loop"
+        return port == BODY_PORT and self._view.nodes[node].type == "logic_loop"

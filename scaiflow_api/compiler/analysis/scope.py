@@ -13,7 +13,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
+from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, FlowView, short_id
 from scaiflow_api.compiler.graph.regions import Chain, Region, Regions
 from scaiflow_api.compiler.kinds.base import EntryConfig
 from scaiflow_api.compiler.kinds.data_variable_set import DataVariableSetConfig
@@ -41,13 +41,20 @@ LOOP_FIELDS = frozenset({"collect", "condition"})
 """The fields of a loop that see a round."""
 
 
-class Offer(Struct, frozen=True):
+class Offer(Struct, frozen=True, gc=False):
     """One name that the document brings into scope."""
 
-    path: str
+    field: str
+    """Where it stands: in the node, or in the edge, or in the document."""
     name: str
     origin: Origin
     node: FlowNode | None = None
+    edge: FlowEdge | None = None
+
+    @property
+    def path(self) -> str:
+        owner = self.edge or self.node
+        return self.field if owner is None else f"{owner.path}.{self.field}"
 
 
 MANY_PRODUCERS = 64
@@ -59,7 +66,8 @@ class Scope:
 
     def __init__(self, view: FlowView, regions: Regions | None) -> None:
         self.regions = regions
-        self.offers = list(offers(view))
+        self.assignments: list[Offer] = []
+        """Those of nodes to variables, in the order of the document."""
         self.given: set[str] = {"input"}
         """Names that the input may bring, as far as the document says so."""
         self.variables: dict[str, Variable] = {item.name: item for item in view.graph.variables}
@@ -77,7 +85,7 @@ class Scope:
         """Names that unknown names probably misspell, as `names` finds them."""
         for fixture in view.graph.tests:
             self.given.update(fixture.input)
-        for offer in self.offers:
+        for offer in offers(view):
             self._file(offer)
         self._view = view
 
@@ -89,6 +97,7 @@ class Scope:
             case Origin.RESULT if offer.name not in NOT_OFFERED:
                 _append_once(self.producers[offer.name], place)
             case Origin.ASSIGNMENT:
+                self.assignments.append(offer)
                 _append_once(self.assigners[offer.name], place)
             case Origin.LOOP:
                 self.loops[offer.name].append(place)
@@ -168,20 +177,20 @@ def offers(view: FlowView) -> Iterator[Offer]:
     for index, variable in enumerate(view.graph.variables):
         yield Offer(f"variables[{index}].name", variable.name, Origin.VARIABLE)
     for node in view.nodes:
-        yield Offer(f"{node.path}.id", short_id(node.id), Origin.RESULT, node)
+        yield Offer("id", short_id(node.id), Origin.RESULT, node)
         if short_id(node.id) != node.id:
-            yield Offer(f"{node.path}.id", node.id, Origin.RESULT, node)
+            yield Offer("id", node.id, Origin.RESULT, node)
         yield from _offers_of_config(node, view)
     for edge in view.edges:
         if edge.type == "data":
-            yield Offer(f"{edge.path}.target.port", edge.target_port, Origin.LOCAL, view.nodes[edge.target])
+            yield Offer("target.port", edge.target_port, Origin.LOCAL, view.nodes[edge.target], edge)
 
 
 def _offers_of_config(node: FlowNode, view: FlowView) -> Iterator[Offer]:
-    raw, path = node.source.config, f"{node.path}.config"
+    raw = node.config
     binding = raw.get("result_binding")
     if isinstance(binding, str):
-        yield Offer(f"{path}.result_binding", binding, Origin.RESULT, node)
+        yield Offer("config.result_binding", binding, Origin.RESULT, node)
     for key, origin in (
         ("output_schema", Origin.RESULT),
         ("input_schema", Origin.INPUT),
@@ -190,12 +199,12 @@ def _offers_of_config(node: FlowNode, view: FlowView) -> Iterator[Offer]:
     ):
         given = raw.get(key)
         for name in sorted(given) if isinstance(given, dict) else ():
-            yield Offer(f"{path}.{key}.{name}", name, origin, node)
+            yield Offer(f"config.{key}.{name}", name, origin, node)
     match view.configs.get(node.index):
         case DataVariableSetConfig() as config:
             for where, item in config.places():
-                yield Offer(f"{path}.{where}", item.variable, Origin.ASSIGNMENT, node)
+                yield Offer(f"config.{where}", item.variable, Origin.ASSIGNMENT, node)
         case LogicLoopConfig(style="foreach") as config:
-            yield Offer(f"{path}.item_var", config.item_var, Origin.LOOP, node)
+            yield Offer("config.item_var", config.item_var, Origin.LOOP, node)
             if config.index_var is not None:
-                yield Offer(f"{path}.index_var", config.index_var, Origin.LOOP, node)
+                yield Offer("config.index_var", config.index_var, Origin.LOOP, node)

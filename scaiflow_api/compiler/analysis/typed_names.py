@@ -62,7 +62,7 @@ class TypedNames:
         if config is None:
             return
         shape = result_shape(config)
-        match config, self._view.nodes[node].source.type:
+        match config, self._view.nodes[node].type:
             case EntryConfig(), _:
                 shape = _input_shape(config.input_schema)
             case LogicLoopConfig(style="foreach"), _:
@@ -112,8 +112,12 @@ class TypedNames:
 
     def _offered(self, name: str, node: int) -> Shape | None:
         """Return what a node offers under a name: its result, or a field of it."""
-        source, result = self._view.nodes[node].source, self._results.get(node)
-        if name in (source.id, short_id(source.id), source.config.get("result_binding")) or result is None:
+        offering, result = self._view.nodes[node], self._results.get(node)
+        if result is None or name in (
+            offering.id,
+            short_id(offering.id),
+            offering.config.get("result_binding"),
+        ):
             return result
         return result.fields.get(name) if result.fields is not None else None
 

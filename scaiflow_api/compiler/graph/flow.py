@@ -25,7 +25,10 @@ class FlowNode(Struct, frozen=True, eq=False, gc=False):
 
     index: int
     id: str
-    source: flowgraph.Node
+    type: str
+    label: str
+    config: Mapping[str, Any]
+    """As the author wrote it."""
     kind: EntryKind | StepKind
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -39,6 +42,10 @@ class FlowNode(Struct, frozen=True, eq=False, gc=False):
     def is_entry(self) -> bool:
         return isinstance(self.kind, EntryKind)
 
+    @property
+    def has_usual_outputs(self) -> bool:
+        return self.outputs is USUAL_PORTS[self.type][1]
+
     @classmethod
     def of(cls, index: int, node: flowgraph.Node) -> "FlowNode":
         inputs, outputs = USUAL_PORTS[node.type]
@@ -46,7 +53,7 @@ class FlowNode(Struct, frozen=True, eq=False, gc=False):
             inputs = tuple(port.id for port in node.inputs)
         if node.outputs:
             outputs = tuple(port.id for port in node.outputs)
-        return cls(index, node.id, node, KINDS[node.type], inputs, outputs)
+        return cls(index, node.id, node.type, node.label, node.config, KINDS[node.type], inputs, outputs)
 
 
 class FlowEdge(Struct, frozen=True, eq=False, gc=False):
@@ -93,6 +100,7 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
     document: Mapping[str, Any]
     """Its JSON, in canonical form."""
     graph: flowgraph.FlowGraph
+    """Read for all but nodes and edges: the models of these take half of the memory, and may be gone."""
     nodes: Sequence[FlowNode]
     edges: Sequence[FlowEdge] = ()
     """Those whose ends exist."""

@@ -5,7 +5,7 @@ leads to, up to the join: the lowest-ranked node that two of them lead to, and w
 is one such body or branch; regions nest, and every node stands directly in one of them or at the top.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
@@ -99,17 +99,21 @@ class Regions:
         return frames
 
     def _find(self) -> None:
+        forks = any(node.type == "logic_parallel" for node in self._view.nodes)
+        reach = self._reach() if forks else {}
         for node in self.ranked:
             self._find_chain(node)
-            match self._view.nodes[node].source.type:
+            match self._view.nodes[node].type:
                 case "logic_loop":
                     self._open_loop(node)
                 case "logic_parallel":
-                    self._open_parallel(node)
+                    self._open_parallel(node, reach)
 
-    @cached_property
     def _reach(self) -> dict[int, int]:
-        """Return for each node the ranks of all that control edges lead to from it, itself included, as bits."""
+        """Return for each node the ranks of all that control edges lead to from it, itself included, as bits.
+
+        For a flow of thousands of nodes these are megabytes; nobody keeps them.
+        """
         reach: dict[int, int] = {}
         for node in reversed(self.ranked):
             bits = 1 << self.rank[node]
@@ -125,8 +129,7 @@ class Regions:
         if self._fits(node):
             self._starts.update((edge.index, region) for edge in edges)
 
-    def _open_parallel(self, node: int) -> None:
-        reach = self._reach
+    def _open_parallel(self, node: int, reach: Mapping[int, int]) -> None:
         edges = self._view.control_out.get(node, [])
         once = twice = 0
         for edge in edges:

@@ -10,7 +10,7 @@ def nearest_provision(view: FlowView) -> dict[int, int]:
 
     Of several equally near ones that of the highest rank. Nodes without one are left out.
     """
-    if all(node.source.type != PROVISION for node in view.nodes):
+    if all(node.type != PROVISION for node in view.nodes):
         return {}
     leaving: dict[int, tuple[int, int, int]] = {}
     """By node, for those behind it: edges back, rank of the provision (negative: the highest wins), its place."""
@@ -21,6 +21,6 @@ def nearest_provision(view: FlowView) -> dict[int, int]:
             edges, place, provision = min(found)
             nearest[node] = provision
             leaving[node] = (edges + 1, place, provision)
-        if view.nodes[node].source.type == PROVISION:
+        if view.nodes[node].type == PROVISION:
             leaving[node] = (0, -rank, node)
     return nearest

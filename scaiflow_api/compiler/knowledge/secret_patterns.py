@@ -19,6 +19,9 @@ _TOKENS = (
 _SECRET = re.compile("|".join(_TOKENS))
 """Keys of the platform and of others, private keys, signed tokens, passwords in URLs."""
 
+_URL = b"://"
+_LOGIN = re.compile(rb"://[^/@{} ]{3,1537}@")
+"""A URL that may have a password in it, in JSON: a character takes up to six bytes there."""
 MARKS = (
     b"sgk_",
     b"sk-",
@@ -30,7 +33,7 @@ MARKS = (
     b"akia",
     b"-----begin",
     b"eyj",
-    b"://",
+    _URL,
     b"passw",
     b"passphrase",
     b"secret",
@@ -56,7 +59,7 @@ def marks_of_secrets(value: object, marks: tuple[bytes, ...] = MARKS) -> tuple[b
         text = orjson.dumps(value).lower()
     except orjson.JSONEncodeError:
         return marks
-    return tuple(mark for mark in marks if mark in text)
+    return tuple([mark for mark in marks if mark in text and (mark is not _URL or _LOGIN.search(text))])
 
 
 def looks_like_secret(text: str) -> bool:

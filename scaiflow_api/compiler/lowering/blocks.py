@@ -62,7 +62,7 @@ class Blocks:
 
     def _next(self, node: FlowNode) -> list[FlowEdge]:
         edges = self._view.control_out.get(node.index, [])
-        if node.source.type == "logic_loop":
+        if node.type == "logic_loop":
             return [edge for edge in edges if edge.source_port != BODY_PORT]
         return edges
 

@@ -75,7 +75,7 @@ def _flow_names(view: FlowView, slug: str, groups: Sequence[tuple[list[int], set
 
 
 def _entry_slug(entry: FlowNode) -> str:
-    return slugify(entry.source.label) or entry.id
+    return slugify(entry.label) or entry.id
 
 
 def _triggers(view: FlowView, started: list[tuple[int, str]]) -> tuple[ir.Trigger, ...]:

@@ -290,7 +290,7 @@ class _Placer:
 
 def _exits_at_level(view: FlowView, node: int) -> list[Exit]:
     """Return the ports whose edges end at the node's own level, or leave it."""
-    match view.nodes[node].source.type:
+    match view.nodes[node].type:
         case "logic_parallel":
             return []
         case "logic_loop":

@@ -39,7 +39,7 @@ RULES = (DEAD_BRANCH,)
 def check(view: FlowView, uses: Sequence[Use], sink: Sink) -> None:
     conditions = {use.place.edge.index: use for use in uses if use.place.edge is not None}
     for node in dict.fromkeys(use.place.node for use in conditions.values()):
-        if view.nodes[node].source.type == "logic_parallel":
+        if view.nodes[node].type == "logic_parallel":
             continue
         config = view.configs.get(node)
         matches = isinstance(config, LogicDecisionConfig) and config.style == "match"

@@ -118,9 +118,9 @@ def check(nodes: Sequence[FlowNode], sink: Sink) -> dict[int, NodeConfig]:
     sound = {}
     suggestions = Suggestions()
     for node in nodes:
-        _check_unknown_keys(node, "config", node.kind.config, node.source.config, suggestions, sink)
+        _check_unknown_keys(node, "config", node.kind.config, node.config, suggestions, sink)
         try:
-            config = node.kind.config.model_validate(node.source.config)
+            config = node.kind.config.model_validate(node.config)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 _report(node, detail, suggestions, sink)

@@ -46,7 +46,7 @@ def _types(view: FlowView) -> Iterator[tuple[str, str, str, str]]:
     """Yield the declared types of fields: path, node, what it belongs to, text."""
     for node in view.nodes:
         for key in ("input_schema", "output_schema"):
-            given = node.source.config.get(key)
+            given = node.config.get(key)
             if not isinstance(given, dict):
                 continue
             for name in sorted(given):

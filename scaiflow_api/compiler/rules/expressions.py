@@ -55,9 +55,15 @@ class Place(Struct, frozen=True, gc=False):
 
     owner: FlowNode
     """The node in whose scope the text is evaluated: that of the configuration, or the edge's source."""
-    path: str
     field: str
+    """`condition`, or where the text stands in the configuration."""
     edge: FlowEdge | None = None
+
+    @property
+    def path(self) -> str:
+        return (
+            f"{self.owner.path}.config.{self.field}" if self.edge is None else f"{self.edge.path}.condition"
+        )
 
     @property
     def node(self) -> int:
@@ -65,7 +71,7 @@ class Place(Struct, frozen=True, gc=False):
 
     @property
     def is_of_loop(self) -> bool:
-        return self.owner.source.type == "logic_loop"
+        return self.owner.type == "logic_loop"
 
     def report(self, rule: Rule, sink: Sink, *, fix: str | None = None, **fields: str) -> None:
         """Report a finding about this place; it fills the fields `owner` and `field` of the rule's template."""
@@ -113,25 +119,23 @@ def _places(view: FlowView) -> Iterator[tuple[str, Place, Callable[[str, Place, 
             yield from _places_of_node(node, node.kind, view)
     for edge in view.edges:
         if edge.type == "conditional" and edge.condition and edge.condition.strip():
-            place = Place(view.nodes[edge.source], f"{edge.path}.condition", "condition", edge)
-            yield edge.condition, place, _read_expression
+            yield edge.condition, Place(view.nodes[edge.source], "condition", edge), _read_expression
 
 
 def _places_of_node(
     node: FlowNode, kind: StepKind, view: FlowView
 ) -> Iterator[tuple[str, Place, Callable[[str, Place, Sink], Iterator[Use]]]]:
-    config = node.source.config
+    config = node.config
     for field in _expression_fields(kind, view.configs.get(node.index)):
         text = config.get(field)
         if isinstance(text, str):
-            yield text, Place(node, f"{node.path}.config.{field}", field), _read_expression
+            yield text, Place(node, field), _read_expression
     for field in kind.templates:
         if field not in config:
             continue
         for parts, text in _texts(config[field]):
             if "{{" in text:
-                name = join_path(field, *parts)
-                yield text, Place(node, f"{node.path}.config.{name}", name), _read_template
+                yield text, Place(node, join_path(field, *parts)), _read_template
 
 
 def _expression_fields(kind: StepKind, config: Any) -> tuple[str, ...]:

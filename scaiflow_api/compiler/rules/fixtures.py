@@ -145,10 +145,10 @@ def _check_resolutions(
 ) -> None:
     for name in sorted(fixture.resolutions):
         node = view.by_id.get(name)
-        if node is not None and node.source.type in WAITING_KINDS:
+        if node is not None and node.type in WAITING_KINDS:
             continue
         what = "no node of this flow" if node is None else "no node that waits for an answer"
-        waiting = [item.id for item in view.nodes if item.source.type in WAITING_KINDS]
+        waiting = [item.id for item in view.nodes if item.type in WAITING_KINDS]
         fix = suggestions.did_you_mean(name, waiting)
         sink.report(WRONG_NODE, f"{path}.{name}", fix=fix, fixture=fixture.name, node=name, what=what)
 

@@ -113,9 +113,9 @@ def _check_nodes(view: FlowView, models: Sequence[ModelEntry], sink: Sink) -> No
     roles = {entry.role: entry for entry in models}
     suggestions = Suggestions()
     used: set[str] = set()
-    calls = [node for node in view.nodes if node.source.type in MODEL_KINDS]
+    calls = [node for node in view.nodes if node.type in MODEL_KINDS]
     for node in calls:
-        config = node.source.config
+        config = node.config
         key = "llm_role" if config.get("llm_role") is not None else "model"
         role = config.get(key)
         path = f"{node.path}.config.{key}"

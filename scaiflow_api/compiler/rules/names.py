@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.analysis.scope import Origin, Scope, offers
+from scaiflow_api.compiler.analysis.scope import Scope, offers
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowView
 from scaiflow_api.compiler.graph.regions import Chain
@@ -117,7 +117,7 @@ def check_reserved(view: FlowView, text: bytes, uses: Sequence[Use], sink: Sink)
                 use.place.report(RESERVED_NAME, sink, fix="rename it", name=name)
     for offer in offers(view):
         if offer.name.startswith(ir.RESERVED_PREFIX):
-            node_id = offer.node.id if offer.node and not offer.path.startswith("edges") else None
+            node_id = offer.node.id if offer.node and offer.edge is None else None
             sink.report(RESERVED_NAME, offer.path, node_id=node_id, fix="rename it", name=offer.name)
 
 
@@ -129,9 +129,9 @@ def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None
 
 def _check_assignments(scope: Scope, sink: Sink) -> None:
     suggestions = Suggestions()
-    for offer in scope.offers:
+    for offer in scope.assignments:
         name = offer.name
-        if offer.origin is not Origin.ASSIGNMENT or offer.node is None or name in scope.variables:
+        if offer.node is None or name in scope.variables:
             continue
         if name == "output" or name.startswith(ir.RESERVED_PREFIX):
             continue

@@ -103,7 +103,7 @@ def _check_reach(view: FlowView, sink: Sink) -> None:
 
 
 def _check_ports(view: FlowView, sink: Sink) -> None:
-    used: dict[int, set[str]] = {node.index: set() for node in view.nodes if node.source.outputs}
+    used: dict[int, set[str]] = {node.index: set() for node in view.nodes if not node.has_usual_outputs}
     for edge in view.edges if used else ():
         if edge.source in used:
             used[edge.source].add(edge.source_port)

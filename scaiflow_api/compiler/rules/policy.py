@@ -123,8 +123,8 @@ class _Call(Struct, frozen=True):
 
 
 def _call_of(node: FlowNode) -> _Call | None:
-    config = node.source.config
-    match node.source.type:
+    config = node.config
+    match node.type:
         case "tool_http":
             return _Call(HTTP_CALL, ("config",), config)
         case "compute_exec":

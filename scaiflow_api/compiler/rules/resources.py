@@ -82,16 +82,16 @@ RULES = (UNKNOWN_QUEUE, MISSING_SCOPE, NO_SANDBOX, SANDBOX_REMAINS, NO_DEADLINE,
 def check(view: FlowView, sink: Sink) -> None:
     suggestions = Suggestions()
     for node in view.nodes:
-        if node.source.type in QUEUE_KINDS:
+        if node.type in QUEUE_KINDS:
             _check_queue(node, view, suggestions, sink)
         _check_pause(node, view, sink)
-    if any(node.source.type == PROVISION or node.source.type in SANDBOX_KINDS for node in view.nodes):
+    if any(node.type == PROVISION or node.type in SANDBOX_KINDS for node in view.nodes):
         _check_sandboxes(view, sink)
 
 
 def _check_queue(node: FlowNode, view: FlowView, suggestions: Suggestions, sink: Sink) -> None:
     topology = view.graph.config.scaiqueue
-    queue, scope = node.source.config.get("queue"), node.source.config.get("scope")
+    queue, scope = node.config.get("queue"), node.config.get("scope")
     if scope is None and (topology is None or topology.scope is None):
         fix = "set config.scaiqueue.scope"
         sink.report(MISSING_SCOPE, f"{node.path}.config.scope", node_id=node.id, fix=fix, node=node.id)
@@ -123,12 +123,12 @@ def _check_sandboxes(view: FlowView, sink: Sink) -> None:
     default = (bunker.lifecycle if bunker else None) or EPHEMERAL
     for index in ranked:
         node = view.nodes[index]
-        config = node.source.config
-        if node.source.type in SANDBOX_KINDS and config.get("bunker") is None and index not in provided:
+        config = node.config
+        if node.type in SANDBOX_KINDS and config.get("bunker") is None and index not in provided:
             fix = "let a compute_provision lead to it"
             sink.report(NO_SANDBOX, node.path, node_id=node.id, fix=fix, node=node.id)
         lifecycle = config.get("lifecycle") or default
-        if node.source.type == PROVISION and lifecycle != EPHEMERAL and index not in ending:
+        if node.type == PROVISION and lifecycle != EPHEMERAL and index not in ending:
             fix = "let it lead to a compute_destroy, or use lifecycle 'ephemeral'"
             names = {"node": node.id, "lifecycle": str(lifecycle)}
             sink.report(SANDBOX_REMAINS, node.path, node_id=node.id, fix=fix, **names)
@@ -139,7 +139,7 @@ def _before_a_destroy(view: FlowView, ranked: list[int]) -> set[int]:
     ending: set[int] = set()
     for node in reversed(ranked):
         for edge in view.control_out.get(node, ()):
-            if edge.target in ending or view.nodes[edge.target].source.type == DESTROY:
+            if edge.target in ending or view.nodes[edge.target].type == DESTROY:
                 ending.add(node)
                 break
     return ending

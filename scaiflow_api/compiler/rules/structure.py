@@ -165,10 +165,10 @@ def check(view: FlowView, sink: Sink) -> Regions | None:
 def _check_edges(view: FlowView, sink: Sink) -> None:
     for node in view.nodes:
         edges = view.control_out.get(node.index, [])
-        if node.source.type == "logic_loop" and not any(edge.source_port == BODY_PORT for edge in edges):
+        if node.type == "logic_loop" and not any(edge.source_port == BODY_PORT for edge in edges):
             fix = f"connect the first step of a round to port '{BODY_PORT}'"
             sink.report(NO_BODY, node.path, node_id=node.id, fix=fix, node=node.id, port=BODY_PORT)
-        if node.source.type != "logic_parallel":
+        if node.type != "logic_parallel":
             continue
         for edge in edges:
             if edge.type == "conditional":

@@ -85,7 +85,7 @@ def check(view: FlowView, regions: Regions, scope: Scope, uses: Sequence[Use], s
     subjects = {use.place.node: use for use in uses if use.place.field == "subject"}
     assigned: dict[str, Shape] = {}
     for use in uses:
-        if use.names.isdisjoint(names.typed) and use.place.owner.source.type not in RECEIVING_KINDS:
+        if use.names.isdisjoint(names.typed) and use.place.owner.type not in RECEIVING_KINDS:
             continue
         inference = Inference(names.known(use.place), suggestions)
         shape = inference.read(use.read)
@@ -96,7 +96,7 @@ def check(view: FlowView, regions: Regions, scope: Scope, uses: Sequence[Use], s
             faults += _check_match(use, shape, subject, known, suggestions)
         for fault in dict.fromkeys(faults):
             use.place.report(CANNOT_HOLD, sink, fix=fault.fix, source=fault.source, problem=fault.problem)
-        if shape is not None and use.place.owner.source.type == "data_variable_set":
+        if shape is not None and use.place.owner.type == "data_variable_set":
             assigned[use.place.path] = shape
     _check_assignments(view, scope, assigned, sink)
 

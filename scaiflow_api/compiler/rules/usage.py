@@ -60,7 +60,7 @@ def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None
     _check_variables(view, scope, read, sink)
     reads = _Reads(view, uses)
     for node in view.nodes:
-        binding = node.source.config.get("result_binding")
+        binding = node.config.get("result_binding")
         if isinstance(binding, str) and binding not in read and binding != short_id(node.id):
             path, what = f"{node.path}.config.result_binding", f"its result binding '{binding}'"
             fix = f"use it, or remove it: '{short_id(node.id)}' names the result too"
