@@ -131,8 +131,9 @@ def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
         ("#" + "x" * 21_000_000, "The manifest is larger than 20,971,520 bytes."),
         ("[" + "[]," * 1_000_000 + "1]", "The manifest has more than 1,000,000 lists and mappings."),
         ("- - - x\n" * 400_000, "The manifest has more than 1,000,000 lists and mappings."),
+        ("k: 1\n" * 1_000_001, "The manifest has more than 1,000,000 entries of mappings."),
     ],
-    ids=range(23),
+    ids=range(24),
 )
 def test_a_malformed_manifest_is_refused_with_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ManifestError) as refused:

@@ -10,23 +10,29 @@ from typing import Any
 import ryaml
 import yaml
 
+from scaiflow_api.compiler.manifest.plain_form import is_in_plain_form
 from scaiflow_api.compiler.manifest.section import ManifestError
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.canonical_json import encoded
 
 MAX_BYTES = 4 * DEFAULT_LIMITS.max_bytes
-MAX_COLLECTIONS = 1_000_000
-"""Lists and mappings in all: an empty one takes three bytes in the text and 250 in memory while it is read."""
+MAX_PARTS = 1_000_000
+"""Lists and mappings in all, and entries of mappings.
+
+An empty list takes three bytes in the text and 250 in memory while it is read, an entry six and 350.
+"""
+_PARTS = {"lists and mappings": ("[", "{", "- ", ":\n"), "entries of mappings": (": ", ":\n")}
+"""What begins one of them, in almost any text."""
 MAX_ALIASES = 100
 MAX_DEPTH = 120
 """A little below where the loader stops by itself."""
+MAX_EVENTS = 600_000
+"""Scalars, lists and mappings in all, of a text that has to be looked through for anchors and tags."""
 
-
-_QUOTED = re.compile(r'(?<=[:-] )"(?:[^"\\\n]|\\.)*"$', re.MULTILINE)
+_QUOTED = re.compile(r'(?<=[:-] )"(?:[^"\\\n]++|\\.)*+"$', re.MULTILINE)
 """A value in double quotes that ends its line: nothing in it is YAML's."""
 _INDICATORS = ("&", "*", "!", "<<")
 """What anchors, aliases and tags begin with, and the key that merges."""
-
 
 COLLECTIONS = (list, dict)
 TEXTS = frozenset({str})
@@ -37,8 +43,9 @@ def load_manifest_text(text: str) -> Any:
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ManifestError(f"The manifest is larger than {MAX_BYTES:,} bytes.")
-    if has_too_many_collections(text):
-        raise ManifestError(f"The manifest has more than {MAX_COLLECTIONS:,} lists and mappings.")
+    crowd = too_many_parts(text)
+    if crowd is not None:
+        raise ManifestError(f"The manifest has more than {MAX_PARTS:,} {crowd}.")
     try:
         if _may_mean_more(text):
             _check_events(text)
@@ -49,28 +56,31 @@ def load_manifest_text(text: str) -> Any:
     return document
 
 
-def has_too_many_collections(text: str) -> bool:
-    """Return whether a text seems to begin more than `MAX_COLLECTIONS` lists and mappings."""
-    return _collections(text) > MAX_COLLECTIONS and _collections(_QUOTED.sub("", text)) > MAX_COLLECTIONS
+def too_many_parts(text: str) -> str | None:
+    """Return what a text seems to have more than `MAX_PARTS` of, if anything."""
+    for parts, marks in _PARTS.items():
+        if _count(text, marks) > MAX_PARTS and _count(_QUOTED.sub("", text), marks) > MAX_PARTS:
+            return parts
+    return None
 
 
-def _collections(text: str) -> int:
-    return sum(map(text.count, ("[", "{", "- ", ":\n")))
+def _count(text: str, marks: tuple[str, ...]) -> int:
+    return sum(map(text.count, marks))
 
 
 def _may_mean_more(text: str) -> bool:
     """Return whether there can be anchors, aliases, tags or merges in a text."""
-    found = [mark for mark in _INDICATORS if mark in text]
-    if not found:
-        return False
-    bare = _QUOTED.sub("", text)
-    return any(mark in bare for mark in found)
+    return any(mark in text for mark in _INDICATORS) and not is_in_plain_form(text)
 
 
 def _check_events(text: str) -> None:
     """Go through the text without building any value."""
     counted = _Counted()
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+    for seen, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
+        if seen > MAX_EVENTS:
+            raise ManifestError(
+                f"The manifest has what may be anchors or tags, and more than {MAX_EVENTS:,} values."
+            )
         counted.add(event)
         if counted.aliases > MAX_ALIASES:
             raise ManifestError(f"The manifest has more than {MAX_ALIASES} aliases.")

@@ -10,7 +10,7 @@ from typing import Any
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.steps import without_defaults, write_outputs
 from scaiflow_api.compiler.manifest.steps import StepWriter
-from scaiflow_api.compiler.manifest.text import MAX_BYTES, MAX_COLLECTIONS, has_too_many_collections
+from scaiflow_api.compiler.manifest.text import MAX_BYTES, MAX_PARTS, too_many_parts
 from scaiflow_api.compiler.manifest.yaml_text import write_yaml
 from scaiflow_api.flowgraph import FlowTooLarge
 
@@ -41,8 +41,9 @@ def emit_yaml(module: ir.Module) -> str:
     size = len(text.encode())
     if size > MAX_BYTES:
         raise FlowTooLarge(limit="manifest bytes", maximum=MAX_BYTES, actual=size)
-    if has_too_many_collections(text):
-        raise FlowTooLarge(limit="manifest lists and mappings", maximum=MAX_COLLECTIONS, actual="more")
+    crowd = too_many_parts(text)
+    if crowd is not None:
+        raise FlowTooLarge(limit=f"manifest {crowd}", maximum=MAX_PARTS, actual="more")
     return text
 
 
