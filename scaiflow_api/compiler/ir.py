@@ -304,8 +304,13 @@ AnyBlock: TypeAlias = (
 )
 
 
+_LEAVES = frozenset({RigidBlock, GuardedBlock, FlexibleBlock, CheckpointBlock, CoreCallBlock})
+
+
 def bodies(block: AnyBlock) -> tuple[tuple[AnyBlock, ...], ...]:
     """Return the bodies that a block contains, in order."""
+    if type(block) in _LEAVES:
+        return ()
     match block:
         case MatchBlock():
             return (*(arm.body for arm in block.arms), block.else_body)
@@ -336,7 +341,8 @@ def walk(body: tuple[AnyBlock, ...]) -> Iterator[AnyBlock]:
         block = pending.pop()
         yield block
         for inner in reversed(bodies(block)):
-            pending.extend(reversed(inner))
+            if inner:
+                pending.extend(reversed(inner))
 
 
 # The module

@@ -6,7 +6,7 @@ them.
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
@@ -27,6 +27,8 @@ from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
 
 JSON = Any
 Step = dict[str, JSON]
+Place: TypeAlias = "tuple[Place | None, str]"
+"""Where something stands: the place around it, and what to write behind that one's path."""
 
 TURN_KEYS = frozenset(
     {
@@ -84,35 +86,45 @@ def take_foreign_steps(flows: object) -> Foreign:
     found = Foreign()
     for place, flow in enumerate(flows if isinstance(flows, list) else ()):
         if isinstance(flow, dict):
-            _take(flow, "steps", f"core.flows[{place}]", found)
+            _take(flow, "steps", (None, f"core.flows[{place}]"), found)
     return found
 
 
-def _take(holder: Step, key: str, path: str, found: Foreign) -> None:
+def _path(place: Place) -> str:
+    """Return a place in words. Most are never asked for, and in deep manifests they are long."""
+    around: Place | None = place
+    parts = []
+    while around is not None:
+        around, part = around
+        parts.append(part)
+    return "".join(reversed(parts))
+
+
+def _take(holder: Step, key: str, place: Place, found: Foreign) -> None:
     steps = holder.get(key)
     if isinstance(steps, list):
         holder[key] = [
             step
-            for place, step in enumerate(steps)
-            if not isinstance(step, dict) or _stays(step, f"{path}.{key}[{place}]", found)
+            for number, step in enumerate(steps)
+            if not isinstance(step, dict) or _stays(step, (place, f".{key}[{number}]"), found)
         ]
 
 
-def _stays(step: Step, path: str, found: Foreign) -> bool:
+def _stays(step: Step, place: Place, found: Foreign) -> bool:
     forms = [key for key, value in step.items() if value is not None and key in FORMS]
     if len(forms) != 1:
-        found.steps.append((path, "it has none of the forms that flows know, or several", step))
+        found.steps.append((_path(place), "it has none of the forms that flows know, or several", step))
         return False
     (form,) = forms
     meta = step.get("meta")
     if meta is None and not _is_synthetic(step, form):
         if form != logic_decision.STEP_KEY:
-            found.steps.append((path, "it has no meta", step))
+            found.steps.append((_path(place), "it has no meta", step))
             return False
         # All that it contains is noted with it.
-        found.steps.append((path, "it has no meta", copy.deepcopy(step)))
+        found.steps.append((_path(place), "it has no meta", copy.deepcopy(step)))
         inside = Foreign(carried=found.carried)
-        _take_inside(step, form, path, inside)
+        _take_inside(step, form, place, inside)
         found.keys += inside.keys
         return True
     if isinstance(meta, dict) and isinstance(meta.get("node_id"), str):
@@ -120,25 +132,25 @@ def _stays(step: Step, path: str, found: Foreign) -> bool:
         unknown = sorted(_unknown_keys(step, form))
         if unknown:
             found.keys.append((meta["node_id"], unknown))
-    _take_inside(step, form, path, found)
+    _take_inside(step, form, place, found)
     return True
 
 
-def _take_inside(step: Step, form: str, path: str, found: Foreign) -> None:
+def _take_inside(step: Step, form: str, place: Place, found: Foreign) -> None:
     if form in CONTAINERS and isinstance(step[form], dict):
-        for holder, key, where in _bodies(step[form], f"{path}.{form}"):
+        for holder, key, where in _bodies(step[form], (place, f".{form}")):
             _take(holder, key, where, found)
 
 
-def _bodies(value: Step, path: str) -> Iterator[tuple[Step, str, str]]:
+def _bodies(value: Step, place: Place) -> Iterator[tuple[Step, str, Place]]:
     """Yield where the value of a form holds steps: a mapping, a key of it, and the place of the mapping."""
     for key in ("arms", "branches"):
         parts = value.get(key)
-        for place, part in enumerate(parts if isinstance(parts, list) else ()):
+        for number, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict):
-                yield part, "steps", f"{path}.{key}[{place}]"
-    yield value, "else", path
-    yield value, "steps", path
+                yield part, "steps", (place, f".{key}[{number}]")
+    yield value, "else", place
+    yield value, "steps", place
 
 
 def _is_synthetic(step: Step, form: str) -> bool:
