@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from compiler import compiler_hostile_graphs
 from compiler.compiler_hostile_shapes import Size, all_shapes
 
 import scaiflow_api.compiler
@@ -118,8 +119,10 @@ def compile_and_import(document: object) -> bool:
 def main() -> None:
     documents = [json.loads(path.read_text()) for path in EXAMPLES]
     documents += [example_document(rule) for rule in RULES]
-    shapes = all_shapes().items()
-    documents += [build(Size(200)) for name, build in shapes if not name.startswith("expressions_")]
+    graphs = compiler_hostile_graphs.SHAPES
+    documents += [build(Size(200)) for build in graphs.values()]
+    others = all_shapes().keys() - graphs.keys()
+    documents += [all_shapes()[name](Size(1_000)) for name in sorted(others) if name[:12] != "expressions_"]
     load_everything()
     for document in documents[: len(EXAMPLES)]:
         assert compile_and_import(document)  # The models of configurations are built when first used.

@@ -5,9 +5,9 @@ of a region form an acyclic graph of its own; what may lead out of a branch goes
 of a parallel around, or behind it. In the end nodes and edges are shuffled.
 """
 
-import copy
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -20,11 +20,11 @@ from compiler.compiler_random_configs import (
 )
 from hypothesis import strategies as st
 
-PORTS = {"inputs": [{"id": "in"}, {"id": "d"}], "outputs": [{"id": "out"}, {"id": "alt"}]}
 LEAVES = ("llm_rigid", "llm_rigid", "logic_decision", "data_variable_set", "llm_flexible", "llm_guarded")
 NEAR = 4
 
 
+@cache
 def flows(max_nodes: int = 14) -> st.SearchStrategy[JSON]:
     """Draw a sound flow, whatever its joins, ports, entries, loops and parallels.
 
@@ -254,7 +254,8 @@ class _Drawing:
     def _node(self, kind: str, loops: tuple[str, ...]) -> JSON:
         node_id = f"n{sum(known.startswith('n') for known in self.by_id)}"
         config = config_of_a_node(kind, node_id, self._some_id(), self.rng)
-        return self._add(a_node(node_id, kind, config=config, **copy.deepcopy(PORTS)), loops)
+        inputs, outputs = [{"id": "in"}, {"id": "d"}], [{"id": "out"}, {"id": "alt"}]
+        return self._add(a_node(node_id, kind, config=config, inputs=inputs, outputs=outputs), loops)
 
     def _add(self, node: JSON, loops: tuple[str, ...]) -> JSON:
         self.nodes.append(node)

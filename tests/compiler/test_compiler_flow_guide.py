@@ -1,9 +1,9 @@
 """The examples in the guide to flows are true."""
 
+import io
 import json
-import subprocess
-import sys
 import textwrap
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,8 @@ from compiler.compiler_guide import (
     told,
 )
 
+from scaiflow_api.cli.commands import run
+from scaiflow_api.cli.failure import explained
 from scaiflow_api.compiler import compile_flow, import_manifest, validate_flow
 from scaiflow_api.domains.testruns.matching import find_mismatches
 from scaiflow_api.flowgraph.models import NODE_KINDS
@@ -82,21 +84,18 @@ async def test_a_fixture_of_the_page_holds(example: Example, fixture: dict[str, 
     assert find_mismatches(fixture["expect"], outcome.output) == []
 
 
-def test_the_commands_print_what_the_page_shows(tmp_path: Path) -> None:
+def test_the_commands_print_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "greeting.flow.json").write_text(json.dumps(ALL[0].document), "utf-8")
 
     for command, printed in commands():
         name, *arguments = command.split()
         assert name == "scaiflow"
-        done = subprocess.run(
-            [sys.executable, "-m", "scaiflow_api.cli", *arguments],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert (command, done.stdout) == (command, printed)
+        told = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+        with redirect_stdout(told), redirect_stderr(told), pytest.raises(SystemExit):
+            explained(lambda: run(arguments))  # noqa: B023 - called at once
+        told.seek(0)
+        assert (command, told.read()) == (command, printed)
 
 
 def test_every_link_leads_somewhere() -> None:

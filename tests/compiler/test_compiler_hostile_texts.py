@@ -11,7 +11,7 @@ from compiler.compiler_documents import a_flow, a_node, a_text, an_entry
 from compiler.compiler_hostile_checks import check_document
 from compiler.compiler_mutations import BAD_TEXTS, LOOK_SPECIAL, TEMPLATES, UNUSUAL
 
-from scaiflow_api.compiler import compile_flow, import_manifest, validate_flow
+from scaiflow_api.compiler import validate_flow
 
 JSON = dict[str, Any]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "every-kind.flow.json"
@@ -186,17 +186,8 @@ def test_a_text_is_compiled_and_comes_back_or_is_refused(place: str) -> None:
     for text in TEXTS:
         document = flow()
         PLACES[place](document, text)
-        check_document(document)
-
-
-@pytest.mark.parametrize("place", ALWAYS_COMPILED)
-def test_where_any_text_may_stand_any_comes_back(place: str) -> None:
-    for text in TEXTS:
-        if place == "label" and not text:
-            continue
-        document = flow()
-        ALWAYS_COMPILED[place](document, text)
-        assert check_document(document), text
+        is_compiled = check_document(document)
+        assert is_compiled or place not in ALWAYS_COMPILED or (place == "label" and not text), text
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -229,4 +220,3 @@ def test_a_text_everywhere_in_a_flow_of_every_kind(text: str) -> None:
         item[f"x-{text}"] = {text: text}
 
     assert check_document(document)
-    assert import_manifest(compile_flow(document).body).document == document

@@ -39,12 +39,12 @@ def shuffled(value: Any, random: Random) -> Any:
 
 
 @settings(deadline=None, max_examples=60)
-@given(flows(), st.randoms(use_true_random=False))
-def test_a_flow_has_one_readable_form_that_means_the_same(document: Any, random: Random) -> None:
+@given(flows(), st.integers(0, 2**32))
+def test_a_flow_has_one_readable_form_that_means_the_same(document: Any, seed: int) -> None:
     text = readable_json(document)
 
     assert canonical_json(json.loads(text)) == canonical_json(document)
-    assert readable_json(shuffled(document, random)) == text
+    assert readable_json(shuffled(document, Random(seed))) == text
     assert readable_json(json.loads(text)) == text
     assert validate_flow(json.loads(text)) == validate_flow(document)
 

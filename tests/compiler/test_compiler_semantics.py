@@ -43,7 +43,7 @@ def bodies_of(flow: ir.Flow) -> list[tuple[ir.AnyBlock, ...]]:
 @given(data=st.data())
 def test_compiled_flows_do_what_their_graphs_say(size: int, data: st.DataObject) -> None:
     document = data.draw(flows(size))
-    module = compile_flow(document).module
+    module = compile_flow(document, "ir").module  # a bundle is written in less time than a manifest
     graph = Graph(document)
 
     for node in document["nodes"]:
@@ -55,7 +55,7 @@ def test_compiled_flows_do_what_their_graphs_say(size: int, data: st.DataObject)
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(flows(30))
 def test_every_reachable_node_is_placed_once_and_arms_nest_no_deeper_than_eight(document: Any) -> None:
-    module = compile_flow(document).module
+    module = compile_flow(document, "ir").module
 
     for flow in module.flows:
         placed = Counter(block.node_id for block in ir.walk(flow.body) if block.node_id is not None)
