@@ -60,6 +60,8 @@ async def listed(store: BlobStore, prefix: str) -> list[BlobInfo]:
 
 
 class BlobStoreContract:
+    more_than_a_page = 1010
+
     @pytest.fixture
     def folder(self) -> str:
         return f"t{secrets.token_hex(6)}"
@@ -199,13 +201,13 @@ class BlobStoreContract:
         assert abs(datetime.now(UTC) - info.modified) < timedelta(minutes=1)
 
     async def test_a_listing_of_several_pages_is_whole(self, store: BlobStore, folder: str) -> None:
-        keys = [f"{folder}/{number % 7}/{number:04}" for number in range(1010)]
+        keys = [f"{folder}/{number % 7}/{number:04}" for number in range(self.more_than_a_page)]
         for start in range(0, len(keys), 32):
             await asyncio.gather(*(store.put(key, b"x") for key in keys[start : start + 32]))
         assert [info.key for info in await listed(store, f"{folder}/")] == sorted(keys)
 
     async def test_what_is_listed_may_be_deleted_meanwhile(self, store: BlobStore, folder: str) -> None:
-        keys = [f"{folder}/{number % 3}/{number:04}" for number in range(1010)]
+        keys = [f"{folder}/{number % 3}/{number:04}" for number in range(self.more_than_a_page)]
         for start in range(0, len(keys), 32):
             await asyncio.gather(*(store.put(key, b"x") for key in keys[start : start + 32]))
         seen = []
