@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.auth.caller import Caller
+from scaiflow_api.db.adding import adding
 from scaiflow_api.db.models.audit import AuditEvent, AuditHead
 from scaiflow_api.db.prepared import Prepared
 from scaiflow_api.kit.canonical_json import canonical_json
@@ -184,22 +185,9 @@ def _finishing(dialect: str) -> tuple[Prepared, ...]:
 @cache
 def _taking(dialect: str) -> Prepared:
     """Return the statement that takes the next numbers, locks the head, and tells the last of them and its hash."""
-    rows = bindparam("rows", type_=_HEADS.c.seq.type)
-    values = {"tenant_id": bindparam("tenant_id"), "seq": rows, "hash": GENESIS}
-    raised = {"seq": _HEADS.c.seq + rows}
-    named = (_HEADS.c.seq, _HEADS.c.hash)
-    # The dialects are slow to load, and a process needs one of them.
-    if dialect == "mysql":
-        from sqlalchemy.dialects import mysql  # noqa: PLC0415
-
-        return Prepared(mysql.insert(_HEADS).values(values).on_duplicate_key_update(raised).returning(*named))
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415
-    else:
-        from sqlalchemy.dialects.sqlite import insert as upsert  # type: ignore[assignment]  # noqa: PLC0415
-    return Prepared(
-        upsert(_HEADS)
-        .values(values)
-        .on_conflict_do_update(index_elements=["tenant_id"], set_=raised)
-        .returning(*named)
-    )
+    values = {
+        "tenant_id": bindparam("tenant_id"),
+        "seq": bindparam("rows", type_=_HEADS.c.seq.type),
+        "hash": GENESIS,
+    }
+    return Prepared(adding(_HEADS, "seq", dialect).values(values).returning(_HEADS.c.seq, _HEADS.c.hash))

@@ -118,6 +118,36 @@ def test_names_that_were_there_before_can_be_searched(empty_database: str) -> No
     assert asyncio.run(ask(empty_database, "SELECT name FROM flows ORDER BY id")) == [("ÄRGER",), ("plain",)]
 
 
+def test_flows_that_were_there_before_are_counted(empty_database: str) -> None:
+    upgrade(empty_database, "0013")
+    columns = (
+        "id, tenant_id, owner_id, name, name_key, description, version, created_at, updated_at, deleted_at"
+    )
+    flows = [
+        ("t", "Äb", "äb", "NULL"),
+        ("t", "bb", "bb", "NULL"),
+        ("other", "b", "b", "NULL"),
+        ("t", "ab", "ab", "'2026-01-02'"),
+    ]
+    for number, (tenant, name, key, deleted) in enumerate(flows):
+        texts = f"'flow_{number}', '{tenant}', 'u', '{name}', '{key}', '', '1.0.0'"
+        values = f"{texts}, '2026-01-01', '2026-01-01', {deleted}"
+        asyncio.run(ask(empty_database, f"INSERT INTO flows ({columns}, revision) VALUES ({values}, 1)"))
+
+    for _ in range(2):
+        upgrade(empty_database)
+        found = asyncio.run(ask(empty_database, "SELECT tenant_id, part, flows FROM flow_counts"))
+        assert set(found) == {
+            ("t", b"", 2),
+            ("t", b"b", 2),
+            ("t", "ä".encode(), 1),
+            ("other", b"", 1),
+            ("other", b"b", 1),
+        }
+        downgrade(empty_database, "0013")
+        assert len(asyncio.run(ask(empty_database, "SELECT id FROM flows"))) == 4
+
+
 def test_text_is_compared_code_point_by_code_point(empty_database: str, database_server: str) -> None:
     """Also where the server was set up for a language; on SQLite there is no other way."""
     if database_server == "sqlite":

@@ -5,7 +5,7 @@ from scaiflow_api.db.models.catalog import CatalogPackage, CatalogPackageGroup, 
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.directory import DirectoryState, WebhookEvent
 from scaiflow_api.db.models.draft import SyncDocument, SyncUpdate
-from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowNameTail, FlowVersion
+from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowCount, FlowNameTail, FlowVersion
 from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.idempotency_key import IdempotencyKey
 from scaiflow_api.db.models.lease import Lease
@@ -22,6 +22,7 @@ __all__ = [
     "DirectoryState",
     "Flow",
     "FlowAcl",
+    "FlowCount",
     "FlowNameTail",
     "FlowVersion",
     "Group",

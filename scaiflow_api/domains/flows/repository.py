@@ -25,7 +25,7 @@ class FlowRepository:
         shape, values = Shape.of(caller, wanted), values_of(caller, wanted)
         total = None
         if shape.by_tails:
-            total = await self._session.scalar(count_of(shape), values) or 0
+            total = await self._count(shape, values)
             shape = shape._replace(few=total <= FEW)
         here = values_after(after) if after else {}
         asked = page_of(shape, order, after=after is not None)
@@ -33,9 +33,13 @@ class FlowRepository:
         if shape.counts and (rows or after is None):
             total = rows[0].total if rows else 0
         if total is None:
-            total = await self._session.scalar(count_of(shape), values) or 0
+            total = await self._count(shape, values)
         end = Position(rows[size - 1].key, rows[size - 1].id) if len(rows) > size else None
         return [dict(zip(FIELDS, row, strict=False)) for row in rows[:size]], total, end
+
+    async def _count(self, shape: Shape, values: dict[str, Any]) -> int:
+        # A sum may be of nothing, and MariaDB makes a Decimal of it.
+        return int(await self._session.scalar(count_of(shape), values) or 0)
 
     async def versions(self, flow: Flow) -> Sequence[FlowVersion]:
         """Return the versions of a flow, in no order."""

@@ -145,7 +145,7 @@ class FlowRows:
 
     def _rename(self, flow: Flow, old: str | None) -> None:
         if (new := _found_by(flow)) != old:
-            for statement, rows in renaming(flow, old, new):
+            for statement, rows in renaming(flow, old, new, self._connection.dialect.name):
                 statement.run_all(self._connection, rows)
 
 

@@ -30,7 +30,8 @@ from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.auth.tenancy import ALL, reads_of
 from scaiflow_api.db.base import UTCDateTime
-from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowNameTail, name_key
+from scaiflow_api.db.models.flow import Flow, FlowAcl, FlowCount, FlowNameTail, name_key
+from scaiflow_api.db.name_counts import is_counted
 from scaiflow_api.db.name_tails import range_of
 from scaiflow_api.domains.flows.listing import Direction, Order, Position, SortKey, Wanted
 from scaiflow_api.domains.flows.schemas import DeletedFlow
@@ -42,6 +43,7 @@ FEW: Final = 500
 _FLOW: Final = cast("Table", Flow.__table__).c
 _GRANT: Final = cast("Table", FlowAcl.__table__).c
 _TAIL: Final = cast("Table", FlowNameTail.__table__).c
+_COUNT: Final = cast("Table", FlowCount.__table__).c
 # Times go into an answer as the driver gives them: making each aware of its zone takes longer than all the rest.
 _COLUMNS: Final = [
     type_coerce(_FLOW[field], DateTime) if isinstance(_FLOW[field].type, UTCDateTime) else _FLOW[field]
@@ -77,13 +79,17 @@ class Shape(NamedTuple):
     """The names of a whole tenant are searched, by their tails."""
     few: bool = False
     """They showed that few names have it: those flows are sorted, instead of walking through all in their order."""
+    counted: bool = False
+    """How many there are is kept."""
 
     @classmethod
     def of(cls, caller: Caller, wanted: Wanted) -> "Shape":
         shape = cls(_reach_of(caller), wanted.deleted, wanted.owner is not None, bool(wanted.search))
-        whole = shape.reach is Reach.TENANT and not wanted.deleted and wanted.owner is None
+        if wanted.deleted or wanted.owner is not None or shape.reach not in (Reach.TENANT, Reach.EVERYWHERE):
+            return shape
         sought = name_key(wanted.search or "")
-        return shape._replace(by_tails=whole and bool(sought) and range_of(sought) is not None)
+        by_tails = shape.reach is Reach.TENANT and bool(sought) and range_of(sought) is not None
+        return shape._replace(by_tails=by_tails, counted=not sought or (by_tails and is_counted(sought)))
 
     @property
     def counts(self) -> bool:
@@ -138,6 +144,9 @@ def page_of(shape: Shape, order: Order, *, after: bool) -> Select[Any]:
 @lru_cache(maxsize=64)
 def count_of(shape: Shape) -> Select[int]:
     """Return the question how many flows there are on all pages."""
+    if shape.counted:
+        counts = select(func.sum(_COUNT.flows)).where(_COUNT.part == bindparam("begins"))
+        return counts.where(_COUNT.tenant_id == _TENANT) if shape.reach is Reach.TENANT else counts
     if shape.by_tails:
         return select(func.count()).select_from(FlowNameTail.__table__).where(*_begins_so())
     return _seen(shape, func.count()).select_from(Flow.__table__)
