@@ -1,13 +1,15 @@
 """Fills a database with a tenant as large as one wants: `python -m benchmarks.seeding URL FLOWS`.
 
 The tenant is the demo's, so its people can sign in at the local grid: alice administers all of it, bob sees up to
-2,000 flows (a quarter his own, a quarter granted to him, half to his groups), carol up to 200. Beside them are 300
-users and 60 groups, and two grants for each flow. The schema must be there; documents are not: lists need none.
+2,000 flows (a quarter his own, a quarter granted to him, half to his groups), carol as many in a tenant of 1,000 as
+in a larger one. Beside them are 300 users and 60 groups, and two grants for each flow. The schema must be there;
+documents are not: lists need none.
 """
 
 import asyncio
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -16,15 +18,16 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from scaiflow_api.db.models import Flow, FlowAcl, FlowNameTail, Group, Membership, User
+from scaiflow_api.db.models import Flow, FlowAcl, FlowCount, FlowNameTail, Group, Membership, User
 from scaiflow_api.db.models.flow import name_key
+from scaiflow_api.db.name_counts import counted_parts
 from scaiflow_api.db.name_tails import tails_of
 from scaiflow_api.kit.ids import new_id
 
 TENANT = "tnt_acme"
 USERS, GROUPS = 300, 60
 GRANTS_PER_FLOW = 2
-SEEN = {"usr_bob": ("grp_eng", 2_000), "usr_carol": ("grp_ops", 200)}
+SEEN = {"usr_bob": ("grp_eng", 2_000), "usr_carol": ("grp_ops", 980)}
 _WORDS = ("invoice", "refund", "support", "triage", "digest", "claims", "lead", "contract", "ticket", "audit")
 _NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 _AT_ONCE = 5_000
@@ -46,6 +49,7 @@ async def seed(url: str, flows: int) -> None:
         await _insert(connection, Membership, members)
         await _insert(connection, Flow, rows)
         await _insert(connection, FlowNameTail, _tails(rows))
+        await _insert(connection, FlowCount, _counts(rows))
         await _insert(connection, FlowAcl, grants)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -83,10 +87,19 @@ def _tails(flows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found, key=itemgetter("tail", "seen"))
 
 
+def _counts(flows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return how many flows, that are not deleted, have each of the counted parts in their names."""
+    parts = Counter(
+        part for flow in flows if flow["deleted_at"] is None for part in counted_parts(flow["name_key"])
+    )
+    return [{"part": part, "tenant_id": TENANT, "flows": number} for part, number in parts.items()]
+
+
 def _shares(draw: random.Random, flows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Make each of the people of the demo the owner of some flows, and yield the grants to them."""
     for user, (group, most) in SEEN.items():
         seen = draw.sample(flows, min(most, len(flows)))
+        seen.sort(key=lambda flow: flow["owner_id"] in SEEN)  # what another of them owns stays so
         quarter = len(seen) // 4
         for flow in seen[:quarter]:
             flow["owner_id"] = user
