@@ -49,6 +49,7 @@ from scaiflow_api.web.authentication import Authenticator
 from scaiflow_api.web.denials import Denials
 from scaiflow_api.web.deps import authenticate
 from scaiflow_api.web.middleware import BugGuard, LoopbackOnly, RequestContext, RequestGuard
+from scaiflow_api.web.openapi import DescribedApi
 
 API = "/api/v1"
 
@@ -72,7 +73,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             stack.push_async_callback(app.state.rooms.close)
             yield
 
-    app = FastAPI(
+    app = DescribedApi(
         title="ScaiFlow API",
         version=__version__,
         description=_DESCRIPTION,

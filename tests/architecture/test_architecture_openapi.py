@@ -32,6 +32,27 @@ def test_every_operation_query_and_body_is_described(document: dict[str, Any]) -
         assert schema.get("description"), name
 
 
+def test_every_answer_says_what_comes(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            assert answer["description"] not in ("", "Successful Response"), (name, status)
+    paths = document["paths"]
+    assert paths["/api/v1/flows"]["get"]["responses"]["200"]["description"] == (
+        "Visible flows in the order that was asked for."
+    )
+    assert paths["/api/v1/flows/{flow_id}/deploy"]["post"]["responses"]["200"]["description"] == (
+        "What is running now. Or: What a deploy would do. Nothing was changed."
+    )
+
+
+def test_whatever_takes_a_body_says_how_one_is_refused(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        if "requestBody" in operation:
+            answers = operation["responses"]
+            assert "`unsupported_media_type`" in answers["415"]["description"], name
+            assert answers["413"]["description"].count("`body_too_large`") == 1, name
+
+
 def test_the_sentences_below_attributes_stand_in_it(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 

@@ -35,6 +35,7 @@ FlowAclsDep = Annotated[FlowAcls, Depends(flow_acls)]
 @router.get(
     "",
     response_model=list[FlowAclOut],
+    response_description="the explicit grants, oldest first",
     responses=documented(FlowNotFound, InsufficientAcl),
     openapi_extra=acl(Level.ADMIN),
 )

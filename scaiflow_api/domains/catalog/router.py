@@ -93,7 +93,12 @@ _PUBLISH: dict[str, Any] = {
 }
 
 
-@router.get("", response_model=list[CatalogItem], responses=documented(InvalidCursor))
+@router.get(
+    "",
+    response_model=list[CatalogItem],
+    response_description="the packages, newest change first",
+    responses=documented(InvalidCursor),
+)
 async def list_packages(
     request: Request,
     response: Response,

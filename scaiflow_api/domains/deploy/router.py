@@ -194,6 +194,7 @@ async def delete_flow(
 @router.get(
     "/{flow_id}/deployments",
     response_model=list[DeploymentItem],
+    response_description="the deployments, newest first",
     responses=documented(FlowNotFound, InvalidCursor),
     openapi_extra=acl(Level.VIEW),
 )

@@ -65,7 +65,11 @@ async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
     )
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    response_description="counters and histograms, in the format of Prometheus",
+)
 async def metrics(request: Request, resources: ResourcesDep) -> Response:
     """Return what this process counts and times, for Prometheus. Nothing in it names a tenant or a person."""
     left_alone = resources.breakers.left_alone()

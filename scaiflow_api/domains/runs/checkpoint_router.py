@@ -39,7 +39,11 @@ async def checkpoints(resources: ResourcesDep, cores: CoresDep) -> Checkpoints:
 CheckpointsDep = Annotated[Checkpoints, Depends(checkpoints)]
 
 
-@router.get("", responses={200: {"content": _LIST_JSON}, **documented(CoreNotFound, *UPSTREAM)})
+@router.get(
+    "",
+    response_description="a page of checkpoints, each as ScaiGrid sends it",
+    responses={200: {"content": _LIST_JSON}, **documented(CoreNotFound, *UPSTREAM)},
+)
 async def list_checkpoints(
     caller: Viewer,
     found: CheckpointsDep,
@@ -60,6 +64,7 @@ async def list_checkpoints(
 
 @router.get(
     "/{checkpoint_id}",
+    response_description="the checkpoint, as ScaiGrid sends it",
     responses={**_WITH_A_ROW, **documented(CheckpointNotFound, *UPSTREAM)},
     openapi_extra=acl(Level.VIEW),
 )
@@ -70,6 +75,7 @@ async def read_checkpoint(checkpoint_id: PathId, caller: Viewer, found: Checkpoi
 
 @router.post(
     "/{checkpoint_id}/resolve",
+    response_description="the checkpoint as it is now",
     responses={
         **_WITH_A_ROW,
         **documented(CheckpointNotFound, CheckpointNotPending, InsufficientAcl, *UPSTREAM),

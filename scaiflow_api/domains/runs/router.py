@@ -72,6 +72,7 @@ RunsDep = Annotated[Runs, Depends(runs)]
 
 @router.get(
     "/events",
+    response_description="a page of events, in the envelope of ScaiGrid",
     responses={
         200: {"content": {"application/json": {"example": _EVENTS_EXAMPLE}}},
         **documented(CoreNotFound, *UPSTREAM),

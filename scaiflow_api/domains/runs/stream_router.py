@@ -58,6 +58,7 @@ async def opened_follower(
 
 @router.get(
     "/events/stream",
+    response_description="events as they happen, as Server-Sent Events",
     response_class=EventSourceResponse,
     responses=documented(CoreNotFound, TooManyStreams, *UPSTREAM),
 )

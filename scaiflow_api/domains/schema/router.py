@@ -36,6 +36,7 @@ _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "unchanged"}
 @router.get(
     "/node-kinds",
     response_model=list[NodeKindItem],
+    response_description="the node kinds, in the order of the palette",
     responses={200: {"content": {"application/json": {"example": [_NODE_KIND_EXAMPLE]}}}, **_UNCHANGED},
 )
 async def list_node_kinds(_: Viewer, if_none_match: IfNoneMatch = None) -> Response:

@@ -54,6 +54,7 @@ CompareVersionsDep = Annotated[CompareVersions, Depends(compare_versions)]
 @router.get(
     "/{flow_id}/versions",
     response_model=list[FlowVersionItem],
+    response_description="the versions, newest first",
     responses=documented(FlowNotFound),
     openapi_extra=acl(Level.VIEW),
 )
