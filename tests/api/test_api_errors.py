@@ -207,6 +207,19 @@ class TestStore:
             assert settings.store.url.removeprefix("file:") not in answer.text
         assert [(item["id"], item["version"]) for item in listed["items"]] == [(made["id"], "1.0.0")]
 
+    async def test_a_change_whose_answer_cannot_be_given_is_not_made(
+        self, api: httpx.AsyncClient, people: People, echo: Json, resources: Resources, settings: Settings
+    ) -> None:
+        """Neither would be known to have happened; sent again with its `If-Match`, it would be a conflict."""
+        made = (await api.post("/flows", json={"content": echo}, headers=people.bob.headers)).json()
+        break_store(settings)
+
+        renamed = await api.put(f"/flows/{made['id']}", json={"name": "New"}, headers=people.bob.headers)
+        listed = (await api.get("/flows", headers=people.bob.headers)).json()
+
+        assert (renamed.status_code, detail_of(renamed)["error"]) == (503, "store_unavailable")
+        assert [item["name"] for item in listed["items"]] == [made["name"]]
+
     async def test_readiness_says_which_part_is_away(
         self, api: httpx.AsyncClient, settings: Settings, resources: Resources
     ) -> None:

@@ -127,6 +127,8 @@ async def update_flow(
 ) -> Response:
     """Change a flow. Content makes a new version, one patch higher; a name or description alone does not."""
     flow = await flows.open(caller, flow_id, Level.EDIT)
+    if body.content is None:
+        await flows.text(flow)  # first: what cannot be answered is not changed
     flow, content = await writer.update(caller, flow, body, if_match)
     return flow_detail(flow, content if content is not None else await flows.text(flow))
 
