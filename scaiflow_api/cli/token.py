@@ -62,6 +62,11 @@ def _authorization_code(http: httpx.Client, endpoints: dict[str, Any], settings:
     }
     choice = {"decision": "allow", "person": person}
     answer = http.post(endpoints["authorization_endpoint"], params=query, data=choice)
+    if answer.is_client_error:
+        raise CommandFailed(
+            f"the local grid does not send anybody back to {settings.redirect_uri}: is it the one of this API?"
+            " SCAIFLOW_API_HOST and SCAIFLOW_API_PORT must be those that 'scaiflow dev' was started with"
+        )
     code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
     form = {
         "grant_type": "authorization_code",

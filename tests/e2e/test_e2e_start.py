@@ -29,6 +29,10 @@ def test_a_second_start_finds_its_data_and_ctrl_c_ends_it(place: Place) -> None:
         listed = httpx.get(f"{place.api}/api/v1/flows", headers=headers)
 
         assert [item["id"] for item in listed.json()["items"]] == [made.json()["id"]]
+        # The way back of a sign-in is the API's address: whoever has another one set is told so.
+        elsewhere = place.scaiflow("token", "alice", SCAIFLOW_API_PORT="1")
+        assert (elsewhere.returncode, elsewhere.stdout, elsewhere.stderr.count("\n")) == (1, "", 1)
+        assert "SCAIFLOW_API_PORT" in elsewhere.stderr
 
 
 @pytest.mark.parametrize("variable", ["SCAIFLOW_API_PORT", "SCAIFLOW_GRID_PORT"])
