@@ -171,6 +171,14 @@ def error(status: int, name: str, **detail: Any) -> httpx.Response:
         (
             "GET",
             "/flows",
+            httpx.Response(
+                401, json={"detail": {"error": "invalid_token", "message": "not a JWT", "fix": "Sign in."}}
+            ),
+            "invalid_token: not a JWT. Sign in.",
+        ),
+        (
+            "GET",
+            "/flows",
             httpx.Response(302, headers={"Location": "https://elsewhere.test"}),
             f"what answers at {URL} is not ScaiFlow's API: 302 to GET /api/v1/flows",
         ),

@@ -62,4 +62,5 @@ def refused(detail: Mapping[str, Any], *, as_json: bool) -> CommandFailed:
         done = ", ".join(detail.get("reached") or ()) or "nothing"
         core = f" (core_id={detail['core_id']})" if detail.get("core_id") else ""
         parts.append(f"Done so far: {done}{core}.")
-    return CommandFailed(f"{detail.get('error')}: {' '.join(parts)}")
+    told = " ".join([*(f"{part.rstrip('.')}." for part in parts[:-1]), parts[-1]])
+    return CommandFailed(f"{detail.get('error')}: {told}")
