@@ -1,12 +1,14 @@
 """What all tests share: one database that is migrated once and clean in every test."""
 
 import asyncio
+import gc
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import compiled_once
 import pytest
 from databases import scratch_database
 from hypothesis import settings
@@ -19,6 +21,7 @@ from scaiflow_api.db.schema import upgrade
 from scaiflow_api.kit.logging import configure_logging
 
 assert models.__all__
+assert compiled_once.SameDialect
 
 
 # Untold, structlog draws every traceback with the values of all variables, which takes seconds.
@@ -49,6 +52,18 @@ class Together(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage in what is loaded and collected, then and later: it stays, and there is much of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,8 @@
 """The real application on a real database; only what lies beyond our own process is played."""
 
+import asyncio
 import base64
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import httpx
 import orjson
 import pytest
 import respx
-from api_apps import shared_app
+from api_apps import give_back, shared_app
 from api_flow_calls import create
 from fastapi import FastAPI
 from people import People
@@ -21,13 +23,36 @@ from tokens import AUDIENCE, ISSUER, PublishedKeys
 
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
-from scaiflow_api.domains.flows.deps import flow_writer
+from scaiflow_api.db.principals import Principals
+from scaiflow_api.db.session import Database as Rows
 from scaiflow_api.domains.flows.saving import FlowWriter
+from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.resources import Resources, open_resources
-from scaiflow_api.settings import Api, Database, Environment, ScaiGrid, ScaiKey, Secrets, Settings, Store
+from scaiflow_api.settings import Api, Database, Environment, ScaiGrid, ScaiKey, Secrets, Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCAIGRID = "http://scaigrid.test"
+
+_SETTINGS = Settings(
+    api=Api(env=Environment.DEVELOPMENT),
+    database=Database(pool_size=5),
+    scaikey=ScaiKey(base_url=ISSUER, client_id=AUDIENCE, client_secret=SecretStr("client-secret")),
+    scaigrid=ScaiGrid(
+        base_url=SCAIGRID,
+        timeout_s=2.0,
+        start_timeout_s=1.0,
+        lookup_cache_s=0,
+        test_timeout_s=5.0,
+        test_events_wait_s=0.05,
+    ),
+    secrets=Secrets(key=SecretStr(base64.b64encode(bytes(32)).decode())),
+)
+"""What all tests set alike; to read the environment for all sections takes longer than many a test."""
+
+
+@pytest.fixture(autouse=True)
+def apps_are_free() -> None:
+    give_back()
 
 
 @pytest.fixture
@@ -35,23 +60,39 @@ def people() -> People:
     return People()
 
 
+@pytest.fixture(scope="session")
+def migrated_database(
+    migrated_database: str, database_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The template of SQLite files has the administrators too; a server's database loses its rows after each test."""
+    if database_server != "sqlite":
+        return migrated_database
+    template = tmp_path_factory.mktemp("administrators") / "template.db"
+    shutil.copy(migrated_database.removeprefix("sqlite+aiosqlite:///"), template)
+    url = f"sqlite+aiosqlite:///{template}"
+
+    async def appoint() -> None:
+        db = Rows(url)
+        await _appoint(Principals(db))
+        await db.close()
+
+    asyncio.run(appoint())
+    return url
+
+
+async def _appoint(principals: Principals) -> None:
+    people, now = People(), SystemClock().now()
+    for person, role in ((people.alice, AdminRole.TENANT_ADMIN), (people.root, AdminRole.SUPER_ADMIN)):
+        await principals.grant(person.tenant_id, person.id, role, source="bootstrap", now=now)
+
+
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        api=Api(env=Environment.DEVELOPMENT),
-        database=Database(url=SecretStr(database_url), pool_size=5),
-        store=Store(url=f"file:{tmp_path / 'blobs'}"),
-        scaikey=ScaiKey(base_url=ISSUER, client_id=AUDIENCE, client_secret=SecretStr("client-secret")),
-        scaigrid=ScaiGrid(
-            base_url=SCAIGRID,
-            timeout_s=2.0,
-            start_timeout_s=1.0,
-            lookup_cache_s=0,
-            test_timeout_s=5.0,
-            test_events_wait_s=0.05,
-        ),
-        secrets=Secrets(key=SecretStr(base64.b64encode(bytes(32)).decode())),
-    )
+    places = {
+        "database": _SETTINGS.database.model_copy(update={"url": SecretStr(database_url)}),
+        "store": _SETTINGS.store.model_copy(update={"url": f"file:{tmp_path / 'blobs'}"}),
+    }
+    return _SETTINGS.model_copy(update=places)
 
 
 @pytest.fixture
@@ -60,13 +101,13 @@ def keys() -> PublishedKeys:
 
 
 @pytest.fixture
-async def resources(settings: Settings, people: People, keys: PublishedKeys) -> AsyncIterator[Resources]:
+async def resources(
+    settings: Settings, people: People, keys: PublishedKeys, database_server: str
+) -> AsyncIterator[Resources]:
     async with open_resources(settings) as opened:
         verifier = TokenVerifier(base_url=ISSUER, audiences=(AUDIENCE,), keys=keys, clock=opened.clock)
-        for person, role in ((people.alice, AdminRole.TENANT_ADMIN), (people.root, AdminRole.SUPER_ADMIN)):
-            await opened.principals.grant(
-                person.tenant_id, person.id, role, source="bootstrap", now=opened.clock.now()
-            )
+        if database_server != "sqlite":
+            await _appoint(opened.principals)
         yield replace(opened, tokens=verifier, directory=PlayedDirectory())  # type: ignore[arg-type]
 
 
@@ -105,13 +146,6 @@ def grid() -> Iterator[PlayedGrid]:
 
 
 @pytest.fixture
-def short_wait_for_orphans(app: FastAPI, resources: Resources) -> None:
+def short_wait_for_orphans(monkeypatch: pytest.MonkeyPatch) -> None:
     """A save whose commit failed leaves its object; the next one waits a moment for it, not five seconds."""
-    app.dependency_overrides[flow_writer] = lambda: FlowWriter(
-        resources.db,
-        resources.versions,
-        resources.limits,
-        resources.clock,
-        resources.saves,
-        orphan_after_s=0.05,
-    )
+    monkeypatch.setitem(FlowWriter.__init__.__kwdefaults__, "orphan_after_s", 0.05)

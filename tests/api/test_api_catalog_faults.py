@@ -11,11 +11,11 @@ from dataclasses import replace
 import httpx
 import orjson
 import pytest
+from api_apps import shared_app
 from api_catalog_calls import Json, listed, publish, refused, versions
 from people import People, Person
 from sqlalchemy import func, select, update
 
-from scaiflow_api.app import create_app
 from scaiflow_api.compiler.package import PackageInfo, build_package
 from scaiflow_api.db.models.catalog import CatalogPackage, CatalogVersion
 from scaiflow_api.domains.catalog import publishing
@@ -61,7 +61,7 @@ def blobs(resources: Resources) -> FaultyBlobs:
 
 
 def client_of(settings: Settings, resources: Resources) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(create_app(settings, resources), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(shared_app(settings, resources), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1")
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
+from api_apps import shared_app
 from api_flow_calls import grant
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from scaiflow_api.app import create_app
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import DeployAuth, Settings
@@ -252,7 +252,7 @@ async def test_the_operators_pin_decides_what_pays(
 ) -> None:
     scaigrid = settings.scaigrid.model_copy(update={"deploy_auth": pinned})
     pinning = replace(resources, settings=settings.model_copy(update={"scaigrid": scaigrid}))
-    transport = httpx.ASGITransport(create_app(settings, pinning), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(shared_app(settings, pinning), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
         headers = people.alice.headers
         flow = (await api.post("/flows", json={"content": echo}, headers=headers)).json()["id"]

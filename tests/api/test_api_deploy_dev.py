@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from api_apps import shared_app
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from scaiflow_api.app import create_app
 from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
@@ -40,7 +40,7 @@ def serving(settings: Settings, resources: Resources) -> Serving:
                 "scaigrid": settings.scaigrid.model_copy(update={"api_key": SecretStr(KEY), **scaigrid}),
             }
         )
-        app = create_app(changed, replace(resources, settings=changed))
+        app = shared_app(changed, replace(resources, settings=changed))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as client:
             yield client

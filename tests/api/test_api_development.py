@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from api_apps import shared_app
 from api_sockets import NOT_ACCEPTED, opened
 from fastapi import FastAPI
 from people import People
 from pydantic import ValidationError
 
-from scaiflow_api.app import create_app
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Api, Bootstrap, Environment, ScaiKey, Settings
 
@@ -19,7 +19,7 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     """An API that asks nobody for a token."""
     disabled = settings.model_copy(update={"scaikey": ScaiKey(auth_disabled=True)})
     async with open_resources(disabled) as resources:
-        app = create_app(disabled, resources)
+        app = shared_app(disabled, resources)
         yield app
         await app.state.rooms.close()
 

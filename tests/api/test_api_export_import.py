@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from api_apps import shared_app
 from fastapi import FastAPI
 from people import People
 
-from scaiflow_api.app import create_app
 from scaiflow_api.compiler import compile_flow
 from scaiflow_api.compiler.bundle.framing import read_bundle
 from scaiflow_api.compiler.bundle.modules import write_module
@@ -367,7 +367,7 @@ async def test_half_a_character_is_no_text(
 async def test_the_limits_of_documents_hold_for_imports(
     settings: Settings, resources: Resources, people: People, echo: Json, written: str, save: bool
 ) -> None:
-    narrow: FastAPI = create_app(settings, replace(resources, limits=Limits(max_nodes=1)))
+    narrow: FastAPI = shared_app(settings, replace(resources, limits=Limits(max_nodes=1)))
     body = orjson.dumps(echo) if written == "json" else compile_flow(echo, written).body
     content = b64encode(body).decode() if written == "ir" else body
     text = content.decode() if isinstance(content, bytes) else content

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from api_apps import shared_app
 from api_flow_calls import Json, create, grant, numbers, refused
 from fastapi import FastAPI
 from people import People, Person
@@ -15,7 +16,6 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 from test_api_permissions import API, CALLS, Who, filled, scene
 
-from scaiflow_api.app import create_app
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.idempotency_keys import KEPT_S, RESERVED_S, IdempotencyKeys
 from scaiflow_api.db.models.flow import FlowAcl
@@ -286,7 +286,8 @@ class TestWhatIsNotKept:
     ) -> None:
         versions = FaultyVersions(resources.blobs)
         transport = httpx.ASGITransport(
-            create_app(settings, replace(resources, versions=versions)), raise_app_exceptions=False
+            shared_app(settings, replace(resources, versions=versions)),
+            raise_app_exceptions=False,
         )
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
             broken = await api.post("/flows", json={"content": echo}, headers=keyed(people.bob))
@@ -380,7 +381,8 @@ class TestDeath:
         self, settings: Settings, resources: Resources, store: "StuckVersions"
     ) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(
-            create_app(settings, replace(resources, versions=store)), raise_app_exceptions=False
+            shared_app(settings, replace(resources, versions=store)),
+            raise_app_exceptions=False,
         )
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as client:
             yield client

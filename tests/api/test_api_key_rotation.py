@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from api_apps import shared_app
 from jose import jwt
 
-from scaiflow_api.app import create_app
 from scaiflow_api.auth.errors import InvalidToken
 from scaiflow_api.auth.tokens import TokenVerifier
 from scaiflow_api.localgrid import GridConfig, create_grid
@@ -90,7 +90,7 @@ async def stage(settings: Settings, resources: Resources, grid_file: Path) -> As
         )
         scaigrid = ScaiGrid(wire, settings.scaigrid.model_copy(update={"base_url": f"{GRID}/scaigrid"}))
         opened = replace(resources, scaikey=scaikey, tokens=verifier, scaigrid=scaigrid)
-        app = create_app(settings, opened)
+        app = shared_app(settings, opened)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
             yield Stage(api, client, scaikey)

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from api_apps import shared_app
 from fastapi import FastAPI
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
 
-from scaiflow_api.app import create_app
 from scaiflow_api.kit.recent_answers import RecentAnswers
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Api, DeployAuth, Environment, Settings
@@ -311,7 +311,7 @@ def pinned_to_keys(settings: Settings, resources: Resources, **api: Any) -> Fast
         update={"deploy_auth": DeployAuth.API_KEY, "api_key": SecretStr("sgk_environment")}
     )
     changed = settings.model_copy(update={"scaigrid": scaigrid, "api": Api(**api)})
-    return create_app(changed, replace(resources, settings=changed))
+    return shared_app(changed, replace(resources, settings=changed))
 
 
 async def test_in_production_the_environments_key_does_not_count(
@@ -343,7 +343,7 @@ async def test_without_a_scaigrid_the_operator_is_told(
 ) -> None:
     bare = settings.scaigrid.model_copy(update={"base_url": None})
     without = ScaiGrid(httpx.AsyncHTTPTransport(), bare)
-    async with client_of(create_app(settings, replace(resources, scaigrid=without))) as api:
+    async with client_of(shared_app(settings, replace(resources, scaigrid=without))) as api:
         for path, *_ in LOOKUPS:
             answer = await ask(api, people, path)
             assert (answer.status_code, answer.json()["detail"]["error"]) == (503, "scaigrid_not_configured")
@@ -357,7 +357,7 @@ class TestKept:
         self, settings: Settings, resources: Resources, grid: PlayedGrid
     ) -> AsyncIterator[httpx.AsyncClient]:
         kept: RecentAnswers[bytes] = RecentAnswers(seconds=60, max_bytes=1_000_000)
-        async with client_of(create_app(settings, replace(resources, lookups=kept))) as client:
+        async with client_of(shared_app(settings, replace(resources, lookups=kept))) as client:
             yield client
 
     async def test_a_list_is_asked_for_once(

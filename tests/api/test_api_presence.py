@@ -5,12 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from api_apps import shared_app
 from api_flow_calls import Json, create, grant, refused
 from mirror import SYNCED, change_user, mirror
 from people import People, Person
 from sqlalchemy import delete, update
 
-from scaiflow_api.app import create_app
 from scaiflow_api.db.models.flow import FlowAcl
 from scaiflow_api.db.models.group import Membership
 from scaiflow_api.live import open_presence
@@ -200,7 +200,7 @@ async def test_without_redis_only_presence_is_away(
     settings: Settings, resources: Resources, people: People, echo: Json
 ) -> None:
     presence = open_presence("redis://127.0.0.1:1/0")
-    app = create_app(settings, replace(resources, presence=presence))
+    app = shared_app(settings, replace(resources, presence=presence))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
         flow = (await create(api, people.bob.headers, echo))["id"]

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from api_apps import shared_app
 from tokens import ISSUER
 
-from scaiflow_api.app import create_app
 from scaiflow_api.live.rate import ProcessRate
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Api, Environment, Settings
@@ -37,7 +37,7 @@ def served(settings: Settings, resources: Resources) -> Callable[..., From]:
     def serve(per_minute: int, *proxies: str) -> From:
         api = Api(env=Environment.DEVELOPMENT, sign_ins_per_minute=per_minute, trusted_proxies=tuple(proxies))
         rate = ProcessRate(per_minute, lambda: 1000.0) if per_minute else None
-        app = create_app(settings.model_copy(update={"api": api}), replace(resources, sign_in_rate=rate))
+        app = shared_app(settings.model_copy(update={"api": api}), replace(resources, sign_in_rate=rate))
 
         def client(address: str) -> httpx.AsyncClient:
             transport = httpx.ASGITransport(app, client=(address, 40_000))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from api_apps import shared_app
 from cachetools import TTLCache
 from fastapi import FastAPI
 from mirror import mirror
@@ -14,7 +15,6 @@ from pydantic import SecretStr
 from settable_clock import StopWatch
 from webhooks import SECRET, deliver, scaikey_event
 
-from scaiflow_api.app import create_app
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Settings
@@ -37,7 +37,7 @@ def watch() -> StopWatch:
 @pytest.fixture
 def other(settings: Settings, resources: Resources, watch: StopWatch) -> FastAPI:
     """Another process on the same database, whose caches go by a stopwatch."""
-    app = create_app(settings, replace(resources))
+    app = shared_app(settings, replace(resources))
     app.state.authenticator._standing = TTLCache(100, STANDING_TTL_S, timer=watch)
     return app
 

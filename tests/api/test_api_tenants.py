@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from api_apps import shared_app
 from api_audit_calls import log_of
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
 
-from scaiflow_api.app import create_app
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Api, DeployAuth, Environment, ScaiGrid, Secrets, Settings
@@ -55,7 +55,7 @@ def serving(settings: Settings, resources: Resources) -> Serving:
     async def serve(**changed: Any) -> AsyncIterator[httpx.AsyncClient]:
         other = settings.model_copy(update=changed)
         async with open_resources(other) as opened:
-            app = create_app(other, replace(opened, tokens=resources.tokens))
+            app = shared_app(other, replace(opened, tokens=resources.tokens))
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as client:
                 yield client

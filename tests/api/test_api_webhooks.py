@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from api_apps import shared_app
 from api_audit_calls import log_of
 from fastapi import FastAPI
 from mirror import change_user, mirror
@@ -22,7 +23,6 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from webhooks import SECRET, deliver, scaiflow_event, scaikey_event, signed
 
-from scaiflow_api.app import create_app
 from scaiflow_api.db.models.directory import DirectoryState, WebhookEvent
 from scaiflow_api.db.models.group import Group, GroupNesting, Membership
 from scaiflow_api.db.models.user import User
@@ -163,7 +163,7 @@ class TestWhoMaySend:
     async def test_without_a_secret_it_is_unavailable(self, settings: Settings, resources: Resources) -> None:
         scaikey = settings.scaikey.model_copy(update={"webhook_secret": None})
         bare = replace(resources, settings=settings.model_copy(update={"scaikey": scaikey}))
-        transport = httpx.ASGITransport(create_app(bare.settings, bare))
+        transport = httpx.ASGITransport(shared_app(bare.settings, bare))
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test/api/v1") as api:
             body = scaikey_event("user.created", {"id": "usr_new"})
             for secret in (SECRET, ""):

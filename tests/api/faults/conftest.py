@@ -49,9 +49,7 @@ async def faulty(
         blobs = SteppedBlobs(opened.blobs, steps)
         count_steps(opened.db, steps)
         opened = replace(opened, tokens=resources.tokens, blobs=blobs, versions=FlowVersions(blobs))
-        transport = httpx.ASGITransport(
-            shared_app(settings, opened, place="faulty"), raise_app_exceptions=False
-        )
+        transport = httpx.ASGITransport(shared_app(settings, opened), raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://faulty.test/api/v1")
         yield await stack.enter_async_context(client)
 
