@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar, Self
 from urllib.parse import quote, urlsplit
 
@@ -266,12 +266,17 @@ class Upstream:
             content = _withheld(call.content, call.once)
         return httpx.Request(
             call.method,
-            call.url,
-            params=dict(call.params) or None,
+            _address(call.url, tuple(call.params.items())),
             content=content,
             headers=headers,
             extensions={PARTY: self._party, "timeout": _UNTIL_CONNECTED},
         )
+
+
+@lru_cache(1024)
+def _address(url: str, params: tuple[tuple[str, str | int], ...]) -> httpx.URL:
+    """Read an address, which takes longer than making all else of a request; the same ones come again and again."""
+    return httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
 
 
 async def _withheld(content: bytes, once: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
