@@ -53,11 +53,17 @@ class Result:
     value: JSON
     binding: str | None = None
     fields: tuple[str, ...] = ()
+    _names: dict[str, JSON] = field(default_factory=dict, repr=False, compare=False)
 
     def names(self, node_id: str) -> dict[str, JSON]:
-        fields = {name: self.value[name] for name in self.fields} if isinstance(self.value, dict) else {}
-        bound = {} if self.binding is None else {self.binding: self.value}
-        return {**fields, node_id.removeprefix("node_"): self.value, **bound, node_id: self.value}
+        """Return the names under which others find it. They are made once: a result is of one node."""
+        if not self._names:
+            fields = {name: self.value[name] for name in self.fields} if isinstance(self.value, dict) else {}
+            bound = {} if self.binding is None else {self.binding: self.value}
+            self._names.update(
+                {**fields, node_id.removeprefix("node_"): self.value, **bound, node_id: self.value}
+            )
+        return self._names
 
 
 @dataclass
