@@ -1,4 +1,4 @@
-"""Measures what checking an access token costs: `python -m benchmarks.tokens`. Takes a few seconds.
+"""Measures what checking an access token costs: `python -m benchmarks.tokens`. Takes some ten seconds.
 
 Warm is a token whose signature was checked before; cold one that was not. The floor of a cold one is the cryptography
 library's own check of the same signature. What is compared takes turns, and the best of many short runs counts.
@@ -26,7 +26,7 @@ from scaiflow_api.settings import Api, Database, Environment, Settings, Store
 from scaiflow_api.web.authentication import Authenticator
 
 BASE, CLIENT = "https://scaikey.example", "scaiflow"
-RUNS, TOKENS = 40, 100
+RUNS, TOKENS = 200, 100
 
 
 class OneKey:

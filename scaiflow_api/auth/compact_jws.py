@@ -25,26 +25,18 @@ class Header(msgspec.Struct, frozen=True):
     algorithm: str
 
 
-class CompactJws(msgspec.Struct, frozen=True):
-    """A token taken apart. Nothing is known of its truth."""
+def take_apart(signed: bytes, signature: bytes) -> tuple[Header, dict[str, Any], bytes]:
+    """Return header, claims and signature of a token, of what stands before its last dot and after it.
 
-    header: Header
-    claims: dict[str, Any]
-    signed: bytes
-    signature: bytes
-
-
-def take_apart(signed: bytes, signature: bytes) -> CompactJws:
-    """Read what stands before the last dot of a token, and after it.
-
-    Raises InvalidToken for what is none, and for every header that lets a token choose how it is checked.
+    Nothing is known of their truth. Raises InvalidToken for what is no token, and for every header that lets a token
+    choose how it is checked.
     """
     header, dot, claims = signed.partition(b".")
     if not dot or b"." in claims:
         raise InvalidToken("not a JWT")
     judged, read = _judged(header), _object(claims)
     try:
-        return CompactJws(judged, read, signed, _decoded(signature))
+        return judged, read, _decoded(signature)
     except ValueError:
         raise InvalidToken("Signature verification failed") from None
 

@@ -14,13 +14,14 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from jose import jwk
 from jose.exceptions import JOSEError
 
-from scaiflow_api.auth.compact_jws import CompactJws, take_apart
+from scaiflow_api.auth.compact_jws import take_apart
 from scaiflow_api.auth.errors import InvalidToken
 from scaiflow_api.kit.clock import Clock
 
@@ -37,6 +38,11 @@ _Moment = Annotated[float, msgspec.Meta(ge=0, le=_LAST_MOMENT)]
 _LONGEST_TEXT = 320
 _Text = Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
 _PADDING, _HASHED = PKCS1v15(), Prehashed(SHA256())
+_CURVE_SIGNED = ECDSA(_HASHED)
+_HALF_SIGNATURE = 32
+"""Bytes of each of the two numbers that a signature of P-256 consists of."""
+_HASH_OF_NOTHING = hashlib.sha256()
+"""Copied for each token: finding the function anew takes longer."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +61,23 @@ class SigningKey:
         except (JOSEError, ValueError, TypeError):
             return False
 
-    def made(self, signature: bytes, text: bytes, digest: bytes) -> bool:
-        """Tell whether a signature of this text, whose SHA-256 is `digest`, is by this key."""
-        if self.algorithm != "RS256":
-            return bool(self._key.verify(text, signature))
+    def made(self, signature: bytes, digest: bytes) -> bool:
+        """Tell whether a signature of a text whose SHA-256 is `digest` is by this key."""
+        # Not by python-jose: it hashes the text again, and makes what never changes anew each time.
         try:
-            # As the library does it, which hashes the text again and makes what never changes anew each time.
-            self._key.prepared_key.verify(signature, digest, _PADDING, _HASHED)
-        except InvalidSignature:
+            if self.algorithm == "RS256":
+                self._key.verify(signature, digest, _PADDING, _HASHED)
+            else:
+                self._key.verify(_der(signature), digest, _CURVE_SIGNED)
+        except (InvalidSignature, ValueError):
             return False
         return True
 
     @cached_property
     def _key(self) -> Any:
-        """The key in the library's form, built once."""
-        return jwk.construct(dict(self.jwk), self.algorithm)
+        """The key in the form of the cryptography library, built once."""
+        key: Any = jwk.construct(dict(self.jwk), self.algorithm)
+        return key.prepared_key
 
 
 class KeySource(Protocol):
@@ -83,6 +91,7 @@ class KeySource(Protocol):
 class Claims(
     msgspec.Struct,
     frozen=True,
+    gc=False,  # it holds nothing that could refer to itself
     rename={
         "subject": "sub",
         "expires_at": "exp",
@@ -141,14 +150,22 @@ class TokenVerifier:
             raise InvalidToken("too long")
         text, now = token.encode("utf-8", "surrogatepass"), self._clock.seconds()
         signed, _, signature = text.rpartition(b".")
-        digest = hashlib.sha256(signed).digest()
+        hashed = _HASH_OF_NOTHING.copy()
+        hashed.update(signed)
+        digest = hashed.digest()
         known = self._verified.get((digest, signature))
         if known is not None and 0 <= now - known[1] < _REMEMBERED_S:
             claims = known[0]
         else:
-            found = take_apart(signed, signature)
-            _check_signature(found, digest, await self._keys.find(found.header.kid))
-            claims = self._read(found.claims, now)
+            header, said, bare_signature = take_apart(signed, signature)
+            key = await self._keys.find(header.kid)
+            if key is None:
+                raise InvalidToken("signed by a key that ScaiKey does not publish")
+            if key.algorithm != header.algorithm:
+                raise InvalidToken("its algorithm is not that of its key")
+            if not key.made(bare_signature, digest):
+                raise InvalidToken("Signature verification failed")
+            claims = self._read(said, now)
             self._remember((digest, signature), claims, now)
         if now > claims.expires_at + LEEWAY_S:
             raise InvalidToken("Signature has expired")
@@ -178,13 +195,12 @@ class TokenVerifier:
         return claims
 
 
-def _check_signature(token: CompactJws, digest: bytes, key: SigningKey | None) -> None:
-    if key is None:
-        raise InvalidToken("signed by a key that ScaiKey does not publish")
-    if key.algorithm != token.header.algorithm:
-        raise InvalidToken("its algorithm is not that of its key")
-    if not key.made(token.signature, token.signed, digest):
-        raise InvalidToken("Signature verification failed")
+def _der(signature: bytes) -> bytes:
+    """Return the form in which the library wants a signature of P-256. Raises ValueError for what is none."""
+    if len(signature) != 2 * _HALF_SIGNATURE:
+        raise ValueError("neither longer nor shorter")
+    r, s = signature[:_HALF_SIGNATURE], signature[_HALF_SIGNATURE:]
+    return encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
 
 
 def _mended(raw: Mapping[str, Any]) -> Claims:

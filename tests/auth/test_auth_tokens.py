@@ -179,6 +179,7 @@ async def test_the_public_key_is_no_shared_secret(
         {"jwk": public_jwk("key-1")},
         {"jku": "https://evil.example/keys"},
         {"x5u": "https://evil.example"},
+        {"x5c": ["MIIB"]},
     ],
 )
 async def test_a_header_that_brings_its_own_rules_refuses(
