@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import Depends, Query, Request, Security
-from fastapi.security import HTTPBearer
-from starlette.requests import HTTPConnection
+from fastapi import Depends, Query, Request
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import MANAGE, VIEW, AdminRole, Caller
@@ -19,18 +19,6 @@ from scaiflow_api.web.context import caller_of, current, identified
 
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at the most")]
 """How long a page of a list may be."""
-
-
-class _Described(HTTPBearer):
-    """Only tells OpenAPI of the scheme; `authenticate` reads the header itself."""
-
-    async def __call__(self, request: HTTPConnection) -> None:
-        pass
-
-
-_scheme = _Described(
-    scheme_name="HTTPBearer", description="A ScaiKey access token: `scaiflow token alice` prints one."
-)
 
 
 async def resources(request: Request) -> Resources:
@@ -56,9 +44,18 @@ KEY_FAILURES: Final = (ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout, SecretUnre
 AuthenticatorDep = Annotated[Authenticator, Depends(authenticator)]
 
 
-async def authenticate(request: Request, _: Annotated[None, Security(_scheme)]) -> Caller:
-    """Identify the caller. Every route below /api/v1 depends on this, save a closed list of public ones."""
-    return await caller(request)
+class _Authentication(SecurityBase):
+    """Identifies the caller, and is itself the scheme that OpenAPI tells of: one dependency less for each request."""
+
+    model = HTTPBearerModel(description="A ScaiKey access token: `scaiflow token alice` prints one.")
+    scheme_name = "HTTPBearer"
+
+    async def __call__(self, request: Request) -> Caller:
+        return await caller(request)
+
+
+authenticate: Final = _Authentication()
+"""Every route below /api/v1 depends on this, save a closed list of public ones."""
 
 
 async def caller(request: Request) -> Caller:

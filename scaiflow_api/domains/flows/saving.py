@@ -29,6 +29,7 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler.rules.shape import diagnostic
 from scaiflow_api.db.audit import Entry, Told, write_down
 from scaiflow_api.db.models.flow import Flow, FlowVersion
+from scaiflow_api.db.prepared import entity
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows import audited
 from scaiflow_api.domains.flows.access import check_level
@@ -313,14 +314,17 @@ class FlowWriter:
         self, flow_id: str, version: str, caller: Caller, message: str, stored: bytes, began: datetime
     ) -> FlowVersion:
         """Return the row of a version; it is created when its object `began` to be put."""
-        return FlowVersion(
-            flow_id=flow_id,
-            version=version,
-            author_id=caller.subject,
-            message=message,
-            sha256=hashlib.sha256(stored).hexdigest(),
-            size=len(stored),
-            created_at=began,
+        return entity(
+            FlowVersion,
+            {
+                "flow_id": flow_id,
+                "version": version,
+                "author_id": caller.subject,
+                "message": message,
+                "sha256": hashlib.sha256(stored).hexdigest(),
+                "size": len(stored),
+                "created_at": began,
+            },
         )
 
 
