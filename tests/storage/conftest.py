@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 from functools import cache
 
-import botocore.loaders
+import botocore.session
 import pytest
 
 pytest.register_assert_rewrite("blob_store_contract")
@@ -11,5 +11,5 @@ pytest.register_assert_rewrite("blob_store_contract")
 def service_models() -> Iterator[None]:
     """What botocore knows of S3 is read once: each session of its own would take a seventh of a second for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
         yield
