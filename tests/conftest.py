@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ assert compiled_once.SameDialect
 
 # Untold, structlog draws every traceback with the values of all variables, which takes seconds.
 configure_logging(os.environ.get("SCAIFLOW_TEST_LOG", "CRITICAL"))
+
+
+# pytest keeps the asserts that it rewrote, also where Python is told to keep nothing: half of what collecting takes,
+# and three workers do it.
+sys.dont_write_bytecode = False
 
 
 # The settings of whoever runs the tests are not those of the tests.
