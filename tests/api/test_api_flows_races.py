@@ -281,12 +281,7 @@ async def servers(settings: Settings, resources: Resources) -> AsyncIterator[lis
 
 
 WRITERS = 64
-
-
-@pytest.fixture
-def saves(database_server: str) -> int:
-    """How many a crowd makes: several rounds, and more of them where the database has writers at the same moment."""
-    return 192 if database_server == "sqlite" else 500
+SAVES = 500
 
 
 class TestManyWriters:
@@ -297,10 +292,10 @@ class TestManyWriters:
         return str((await create(servers[0], people.bob.headers, echo))["id"])
 
     async def test_every_save_becomes_the_next_version(
-        self, servers: list[httpx.AsyncClient], people: People, shared: str, saves: int, echo: Json
+        self, servers: list[httpx.AsyncClient], people: People, shared: str, echo: Json
     ) -> None:
         headers = people.bob.headers
-        left = iter(range(saves))
+        left = iter(range(SAVES))
         told: dict[str, Json] = {}
 
         async def write(number: int) -> list[str]:
@@ -320,7 +315,7 @@ class TestManyWriters:
 
         for mine in made:
             assert mine == sorted(mine, key=patch_of), "a writer's later save is the later version"
-        versions = [f"1.0.{patch}" for patch in range(saves, 0, -1)]
+        versions = [f"1.0.{patch}" for patch in range(SAVES, 0, -1)]
         assert sorted(told, key=patch_of, reverse=True) == versions
         listed = await servers[1].get(f"/flows/{shared}/versions", headers=headers)
         assert [row["version"] for row in listed.json()] == [*versions, "1.0.0"]
@@ -330,10 +325,10 @@ class TestManyWriters:
             assert kept.json()["content"]["metadata"] == told[version]
 
     async def test_with_a_condition_one_wins_every_round(
-        self, servers: list[httpx.AsyncClient], people: People, shared: str, saves: int, echo: Json
+        self, servers: list[httpx.AsyncClient], people: People, shared: str, echo: Json
     ) -> None:
         headers = people.bob.headers
-        for turn in range(1, saves // WRITERS + 2):
+        for turn in range(1, SAVES // WRITERS + 2):
             tag = (await servers[0].get(f"/flows/{shared}", headers=headers)).headers["etag"]
 
             answers = await asyncio.gather(
