@@ -20,7 +20,6 @@ import httpx
 
 from scaiflow_api.upstreams.base import trusted_authorities
 from scaiflow_api.upstreams.failures import AddressRefused, System
-from scaiflow_api.upstreams.wire import transport
 
 LONGEST_URL: Final = 500
 _FORBIDDEN: Final = re.compile(r"[^!-~]|[\\?#]")
@@ -101,8 +100,10 @@ class PublicOnly(httpx.AsyncBaseTransport):
         self, system: System, inner: httpx.AsyncBaseTransport | None = None, *, connections: int = 100
     ) -> None:
         self._system: System = system
-        self._inner = inner or transport(
-            trusted_authorities(), httpx.Limits(max_connections=connections, max_keepalive_connections=0)
+        self._inner = inner or httpx.AsyncHTTPTransport(
+            verify=trusted_authorities(),
+            trust_env=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

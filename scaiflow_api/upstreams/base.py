@@ -33,7 +33,6 @@ from scaiflow_api.upstreams.failures import (
     UpstreamUnreachable,
 )
 from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
-from scaiflow_api.upstreams.wire import transport
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +64,7 @@ def open_transport(
     limits = httpx.Limits(
         max_connections=settings.connections, max_keepalive_connections=20, keepalive_expiry=2.0
     )
-    inner = inner or transport(trusted_authorities(), limits)
+    inner = inner or httpx.AsyncHTTPTransport(verify=trusted_authorities(), trust_env=False, limits=limits)
     return FairTransport(inner, most=settings.connections_per_tenant, patience_s=CONNECT_TIMEOUT_S)
 
 
