@@ -153,7 +153,8 @@ class TokenVerifier:
         hashed = _HASH_OF_NOTHING.copy()
         hashed.update(signed)
         digest = hashed.digest()
-        known = self._verified.get((digest, signature))
+        seen = (digest, signature)
+        known = self._verified.get(seen)
         if known is not None and 0 <= now - known[1] < _REMEMBERED_S:
             claims = known[0]
         else:
@@ -166,7 +167,7 @@ class TokenVerifier:
             if not key.made(bare_signature, digest):
                 raise InvalidToken("Signature verification failed")
             claims = self._read(said, now)
-            self._remember((digest, signature), claims, now)
+            self._remember(seen, claims, now)
         if now > claims.expires_at + LEEWAY_S:
             raise InvalidToken("Signature has expired")
         return claims
