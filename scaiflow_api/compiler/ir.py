@@ -304,14 +304,11 @@ AnyBlock: TypeAlias = (
 )
 
 
-_LEAVES = frozenset({RigidBlock, GuardedBlock, FlexibleBlock, CheckpointBlock, CoreCallBlock})
-
-
 def bodies(block: AnyBlock) -> tuple[tuple[AnyBlock, ...], ...]:
     """Return the bodies that a block contains, in order."""
-    if type(block) in _LEAVES:
-        return ()
     match block:
+        case RigidBlock() | GuardedBlock() | FlexibleBlock() | CheckpointBlock() | CoreCallBlock():
+            return ()
         case MatchBlock():
             return (*(arm.body for arm in block.arms), block.else_body)
         case ForeachBlock() | WhileBlock():
@@ -320,8 +317,6 @@ def bodies(block: AnyBlock) -> tuple[tuple[AnyBlock, ...], ...]:
             return tuple(branch.body for branch in block.branches)
         case TryBlock():
             return (block.body, block.catch)
-        case _:
-            return ()
 
 
 def frame_nodes(body: tuple[AnyBlock, ...]) -> Iterator[str]:
@@ -341,8 +336,7 @@ def walk(body: tuple[AnyBlock, ...]) -> Iterator[AnyBlock]:
         block = pending.pop()
         yield block
         for inner in reversed(bodies(block)):
-            if inner:
-                pending.extend(reversed(inner))
+            pending.extend(reversed(inner))
 
 
 # The module
