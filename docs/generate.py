@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from scaiflow_api.app import create_app
-from scaiflow_api.compiler.document import diagnostics_page
+from scaiflow_api.compiler.diagnostics_page import diagnostics_page
 from scaiflow_api.flowgraph.schema import schema_text
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import Settings

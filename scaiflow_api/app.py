@@ -40,7 +40,7 @@ from scaiflow_api.domains.tenants.router import router as tenants
 from scaiflow_api.domains.testruns.router import router as testruns
 from scaiflow_api.domains.versions.router import router as versions
 from scaiflow_api.domains.webhooks.router import router as webhooks
-from scaiflow_api.kit.ending import announced
+from scaiflow_api.kit.shutdown import set_on_signal
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.upstreams.answers import HANDED_ON
@@ -68,7 +68,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             if resources is None:
                 opened = await stack.enter_async_context(open_resources(settings))
                 equip(app, opened)
-                stack.enter_context(announced(opened.ending))
+                stack.enter_context(set_on_signal(opened.ending))
                 await stack.enter_async_context(syncing(opened))
             stack.push_async_callback(app.state.rooms.close)
             yield

@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Table, bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.adding import adding
 from scaiflow_api.db.models.audit import AuditEvent, AuditHead
 from scaiflow_api.db.prepared import Prepared
+from scaiflow_api.db.upserts import insert_or_add
 from scaiflow_api.kit.canonical_json import canonical_json
 from scaiflow_api.kit.hash_chain import GENESIS, digest
 
@@ -190,4 +190,6 @@ def _taking(dialect: str) -> Prepared:
         "seq": bindparam("rows", type_=_HEADS.c.seq.type),
         "hash": GENESIS,
     }
-    return Prepared(adding(_HEADS, "seq", dialect).values(values).returning(_HEADS.c.seq, _HEADS.c.hash))
+    return Prepared(
+        insert_or_add(_HEADS, "seq", dialect).values(values).returning(_HEADS.c.seq, _HEADS.c.hash)
+    )

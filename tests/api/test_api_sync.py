@@ -22,7 +22,7 @@ from scaiflow_api.domains.sync.document.encoding import encode, encode_object
 from scaiflow_api.domains.sync.document.shape import DOCUMENT, shared_part
 from scaiflow_api.domains.sync.document.writing import write
 from scaiflow_api.domains.sync.draft import bounds
-from scaiflow_api.domains.sync.log import Place
+from scaiflow_api.domains.sync.draft_log import Place
 from scaiflow_api.domains.sync.protocol import update_frame
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.live.announcements import ProcessAnnouncements

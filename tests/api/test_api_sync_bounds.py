@@ -21,7 +21,7 @@ from pycrdt import Map, create_sync_message
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scaiflow_api.domains.sync import awareness
-from scaiflow_api.domains.sync.log import Place
+from scaiflow_api.domains.sync.draft_log import Place
 from scaiflow_api.domains.sync.protocol import awareness_frame, update_frame
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.settings import Sync

@@ -11,7 +11,7 @@ from compiler.compiler_mutations import TEMPLATES, mutate
 
 from scaiflow_api.compiler import compile_flow
 from scaiflow_api.compiler.bundle.framing import HEADER
-from scaiflow_api.compiler.document import RULES, example_document
+from scaiflow_api.compiler.diagnostics_page import RULES, example_document
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
 DOCUMENTS: list[Any] = [json.loads(path.read_text()) for path in EXAMPLES]

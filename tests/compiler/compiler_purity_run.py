@@ -31,7 +31,7 @@ from scaiflow_api.compiler import (
     read_manifest,
     validate_flow,
 )
-from scaiflow_api.compiler.document import RULES, example_document
+from scaiflow_api.compiler.diagnostics_page import RULES, example_document
 from scaiflow_api.compiler.verifier import verify
 from scaiflow_api.expressions import (
     EvaluationError,

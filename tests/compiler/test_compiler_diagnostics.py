@@ -8,7 +8,7 @@ from compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
 
 from scaiflow_api.compiler import CompileError, Diagnostic, compile_flow, diagnostics, validate_flow
 from scaiflow_api.compiler.diagnostics import Rule, document_position
-from scaiflow_api.compiler.document import (
+from scaiflow_api.compiler.diagnostics_page import (
     BASE,
     RULES,
     diagnostics_page,

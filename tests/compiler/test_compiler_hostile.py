@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import compile_flow
-from scaiflow_api.compiler.document import RULES
+from scaiflow_api.compiler.diagnostics_page import RULES
 
 YAML = [compile_flow(document).text.encode() for document in DOCUMENTS]
 BUNDLES = [bytes(compile_flow(document, "ir").body) for document in DOCUMENTS]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Diagnostic, Rule, Sink
-from scaiflow_api.compiler.document import example_document
+from scaiflow_api.compiler.diagnostics_page import example_document
 from scaiflow_api.compiler.graph.flow import FlowView
 from scaiflow_api.compiler.graph.sandboxes import nearest_provision
 from scaiflow_api.compiler.rules import plugins, policy, resources

@@ -13,7 +13,7 @@ from node_editors import Editor, Node, running_node
 from people import People, Person
 from pycrdt import Map
 
-from scaiflow_api.domains.sync.log import Place
+from scaiflow_api.domains.sync.draft_log import Place
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import Sync

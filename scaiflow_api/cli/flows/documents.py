@@ -61,7 +61,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _double_sentence(name: str, text: str, key: str) -> str:
-    from scaiflow_api.cli.flows.places import first_double
+    from scaiflow_api.cli.flows.json_positions import first_double
 
     place = first_double(text)
     where, line = (f" at {place[0]}", f":{place[1]}") if place else ("", "")

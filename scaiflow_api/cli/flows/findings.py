@@ -19,7 +19,7 @@ def show(file: FlowFile, found: Sequence[Diagnostic], stream: TextIO) -> None:
     """Write `file:line: path: code severity: message (fix: …)` for each finding, and nothing for none."""
     if not found:
         return
-    from scaiflow_api.cli.flows.places import lines_of
+    from scaiflow_api.cli.flows.json_positions import lines_of
 
     paint = Paint(stream)
     lines = lines_of(file.text, {item.path or "" for item in found})

@@ -7,7 +7,7 @@ from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.files import STANDARD, decode, read_bytes, write_output
 from scaiflow_api.cli.flows.findings import show, tell, too_large
-from scaiflow_api.cli.flows.places import lines_of
+from scaiflow_api.cli.flows.json_positions import lines_of
 from scaiflow_api.cli.terminal import visible
 from scaiflow_api.compiler import CompileError
 from scaiflow_api.compiler.package import PackageInfo, PackageRefused, build_package, package_id_of

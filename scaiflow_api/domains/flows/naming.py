@@ -6,11 +6,11 @@ from typing import Any, Final, cast
 
 from sqlalchemy import BindParameter, Table, bindparam, delete, insert
 
-from scaiflow_api.db.adding import adding
 from scaiflow_api.db.models.flow import Flow, FlowCount, FlowNameTail
 from scaiflow_api.db.name_counts import ALL_NAMES, counted_parts
 from scaiflow_api.db.name_tails import tails_of
 from scaiflow_api.db.prepared import Prepared
+from scaiflow_api.db.upserts import insert_or_add
 
 _TAILS: Final = cast("Table", FlowNameTail.__table__)
 _COUNTS: Final = cast("Table", FlowCount.__table__)
@@ -65,4 +65,4 @@ def _changes(old: str | None, new: str | None) -> dict[bytes, int]:
 
 @cache
 def _count(dialect: str) -> Prepared:
-    return Prepared(adding(_COUNTS, "flows", dialect))
+    return Prepared(insert_or_add(_COUNTS, "flows", dialect))

@@ -8,10 +8,10 @@ import structlog
 
 from scaiflow_api.db.drafts import Entry
 from scaiflow_api.db.models.draft import SyncDocument
+from scaiflow_api.domains.sync.draft_log import DraftLog, Place
 from scaiflow_api.domains.sync.keeper.client import Keeper
 from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID, NOTHING_NEW
 from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
-from scaiflow_api.domains.sync.log import DraftLog, Place
 
 log = structlog.get_logger(__name__)
 

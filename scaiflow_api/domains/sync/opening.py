@@ -11,7 +11,7 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.draft.bounds import bounded_seed
 from scaiflow_api.domains.sync.draft.errors import DraftContention
 from scaiflow_api.domains.sync.draft.following import DraftFollower, LoadedDraft
-from scaiflow_api.domains.sync.log import DraftLog, Place
+from scaiflow_api.domains.sync.draft_log import DraftLog, Place
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.settings import Sync
 

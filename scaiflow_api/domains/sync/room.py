@@ -1,8 +1,8 @@
-"""A draft that somebody has open, in one process: one thing after the other, and what shows is stored.
+"""A draft that somebody has open, in one process. Work is done one piece after the other, in `_turn`.
 
-A change goes: judged by the keeper, stored with all others that came meanwhile, sent to everybody else. What other
-processes stored comes in between. A peer joins between two such turns, so it lacks nothing and sees nothing that is
-not stored. Whatever fails ends the room: its peers come again, and find what is stored.
+The keeper judges each change, the room stores it together with all that came meanwhile, and only then sends it to
+everybody else. Changes that other processes stored come in between. A peer joins between two such steps, so it misses
+nothing and sees nothing that is not stored. Any failure ends the room: its peers reconnect and find what is stored.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from scaiflow_api.domains.sync.closing import (
 )
 from scaiflow_api.domains.sync.counters import SyncCounters
 from scaiflow_api.domains.sync.crowd import Crowd
+from scaiflow_api.domains.sync.draft_log import Place
 from scaiflow_api.domains.sync.held_draft import EpochOver, HeldDraft
 from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
 from scaiflow_api.domains.sync.keeper.held import OTHER_EPOCH as OF_ANOTHER_EPOCH
 from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
-from scaiflow_api.domains.sync.log import Place
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.protocol import (
     EMPTY_UPDATE,
@@ -45,18 +45,18 @@ from scaiflow_api.settings import Sync
 log = structlog.get_logger(__name__)
 
 _MOST_AT_ONCE: Final = 256
-"""Changes that are stored in one transaction."""
+"""At most so many changes are stored in one transaction."""
 _REST_S: Final = 1.0
-"""Where nothing came for so long, a long log is merged: what comes meanwhile has to wait, some ten milliseconds."""
+"""A long log is merged once nothing came for so long, because what comes meanwhile has to wait some 10 ms."""
 _WITHOUT_REST: Final = 4
-"""Where people never pause, it becomes so many times as long."""
+"""Where people never pause, the log is merged when it is so many times as long."""
 _NOTHING: Final = b"\x00"
 """The state vector of an empty document."""
 _VIEW_ONLY: Final = "You may only view this flow: your change was not taken."
 
 
 class RoomOver(Exception):
-    """The room has ended."""
+    """The room has ended: what was asked of it will not be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _Change:
 class _Joins:
     peer: Peer
     vector: bytes | None
-    """None: it has joined, and is only asked what it has."""
+    """None: it joined before, and is only asked for what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class _Reads:
 
 
 class Room:
-    """Made of a draft that is held already. `end` ends it; `failed` says that it ended by itself."""
+    """The peers and the work of one open draft. `end` ends it; `failed` says that it ended by itself."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Room:
         self.server_keys = server_keys
         """What only the server writes into the flow: id, name, version."""
         self.changes = asyncio.Event()
-        """Set when the draft has changed; for whoever validates it."""
+        """Set when the draft has changed, so that it is validated again."""
         self.changes.set()
         self._settings = settings
         self._announcements = announcements
@@ -110,8 +110,8 @@ class Room:
         self._waiting_bytes = 0
         self._behind = False
         self._wanted = asyncio.Event()
-        self._room_left = asyncio.Event()
-        self._room_left.set()
+        self._queue_has_space = asyncio.Event()
+        self._queue_has_space.set()
         self._ending = False
         self._attending: list[asyncio.Task[None]] = []
         self._task = asyncio.create_task(self._run())
@@ -135,31 +135,31 @@ class Room:
         await self._add(_Joins(peer, vector), len(vector))
 
     def ask(self, peer: Peer) -> None:
-        """Ask a peer for what we lack, now that it may write: what it changed before was refused."""
-        if not self._over:
+        """Ask a peer that may write again for what it changed meanwhile, which was refused."""
+        if not self._has_ended:
             self._work.append(_Joins(peer, None))
             self._wanted.set()
 
     async def change(self, peer: Peer, update: bytes, *, answers: bool) -> None:
-        """Take a peer's change; waits while much is waiting already."""
+        """Queue a peer's change; waits while too many bytes are queued already."""
         self._counters.updates_received += 1
         await self._add(_Change(peer, update, answers), len(update))
 
     # What the process does.
 
     def look_at_log(self, seq: int | None = None) -> None:
-        """Read what others wrote, unless `seq` is all there is and known."""
+        """Have the log read on, unless `seq`, the number of its last entry, is known already."""
         if seq is None or seq > self.held.seq:
             self._behind = True
             self._wanted.set()
 
     async def insert(self, update: bytes) -> None:
-        """Take a change that this process makes. It does not count as a change of the flow."""
+        """Queue a change that this process makes. It does not count as a change of the flow."""
         await self._add(_Change(None, update), len(update))
 
     async def snapshot(self) -> list[bytes]:
-        """Return the updates that make the draft, with all that was taken before. Raises RoomOver."""
-        if self._over:
+        """Return the updates that make up the draft, with all that was queued before. Raises RoomOver."""
+        if self._has_ended:
             raise RoomOver
         updates: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
         self._work.append(_Reads(updates))
@@ -181,7 +181,7 @@ class Room:
             task.cancel()
         await asyncio.gather(*self._attending, return_exceptions=True)
         self._ending = True
-        self._room_left.set()
+        self._queue_has_space.set()
         self._wanted.set()
         await self._task
         for peer in list(self.peers):
@@ -197,10 +197,10 @@ class Room:
     # One thing after the other.
 
     async def _add(self, work: _Change | _Joins, size: int) -> None:
-        while self._waiting_bytes > self._settings.max_message_bytes and not self._over:
-            self._room_left.clear()
-            await self._room_left.wait()
-        if self._over:
+        while self._waiting_bytes > self._settings.max_message_bytes and not self._has_ended:
+            self._queue_has_space.clear()
+            await self._queue_has_space.wait()
+        if self._has_ended:
             if work.peer is not None:
                 work.peer.end(TRY_AGAIN)
             return
@@ -209,7 +209,7 @@ class Room:
         self._wanted.set()
 
     @property
-    def _over(self) -> bool:
+    def _has_ended(self) -> bool:
         return self._ending or self.failed
 
     async def _run(self) -> None:
@@ -230,7 +230,7 @@ class Room:
 
     def _fail(self, closing: Closing) -> None:
         self.failed = True
-        self._room_left.set()
+        self._queue_has_space.set()
         for work in self._work:
             if isinstance(work, _Reads) and not work.updates.done():
                 work.updates.set_exception(RoomOver())
@@ -239,7 +239,7 @@ class Room:
             peer.end(closing)
 
     async def _is_wanted(self) -> bool:
-        """Wait for something to do; False: nothing came for a moment, in which a long log is to be merged."""
+        """Wait for work; False: none came for a moment, so a long log is to be merged now."""
         is_long = self.held.unmerged >= self._settings.merge_after
         try:
             async with asyncio.timeout(_REST_S if is_long else None):
@@ -260,12 +260,12 @@ class Room:
                 assert isinstance(work, _Change)
                 changes.append(work)
             if changes:
-                self._took(sum(len(change.update) for change in changes))
-                await self._take(changes)
+                self._release(sum(len(change.update) for change in changes))
+                await self._store_changes(changes)
             match self._work[0] if self._work else None:
                 case _Joins() as joins:
                     self._work.popleft()
-                    self._took(len(joins.vector or b""))
+                    self._release(len(joins.vector or b""))
                     await self._let_join(joins)
                 case _Reads(updates):
                     self._work.popleft()
@@ -273,11 +273,11 @@ class Room:
                         update, later, _ = await self.held.beginning()
                         updates.set_result([update, *later])
 
-    def _took(self, size: int) -> None:
+    def _release(self, size: int) -> None:
         self._waiting_bytes -= size
-        self._room_left.set()
+        self._queue_has_space.set()
 
-    async def _take(self, changes: list[_Change]) -> None:
+    async def _store_changes(self, changes: list[_Change]) -> None:
         changes = await self._allowed(changes)
         judged = await self.held.judge([(change.update, change.answers) for change in changes])
         kept = [
@@ -296,7 +296,7 @@ class Room:
             await self._merge()
 
     async def _allowed(self, changes: list[_Change]) -> list[_Change]:
-        """Return the changes that may be taken; the peers of the others are told why not."""
+        """Return the changes that may be stored; tell the peers of the others why theirs may not."""
         allowed = []
         size = 0
         for change in changes:
@@ -304,18 +304,18 @@ class Room:
             if change.update == EMPTY_UPDATE or (peer is not None and peer.closing is not None):
                 continue
             if peer is not None and not peer.may_write:
-                # An answer repeats all that was ever deleted, also where the peer has nothing to tell.
+                # An answer always repeats everything that was ever deleted, even if it holds no change.
                 if not change.answers or await self.held.adds(change.update):
                     self._counters.updates_refused += 1
                     peer.send(refusal_frame(_VIEW_ONLY))
-            elif await self._has_room(size + len(change.update)):
+            elif await self._fits(size + len(change.update)):
                 size += len(change.update)
                 allowed.append(change)
             elif peer is not None:
                 peer.end(TOO_LARGE)
         return allowed
 
-    async def _has_room(self, size: int) -> bool:
+    async def _fits(self, size: int) -> bool:
         most = self._settings.max_document_bytes
         if self.held.size + size > most and self.held.unmerged:
             await self._merge()
@@ -360,7 +360,7 @@ class Room:
             self.changes.set()
 
     def _deliver(self, updates: list[tuple[Peer | None, bytes]]) -> None:
-        """Send changes that are stored to everybody but who made them."""
+        """Send stored changes to everybody except their maker."""
         for maker, update in updates:
             self._counters.updates_delivered += self.crowd.send(update_frame(update), but=maker)
             if maker is not None:
@@ -379,7 +379,7 @@ class Room:
 
 
 def _is_kept(change: _Change, verdict: str) -> bool:
-    """Tell whether a judged change is to be stored; a peer whose change never could be is closed."""
+    """Tell whether a judged change is to be stored; close the peer whose change is invalid or of another epoch."""
     refused = {INVALID: MALFORMED, OF_ANOTHER_EPOCH: OTHER_EPOCH}.get(verdict)
     if refused is not None and change.peer is not None:
         change.peer.end(refused)

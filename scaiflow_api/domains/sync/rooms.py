@@ -15,11 +15,11 @@ from scaiflow_api.domains.sync.counters import SyncCounters
 from scaiflow_api.domains.sync.document import epoch_client_id
 from scaiflow_api.domains.sync.draft.conversions import Conversions
 from scaiflow_api.domains.sync.draft.following import DraftFollower
+from scaiflow_api.domains.sync.draft_log import DraftLog, Place
 from scaiflow_api.domains.sync.findings.loop import Findings
 from scaiflow_api.domains.sync.held_draft import HeldDraft
 from scaiflow_api.domains.sync.keeper.client import Keeper
 from scaiflow_api.domains.sync.keeper.helper import Helper
-from scaiflow_api.domains.sync.log import DraftLog, Place
 from scaiflow_api.domains.sync.opening import Opening
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.room import Room

@@ -14,7 +14,7 @@ from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.principals import Standing
 from scaiflow_api.domains.sync.access import access_of
 from scaiflow_api.domains.sync.closing import NOT_AUTHENTICATED, OTHER_EPOCH, Closing
-from scaiflow_api.domains.sync.log import Place
+from scaiflow_api.domains.sync.draft_log import Place
 from scaiflow_api.domains.sync.opening import Opening
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.repository import FlowNow, SyncRepository

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from scaiflow_api.domains.testruns.patience import patiently
+from scaiflow_api.domains.testruns.rate_limits import patiently
 from scaiflow_api.domains.testruns.trail import End
 from scaiflow_api.domains.testruns.watch import Watch
 from scaiflow_api.flowgraph import TestFixture

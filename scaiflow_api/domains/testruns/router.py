@@ -15,8 +15,8 @@ from scaiflow_api.domains.testruns.service import RunTests
 from scaiflow_api.kit.metrics import FIXTURES, TEST_RUNS, timed
 from scaiflow_api.upstreams.errors import ScaiGridApi, ScaiGridAuth, ScaiGridBusy, ScaiGridNotConfigured
 from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Manager, ResourcesDep, acl
+from scaiflow_api.web.disconnects import unless_gone
 from scaiflow_api.web.errors import documented
-from scaiflow_api.web.gone import unless_gone
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute)

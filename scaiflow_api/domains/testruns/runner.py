@@ -13,7 +13,7 @@ from typing import Any
 from scaiflow_api.domains.testruns.attempt import Attempt, Outcome
 from scaiflow_api.domains.testruns.coverage import FlowMap
 from scaiflow_api.domains.testruns.matching import find_mismatches
-from scaiflow_api.domains.testruns.patience import patiently
+from scaiflow_api.domains.testruns.rate_limits import patiently
 from scaiflow_api.domains.testruns.schemas import FixtureResult, MismatchItem, TestReport
 from scaiflow_api.domains.testruns.starts import CannotStart, Starts
 from scaiflow_api.domains.testruns.watch import USUAL_PACE, Pace, Watch

@@ -6,11 +6,11 @@ what a client sends must pass `is_safe` before anything reads it, and only helpe
 """
 
 from scaiflow_api.domains.sync.document.epochs import epoch_client_id
+from scaiflow_api.domains.sync.document.flow_reading import SharedFlow, open_log, read_flow, to_flow
 from scaiflow_api.domains.sync.document.merging import NO_CHANGE, merge, merge_into
-from scaiflow_api.domains.sync.document.reader import TooMuch
-from scaiflow_api.domains.sync.document.reading import SharedFlow, open_log, read_flow, to_flow
 from scaiflow_api.domains.sync.document.safety import is_safe
 from scaiflow_api.domains.sync.document.shape import SERVER_KEYS, count_entries
+from scaiflow_api.domains.sync.document.tree_reader import TooMuch
 from scaiflow_api.domains.sync.document.writing import seed
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from scaiflow_api.domains.sync.document.places import first_places
+from scaiflow_api.domains.sync.document.fractional_index import first_places
 from scaiflow_api.domains.sync.document.shape import (
     ABSENT_MARK,
     INDEX,

@@ -13,17 +13,9 @@ from typing import Any, Final
 from pycrdt import Doc, TransactionEvent
 
 from scaiflow_api.domains.sync.document.encoding import encode, encode_entry
-from scaiflow_api.domains.sync.document.places import first_places
+from scaiflow_api.domains.sync.document.flow_reading import open_log
+from scaiflow_api.domains.sync.document.fractional_index import first_places
 from scaiflow_api.domains.sync.document.placing import Shared, insert_unnamed, is_map, place_named
-from scaiflow_api.domains.sync.document.reader import (
-    Reader,
-    TooMuch,
-    entries_in,
-    place_of,
-    places_in,
-    shared_root,
-)
-from scaiflow_api.domains.sync.document.reading import open_log
 from scaiflow_api.domains.sync.document.sequences import common_name, pairs, unmoved
 from scaiflow_api.domains.sync.document.shape import (
     ABSENT_MARK,
@@ -37,6 +29,14 @@ from scaiflow_api.domains.sync.document.shape import (
     escaped,
     names_of,
     shared_part,
+)
+from scaiflow_api.domains.sync.document.tree_reader import (
+    Reader,
+    TooMuch,
+    entries_in,
+    place_of,
+    places_in,
+    shared_root,
 )
 from scaiflow_api.domains.sync.document.writing import write
 from scaiflow_api.flowgraph.changes import ABSENT, same

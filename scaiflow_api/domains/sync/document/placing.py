@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 from pycrdt import Map
 
 from scaiflow_api.domains.sync.document.encoding import encode, encode_entry
-from scaiflow_api.domains.sync.document.places import first_places, places_between
-from scaiflow_api.domains.sync.document.reader import Reader, Whole, place_of
+from scaiflow_api.domains.sync.document.fractional_index import first_places, places_between
 from scaiflow_api.domains.sync.document.sequences import groups_after
 from scaiflow_api.domains.sync.document.shape import INDEX, JSON, Part, Tree
+from scaiflow_api.domains.sync.document.tree_reader import Reader, Whole, place_of
 from scaiflow_api.domains.sync.document.writing import write
 
 Shared: TypeAlias = "Map[Any]"

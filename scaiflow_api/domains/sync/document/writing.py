@@ -7,8 +7,8 @@ from pycrdt import Doc, Map
 
 from scaiflow_api.domains.sync.document.encoding import encode_object
 from scaiflow_api.domains.sync.document.epochs import epoch_client_id
-from scaiflow_api.domains.sync.document.reader import shared_root
 from scaiflow_api.domains.sync.document.shape import DOCUMENT, JSON, Tree, shared_part
+from scaiflow_api.domains.sync.document.tree_reader import shared_root
 
 
 def seed(content: Mapping[str, JSON], epoch: str) -> bytes:

@@ -3,7 +3,7 @@
 import os
 from typing import Any, Final
 
-from scaiflow_api.domains.sync.findings.told import told
+from scaiflow_api.domains.sync.findings.diagnostics_map import findings_update
 from scaiflow_api.domains.sync.keeper.serving import serve
 from scaiflow_api.domains.sync.keeper.wire import ANSWERED
 from scaiflow_api.flowgraph import Limits
@@ -15,7 +15,7 @@ _NICENESS: Final = 5
 def _answer(
     _: str, updates: list[bytes], client_id: int, server_keys: dict[str, str], limits: dict[str, Any]
 ) -> tuple[int, Any]:
-    return ANSWERED, told(updates, client_id, server_keys, Limits(**limits))
+    return ANSWERED, findings_update(updates, client_id, server_keys, Limits(**limits))
 
 
 if __name__ == "__main__":

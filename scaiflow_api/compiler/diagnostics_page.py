@@ -1,4 +1,4 @@
-"""Writes `docs/diagnostics.md` from the rules: `python -m scaiflow_api.compiler.document`.
+"""Writes `docs/diagnostics.md` from the rules: `python -m scaiflow_api.compiler.diagnostics_page`.
 
 A test compares the file with this text and runs every example.
 """
@@ -108,7 +108,7 @@ HEAD = """# Diagnostics
 What `POST /api/v1/flows/validate` and `POST /api/v1/flows/compile` say about a flow. Errors keep it from being
 compiled, warnings do not. Findings come in the order of the document (nodes, then edges, each in theirs), then by
 code; all are reported at once, of very many the first 10,000 and as many errors besides. This page is generated:
-`python -m scaiflow_api.compiler.document`.
+`python -m scaiflow_api.compiler.diagnostics_page`.
 
 Each example is laid over this flow, which has no findings: its top-level keys replace those of the flow (what is
 no object replaces all of it).

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaiflow_api.domains.sync.document.places import first_places, places_between
+from scaiflow_api.domains.sync.document.fractional_index import first_places, places_between
 
 
 def test_the_first_places_are_those_of_the_package_for_canvases() -> None:

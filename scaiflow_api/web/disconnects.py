@@ -1,4 +1,4 @@
-"""Work that serves one client alone, and is given up when that client goes away."""
+"""Giving up work that only one client waits for when that client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 
 class ClientGone(AppError):
-    """Nobody is left to read this; it stands in the request's log line."""
+    """Nobody is left to read this error; it is for the request's log line."""
 
     status, error = 499, "client_gone"
     template = "The client went away before its answer was ready; the work was given up."
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns. When the client goes away it is cancelled, and waited for: raises ClientGone.
+    """Return what `work` returns. If the client disconnects first, cancel it, wait for its end and raise ClientGone.
 
-    The request's body must have been read. A request with an `Idempotency-Key` is carried out in any case: its
-    client may come again for the answer.
+    The request's body must have been read. A request with an `Idempotency-Key` is always carried out: its client
+    may come back for the answer.
     """
     if HEADER in request.headers:
         return await work

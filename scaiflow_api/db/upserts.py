@@ -1,12 +1,12 @@
-"""A sum that grows in one statement, whether its row is there already or not: looking first would be a race."""
+"""Adding to a sum in one statement, whether its row exists or not: looking first would be a race."""
 
 from typing import Any
 
 from sqlalchemy import Insert, Table
 
 
-def adding(table: Table, column: str, dialect: str) -> Insert:
-    """Return an insert that, where a row of this key is there, adds its own `column` to that of the row there."""
+def insert_or_add(table: Table, column: str, dialect: str) -> Insert:
+    """Return an insert which, if there is a row of this key already, adds its `column` to that row's instead."""
     there = table.c[column]
     # The dialects are slow to load, and a process needs one of them.
     if dialect == "mysql":

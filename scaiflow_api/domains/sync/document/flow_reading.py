@@ -7,11 +7,11 @@ from typing import Any
 
 from pycrdt import Doc
 
-from scaiflow_api.domains.sync.document.reader import Reader, shared_root
 from scaiflow_api.domains.sync.document.safety import is_safe
 from scaiflow_api.domains.sync.document.shape import (
     JSON,
 )
+from scaiflow_api.domains.sync.document.tree_reader import Reader, shared_root
 from scaiflow_api.flowgraph.problems import Problem
 
 

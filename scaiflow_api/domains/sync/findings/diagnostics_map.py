@@ -1,4 +1,4 @@
-"""Findings in a draft: `Y.Map("diagnostics")`, maps by keys that a finding keeps while others come and go."""
+"""The findings in a draft, `Y.Map("diagnostics")`: a map each, by a key that stays while others come and go."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,18 +11,20 @@ from scaiflow_api.domains.sync.document import read_flow
 from scaiflow_api.flowgraph import FlowTooLarge, Limits
 
 NAME: Final = "diagnostics"
-MOST_TOLD: Final = 500
-"""Findings that a draft tells; who mends these sees the next."""
+MAX_FINDINGS: Final = 500
+"""A draft holds no more findings than this; when some are mended, the next ones appear."""
 _NO_CHANGE: Final = b""
 
 
-def told(updates: Sequence[bytes], client_id: int, server_keys: dict[str, str], limits: Limits) -> bytes:
-    """Return the update that makes a draft tell its findings; empty where it does already.
+def findings_update(
+    updates: Sequence[bytes], client_id: int, server_keys: dict[str, str], limits: Limits
+) -> bytes:
+    """Return the update that writes a draft's current findings into it; empty where they are there already.
 
-    `server_keys` are what only the server writes into a flow: id, name and version.
+    `updates` make up the draft. `server_keys` are what only the server writes into a flow: id, name and version.
     """
     doc: Doc[Any] = Doc(client_id=client_id)
-    for update in updates:  # as the keeper made them, which looked at all that others wrote
+    for update in updates:  # safe to read: they come from the keeper, which checked what clients wrote
         doc.apply_update(update)
     wanted = keyed(_found({**read_flow(doc).document, **server_keys}, limits))
     shown: Map[Any] = doc.get(NAME, type=Map)
@@ -59,4 +61,4 @@ def _found(document: dict[str, Any], limits: Limits) -> list[dict[str, Any]]:
         found = validate_flow(document, limits=limits)
     except FlowTooLarge as error:
         found = [Diagnostic("error", error.error, str(error))]
-    return [finding.as_dict() for finding in found[:MOST_TOLD]]
+    return [finding.as_dict() for finding in found[:MAX_FINDINGS]]

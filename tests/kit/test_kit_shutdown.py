@@ -1,4 +1,4 @@
-"""The end of the process is known before its server waits for what is open."""
+"""A signal sets the event, and still does what it did before."""
 
 import asyncio
 import os
@@ -6,17 +6,16 @@ import signal
 
 import pytest
 
-from scaiflow_api.kit.ending import announced
-from scaiflow_api.kit.slots import NoSlotFree, Slots
+from scaiflow_api.kit.shutdown import set_on_signal
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_is_announced_and_does_what_it_did(number: signal.Signals) -> None:
+async def test_a_signal_sets_the_event_and_still_does_what_it_did(number: signal.Signals) -> None:
     heard = []
     before = signal.signal(number, lambda *_: heard.append(number))
     try:
         ending = asyncio.Event()
-        with announced(ending):
+        with set_on_signal(ending):
             os.kill(os.getpid(), number)
             async with asyncio.timeout(2):
                 await ending.wait()
@@ -26,19 +25,10 @@ async def test_a_signal_is_announced_and_does_what_it_did(number: signal.Signals
         signal.signal(number, before)
 
 
-async def test_outside_of_the_main_thread_nothing_is_announced() -> None:
+async def test_outside_of_the_main_thread_the_event_is_never_set() -> None:
     async def enter() -> bool:
         ending = asyncio.Event()
-        with announced(ending):
+        with set_on_signal(ending):
             return ending.is_set()
 
     assert await asyncio.to_thread(lambda: asyncio.run(enter())) is False
-
-
-def test_slots_are_given_back_and_no_more_than_there_are() -> None:
-    slots = Slots(1)
-    with slots.one(), pytest.raises(NoSlotFree), slots.one():
-        pass
-    with slots.one():
-        assert slots.taken == 1
-    assert slots.taken == 0

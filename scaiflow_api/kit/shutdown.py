@@ -1,7 +1,6 @@
-"""Knowing that the process was told to end, before its server waits for what is still open.
+"""Learning that the process was told to end before its server begins to wait for open requests.
 
-A server lets requests finish. One that has no end of its own, a stream, would hold it up until the server's patience
-is over.
+A server lets requests finish. A stream has no end of its own, so it would hold the server up until its time limit.
 """
 
 import asyncio
@@ -14,10 +13,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def announced(ending: asyncio.Event) -> Iterator[None]:
-    """Set the event as soon as a signal tells the process to end; what else the signal does stays as it was.
+def set_on_signal(ending: asyncio.Event) -> Iterator[None]:
+    """Set the event as soon as SIGTERM or SIGINT arrives; what the signal did before, it still does.
 
-    To be entered on the main thread's event loop; elsewhere, in tests, nothing is announced.
+    Enter it on the main thread's event loop. On any other thread, as in tests, the event is never set.
     """
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
