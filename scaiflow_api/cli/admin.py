@@ -4,7 +4,6 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.cli.register import Commands
 
@@ -24,9 +23,9 @@ def register(commands: Commands) -> None:
 def _grant(options: Namespace) -> None:
     import asyncio
 
-    from scaiflow_api.cli.database import database_in_use
+    from scaiflow_api.cli.database import database_in_use, settings_of_a_database
 
-    settings = load_settings()
+    settings = settings_of_a_database()
     with database_in_use():
         told = asyncio.run(_appoint(settings, options.who, options.role, options.tenant))
     print(told, file=sys.stderr)

@@ -2,12 +2,45 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.db.errors import DatabaseUnavailable
-from scaiflow_api.db.schema import NoSuchRevision
+from scaiflow_api.db.schema import NoSuchRevision, is_current
+from scaiflow_api.kit.logging import configure_logging
+
+if TYPE_CHECKING:
+    from scaiflow_api.settings import Settings
+
+
+def settings_of_a_database() -> "Settings":
+    """Read the settings, log as they say, and find the database ready for this version. Raises CommandFailed."""
+    settings = load_settings()
+    configure_logging(settings.api.log_level)
+    url = settings.database.url.get_secret_value()
+    with database_in_use():
+        require_database(url)
+        if not is_current(url):
+            raise CommandFailed("the database has no schema of this version: run 'scaiflow migrate' first")
+    return settings
+
+
+def require_database(url: str) -> None:
+    """Raise CommandFailed where a file of SQLite is not there: connecting would make an empty one of its name."""
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or address.database in {None, "", ":memory:"}:
+        return
+    file = Path(address.database or "").absolute()
+    if not file.exists():
+        raise CommandFailed(
+            f"there is no database at {file}, which SCAIFLOW_DB_URL names: a relative path is seen from the folder of"
+            " the command; 'scaiflow migrate' makes a new one"
+        )
 
 
 @contextmanager

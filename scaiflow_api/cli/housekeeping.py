@@ -5,17 +5,14 @@ import json
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from scaiflow_api.cli.database import database_in_use
-from scaiflow_api.cli.environment import load_settings
+from scaiflow_api.cli.database import settings_of_a_database
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.cli.terminal import visible
-from scaiflow_api.db.schema import is_current
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.housekeeping.errors import HousekeepingStopped
 from scaiflow_api.domains.housekeeping.service import Housekeeping
 from scaiflow_api.kit.clock import SystemClock
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.resources import open_store
 from scaiflow_api.storage import StoreNotUsable
 
@@ -26,11 +23,7 @@ if TYPE_CHECKING:
 
 def collect_garbage(*, dry_run: bool, as_json: bool, force: bool) -> None:
     """Print what was found and removed, also when it stopped half way. Raises CommandFailed."""
-    settings = load_settings()
-    configure_logging(settings.api.log_level)
-    with database_in_use():
-        if not is_current(settings.database.url.get_secret_value()):
-            raise CommandFailed("the database has no schema of this version: run 'scaiflow migrate' first")
+    settings = settings_of_a_database()
     try:
         report, failure = asyncio.run(_run(settings, dry_run=dry_run, force=force))
     except StoreNotUsable as error:

@@ -93,11 +93,13 @@ def migrate_database(revision: str, *, down: bool) -> None:
     """Change the schema; the address of the database stays out of every message."""
     settings = load_settings()
     if down:
-        from scaiflow_api.cli.database import database_in_use
+        from scaiflow_api.cli.database import database_in_use, require_database
         from scaiflow_api.db.schema import downgrade
 
+        url = settings.database.url.get_secret_value()
         with database_in_use():
-            downgrade(settings.database.url.get_secret_value(), revision)
+            require_database(url)
+            downgrade(url, revision)
     else:
         _upgrade(settings, revision)
     print(f"the schema is at {revision}", file=sys.stderr)

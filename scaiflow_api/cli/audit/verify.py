@@ -5,8 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaiflow_api.cli.database import database_in_use
-from scaiflow_api.cli.environment import load_settings
+from scaiflow_api.cli.database import database_in_use, settings_of_a_database
 from scaiflow_api.cli.failure import CommandFailed, Unusable
 from scaiflow_api.cli.flows.files import STANDARD, print_json, reason_of, shown_name
 from scaiflow_api.cli.terminal import visible
@@ -31,7 +30,8 @@ def verify(
     if file is not None:
         reports = _of_file(file, gaps=filtered, noted=head)
     else:
-        reports = asyncio.run(_of_database(tenant_id, head))
+        url = settings_of_a_database().database.url.get_secret_value()
+        reports = asyncio.run(_of_database(url, tenant_id, head))
     if tenant_id is not None:
         reports = [report for report in reports if report.tenant_id == tenant_id]
         if not any(report.rows or report.findings for report in reports):
@@ -74,8 +74,7 @@ def _of_file(name: str, *, gaps: bool, noted: Head | None) -> list[ChainReport]:
         raise CommandFailed(f"{shown_name(name)}: {error}") from None
 
 
-async def _of_database(tenant_id: str | None, noted: Head | None) -> list[ChainReport]:
-    url = load_settings().database.url.get_secret_value()
+async def _of_database(url: str, tenant_id: str | None, noted: Head | None) -> list[ChainReport]:
     with database_in_use():
         db = Database(url, pool_size=1)
         try:
