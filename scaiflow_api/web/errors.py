@@ -118,14 +118,29 @@ async def _on_upstream_error(request: Request, error: Exception) -> Response:
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
-        {
-            "path": ".".join(str(part) for part in found["loc"]),
-            "code": found["type"],
-            "message": found["msg"],
-        }
+        {"path": _place(found, error.body), "code": found["type"], "message": found["msg"]}
         for found in error.errors()
     ]
     return answer(request.scope, InvalidRequest(problems=problems))
+
+
+def _place(found: Mapping[str, Any], body: Any) -> str:
+    """Return where in the request a problem is, in parts that its sender knows.
+
+    Pydantic also names the members of a union that it tried, and the functions around them: nothing of the body has
+    such a name.
+    """
+    where, *parts = found["loc"]
+    if where == "body" and found["type"] != "json_invalid":
+        place = []
+        for part in parts:
+            if isinstance(body, dict | list) and part in (
+                body if isinstance(body, dict) else range(len(body))
+            ):
+                body = body[part]
+                place.append(part)
+        parts = [*place, parts[-1]] if found["type"] == "missing" and parts else place
+    return ".".join(str(part) for part in (where, *parts))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

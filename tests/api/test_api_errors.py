@@ -72,6 +72,25 @@ async def test_every_problem_of_a_body_is_named_with_its_place(
     assert all(problem["code"] and problem["message"] for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        ({"resolution": 5}, {"body.resolution"}),
+        ({"resolution": ""}, {"body.resolution"}),
+        ({"resolution": {"share": [2**60]}}, {"body.resolution"}),
+        ({}, {"body.resolution"}),
+        ({"resolution": None, "x": 1}, {"body.resolution", "body.x"}),
+        ([], {"body"}),
+    ],
+)
+async def test_a_place_is_one_that_the_caller_sent_or_should_have(
+    api: httpx.AsyncClient, people: People, body: Any, paths: set[str]
+) -> None:
+    answer = await api.post("/scaicore/checkpoints/chk_x/resolve", json=body, headers=people.bob.headers)
+
+    assert {problem["path"] for problem in detail_of(answer)["problems"]} == paths
+
+
 async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(
     api: httpx.AsyncClient, people: People, settings: Settings
 ) -> None:
