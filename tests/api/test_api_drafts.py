@@ -309,6 +309,45 @@ class TestSaving:
         (row,) = await log_of(api, people.alice.headers, action="flow.updated")
         assert row["details"]["draft"] == (await draft.canvas.row()).epoch
 
+    async def test_a_condition_is_about_the_flow_as_for_every_other_change(
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
+    ) -> None:
+        headers = people.bob.headers
+        seen = (await api.get(f"/flows/{flow}", headers=headers)).headers["ETag"]
+        await draft.put(draft.relabelled("Saved"))
+
+        stale = await draft.post("save", {**headers, "If-Match": seen})
+        anyhow = await draft.post("save", {**headers, "If-Match": "*"})
+        fresh = await draft.post("save", {**headers, "If-Match": anyhow.headers["ETag"]})
+
+        assert refused(stale) == (412, "version_conflict")
+        assert stale.json()["detail"]["current_version"] == "1.0.1"
+        assert [answer.json()["version"] for answer in (anyhow, fresh)] == ["1.0.2", "1.0.3"]
+
+    async def test_a_condition_that_ends_on_the_way_is_not_merged_over(
+        self,
+        api: httpx.AsyncClient,
+        people: People,
+        draft: OpenDraft,
+        flow: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        headers = people.bob.headers
+        seen = (await api.get(f"/flows/{flow}", headers=headers)).headers["ETag"]
+        read, saves = DraftReader.read_sound, [draft.relabelled("Saved")]
+
+        async def read_slowly(self: DraftReader, of: Any) -> Draft:
+            found = await read(self, of)
+            while saves:
+                await draft.put(saves.pop())
+            return found
+
+        monkeypatch.setattr(DraftReader, "read_sound", read_slowly)
+        answer = await draft.post("save", {**headers, "If-Match": seen})
+
+        assert refused(answer) == (412, "version_conflict")
+        assert await numbers(api, headers, flow) == ["1.0.1", "1.0.0"]
+
     async def test_what_others_save_meanwhile_is_in_the_version(
         self,
         api: httpx.AsyncClient,

@@ -10,8 +10,15 @@ from scaiflow_api.auth.acl import Level
 from scaiflow_api.compiler.interface.comparison import Comparison
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.flows.answers import flow_detail
-from scaiflow_api.domains.flows.deps import FlowServiceDep, IfNoneMatch
-from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl, InvalidFlow, SaveContention
+from scaiflow_api.domains.flows.deps import FlowServiceDep, IfMatch, IfNoneMatch
+from scaiflow_api.domains.flows.errors import (
+    FlowNotFound,
+    InsufficientAcl,
+    InvalidFlow,
+    PreconditionRequired,
+    SaveContention,
+    VersionConflict,
+)
 from scaiflow_api.domains.flows.schemas import FlowDetail
 from scaiflow_api.domains.sync.draft.deps import DraftReaderDep, DraftServiceDep
 from scaiflow_api.domains.sync.draft.errors import (
@@ -92,6 +99,8 @@ async def read_draft(
         DraftContention,
         DraftTooLarge,
         DraftUnreadable,
+        VersionConflict,
+        PreconditionRequired,
         InvalidFlow,
         FlowTooLarge,
         SaveContention,
@@ -103,14 +112,16 @@ async def save_draft(
     flow_id: str,
     caller: Manager,
     drafts: DraftServiceDep,
+    if_match: IfMatch,
     body: Annotated[SaveDraft | None, Body()] = None,
 ) -> Response:
     """Make a new version of the draft as it is now; you are its author. Whoever edits it goes on editing.
 
-    Versions that others save at the same moment are merged into the draft first.
+    Versions that others save at the same moment are merged into the draft first, unless `If-Match` names the flow
+    without them.
     """
     message = body.message if body and body.message is not None else "Saved the draft"
-    return flow_detail(*await drafts.save(caller, flow_id, message))
+    return flow_detail(*await drafts.save(caller, flow_id, message, if_match))
 
 
 @router.post(

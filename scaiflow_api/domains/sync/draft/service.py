@@ -15,7 +15,7 @@ from scaiflow_api.domains.flows.audited import flow_entry
 from scaiflow_api.domains.flows.errors import FlowNotFound, SaveContention, VersionConflict
 from scaiflow_api.domains.flows.etag import etag_of
 from scaiflow_api.domains.flows.rows import FlowRows
-from scaiflow_api.domains.flows.saving import FlowWriter
+from scaiflow_api.domains.flows.saving import FlowWriter, require_match
 from scaiflow_api.domains.flows.schemas import FlowUpdate
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.draft.bounds import bounded_seed
@@ -53,14 +53,18 @@ class DraftService:
         self._clock = clock
         self._announcements = announcements
 
-    async def save(self, caller: Caller, flow_id: str, message: str) -> tuple[Flow, bytes]:
+    async def save(
+        self, caller: Caller, flow_id: str, message: str, if_match: str | None
+    ) -> tuple[Flow, bytes]:
         """Make a version of the draft as it is, by the way that every version goes; return the flow and its content.
 
-        What others save meanwhile is merged into the draft first, so no version is undone.
+        What others save meanwhile is merged into the draft first, so no version is undone. Where `if_match` names a
+        state of the flow, nothing is merged, and it raises VersionConflict.
         Raises what reading a sound draft and saving raise, and SaveContention.
         """
         for _ in range(_ATTEMPTS):
             flow = await self._flows.open(caller, flow_id, Level.EDIT)
+            require_match(flow, if_match)
             draft = await self._drafts.read_sound(flow)
             change = FlowUpdate(name=None, content=draft.document, message=message)
             try:
