@@ -114,6 +114,8 @@ async def test_no_other_token_will_do_and_the_shared_one_nowhere_else(
             answer = await api.post("/dev/deploy", json={"content": echo}, headers=headers)
             assert (answer.status_code, answer.json()["detail"]["error"]) == (401, error)
             assert TOKEN not in answer.text
+            fix = answer.json()["detail"]["fix"]
+            assert ("SCAIFLOW_API_TOKEN" in fix, "ign in" in fix) == (True, False)
         assert (await api.get("/flows", headers=BEARER)).status_code == 401
     assert grid.steps == []
 

@@ -29,6 +29,17 @@ _DEPRECATED_SINCE = "@1779062400"
 _TOLD_AT = '</docs>; rel="deprecation"; type="text/html"'
 
 
+_FIX = "Send 'Authorization: Bearer <token>' with what the operator set as SCAIFLOW_API_TOKEN: no person's token."
+
+
+class NoSharedToken(NotAuthenticated):
+    fix = _FIX
+
+
+class NotTheSharedToken(InvalidToken):
+    fix = _FIX
+
+
 class DeprecatedRoute(APIRoute):
     """Says with every answer, errors too, that the address is deprecated."""
 
@@ -56,13 +67,16 @@ router = APIRouter(prefix="/dev", tags=["deploy"], route_class=DeprecatedRoute)
 async def shared_token(
     resources: ResourcesDep, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
 ) -> None:
-    """Let only the bearer of the shared token through. Raises DevDeployOff, NotAuthenticated, InvalidToken."""
+    """Let only the bearer of the shared token through. Raises DevDeployOff, NoSharedToken, NotTheSharedToken."""
     expected = resources.settings.api.dev_token
     if expected is None or not expected.get_secret_value():
         raise DevDeployOff
-    given = bearer_of(authorization)
+    try:
+        given = bearer_of(authorization)
+    except NotAuthenticated:
+        raise NoSharedToken from None
     if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
-        raise InvalidToken("it is not the shared one that this address takes")
+        raise NotTheSharedToken("it is not the shared one that this address takes")
 
 
 @router.post(
@@ -72,8 +86,8 @@ async def shared_token(
     dependencies=[Depends(shared_token)],
     responses=documented(
         DevDeployOff,
-        NotAuthenticated,
-        InvalidToken,
+        NoSharedToken,
+        NotTheSharedToken,
         DoesNotCompile,
         FlowTooLarge,
         MissingServiceKey,
