@@ -16,6 +16,22 @@ from servers import ROOT, Place, running, scaiflow
 ECHO = orjson.loads((ROOT / "examples" / "echo-agent.flow.json").read_bytes())
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
+ATTRIBUTES = {
+    "db.query.text",
+    "db.system.name",
+    "error.type",
+    "http.request.method",
+    "http.response.status_code",
+    "http.route",
+    "network.protocol.version",
+    "server.address",
+    "server.port",
+    "url.path",
+    "url.query",
+    "url.scheme",
+}
+"""All that a collector is told of a span. Whoever adds one looks whether it may hold what somebody wrote."""
+
 
 class Collector(ThreadingHTTPServer):
     """Takes what an exporter sends."""
@@ -80,6 +96,8 @@ def test_a_deploy_is_one_trace_and_its_log_lines_name_it(tmp_path: Path) -> None
                 parent = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
                 api.post(f"/flows/{flow}/deploy", headers=parent).raise_for_status()
                 api.get("/flows/flow_none/sync", params={"token": "eyJmb3JnZWQ.in.query"})
+                api.get("/flows", params={"search": "somebodys-words"}).raise_for_status()
+                httpx.get(f"{place.api}/auth/callback", params={"code": "a-code-of-a-sign-in", "state": "s"})
                 failed = api.get("/flows/flow_none", headers={"traceparent": "nonsense"}).json()["detail"]
             # What is left is sent when the process ends.
         spans = collector.spans
@@ -94,8 +112,16 @@ def test_a_deploy_is_one_trace_and_its_log_lines_name_it(tmp_path: Path) -> None
     assert set(collector.headers) == {"a secret"}
 
     told = b"".join(collector.bodies)
-    for secret in (headers["Authorization"].removeprefix("Bearer ").encode(), b"eyJmb3JnZWQ", b"echo-agent"):
+    for secret in (
+        headers["Authorization"].removeprefix("Bearer ").encode(),
+        b"eyJmb3JnZWQ",
+        b"echo-agent",
+        b"somebodys-words",
+        b"a-code-of-a-sign-in",
+    ):
         assert secret not in told
+    assert {attribute.key for span in spans for attribute in span.attributes} <= ATTRIBUTES
+    assert not any(span.events or span.status.message for span in spans)
     assert failed["trace_id"] in {span.trace_id.hex() for span in spans}
     log = next(place.folder.glob("log-*.txt")).read_text()
     assert f'"trace_id":"{TRACE}"' in log
