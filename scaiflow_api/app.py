@@ -48,7 +48,7 @@ from scaiflow_api.web import errors
 from scaiflow_api.web.authentication import Authenticator
 from scaiflow_api.web.denials import Denials
 from scaiflow_api.web.deps import authenticate
-from scaiflow_api.web.middleware import BugGuard, LoopbackOnly, RequestContext, RequestGuard
+from scaiflow_api.web.middleware import BugGuard, HeadAsGet, LoopbackOnly, RequestContext, RequestGuard
 from scaiflow_api.web.openapi import DescribedApi
 
 API = "/api/v1"
@@ -93,6 +93,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
 
 def _wrap(app: FastAPI, settings: Settings) -> None:
     """Put the middleware around the application. The last one added is the outermost."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BugGuard)
     app.add_middleware(RequestGuard, max_body_bytes=settings.api.max_body_bytes)
     if settings.scaikey.auth_disabled:
@@ -100,7 +101,7 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.api.cors_origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             "Authorization",
             "Content-Type",

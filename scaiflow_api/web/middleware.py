@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Collection
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
+import anyio
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,6 +51,8 @@ class RequestContext:
                 if message["type"] == "http.response.start":
                     status = message["status"]
                     headers = MutableHeaders(scope=message)
+                    if status == HTTPStatus.NO_CONTENT:
+                        del headers["Content-Type"]  # FastAPI names the type of the body that there is not
                     headers["X-Request-Id"] = ids.request_id
                     headers["X-Content-Type-Options"] = "nosniff"
                 await send(message)
@@ -75,8 +79,33 @@ def _measure(scope: Scope, status: int, took_s: float) -> None:
     REQUESTS.labels(method, pattern, f"{status // 100}xx" if status else "none").observe(took_s)
 
 
+class HeadAsGet:
+    """Answers HEAD as GET; the server leaves the body out. The innermost: all the others see what was asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+        with anyio.CancelScope() as answering:
+
+            async def send_head(message: Message) -> None:
+                if message["type"] == "http.response.body" and message.get("more_body"):
+                    await send({"type": "http.response.body"})
+                    answering.cancel()  # a stream may have no end, and nobody reads it
+                else:
+                    await send(message)
+
+            await self._app(asked, receive, send_head)
+        if "route" in asked:
+            scope["route"] = asked["route"]
+
+
 class BugGuard:
-    """Turns an exception that nobody expected into the documented 500. The innermost, so that CORS applies."""
+    """Turns an exception that nobody expected into the documented 500. Inside of CORS, whose headers it needs too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

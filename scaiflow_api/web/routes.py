@@ -52,9 +52,8 @@ def rules(app: FastAPI) -> list[RouteRule]:
 def methods_of(app: FastAPI, path: str) -> list[str]:
     """Return the methods that an address takes, in the order of the alphabet."""
     found = (route for route in iter_route_contexts(app.routes) if route.methods)
-    return sorted(
-        {method for route in found if route.path_regex.match(path) for method in route.methods or ()}
-    )
+    methods = {method for route in found if route.path_regex.match(path) for method in route.methods or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def admission_of(dependant: Dependant) -> Admission | None:

@@ -128,8 +128,8 @@ async def test_an_unknown_place_answers_in_the_one_shape(
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PATCH", "/flows", "GET, POST"),
-        ("PATCH", "/flows/flow_1", "DELETE, GET, PUT"),
+        ("PATCH", "/flows", "GET, HEAD, POST"),
+        ("PATCH", "/flows/flow_1", "DELETE, GET, HEAD, PUT"),
         ("POST", "/flows/flow_1/acls/acl_1", "DELETE, PATCH"),
         ("GET", "/flows/flow_1/deploy", "POST"),
     ],

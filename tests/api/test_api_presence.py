@@ -43,6 +43,7 @@ async def test_the_others_see_a_heartbeat_and_its_sender_does_not(
 ) -> None:
     told = await beat(api, flow, people.bob, display_name=" Bob ", color="#3284FF")
     assert (told.status_code, told.content) == (204, b"")
+    assert not {"content-type", "content-length"} & set(told.headers)
 
     seen = await api.get(f"/flows/{flow}/presence", headers=people.erin.headers)
     assert seen.json() == {
