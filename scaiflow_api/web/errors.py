@@ -59,6 +59,7 @@ class MethodNotAllowed(AppError):
 class MalformedRequest(AppError):
     status, error = 400, "malformed_request"
     template = "The request cannot be read."
+    fix = "Send an address without NUL (%00), and a body that is JSON in UTF-8."
 
 
 class BodyTooLarge(AppError):

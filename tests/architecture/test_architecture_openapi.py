@@ -53,6 +53,20 @@ def test_whatever_takes_a_body_says_how_one_is_refused(document: dict[str, Any])
             assert answers["413"]["description"].count("`body_too_large`") == 1, name
 
 
+def test_whatever_takes_something_from_its_address_says_how_that_is_refused(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        places = {parameter["in"] for parameter in operation.get("parameters", [])}
+        if not places.isdisjoint({"path", "query"}):
+            assert "`malformed_request`" in operation["responses"]["400"]["description"], name
+
+
+def test_an_error_is_json_wherever_it_comes_from(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(answer["content"]) == ["application/json"], (name, status)
+
+
 def test_the_sentences_below_attributes_stand_in_it(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
