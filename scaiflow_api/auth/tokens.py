@@ -54,15 +54,15 @@ class SigningKey:
     jwk: Mapping[str, Any]
 
     @property
-    def exists(self) -> bool:
-        """Tell whether there is such a key: a point on the curve, an exponent of one. ScaiKey may publish others."""
+    def is_usable(self) -> bool:
+        """Tell whether the JWK is a key at all, for example a point on the curve: ScaiKey may publish others."""
         try:
             return self._key is not None
         except (JOSEError, ValueError, TypeError):
             return False
 
-    def made(self, signature: bytes, digest: bytes) -> bool:
-        """Tell whether a signature of a text whose SHA-256 is `digest` is by this key."""
+    def verifies(self, signature: bytes, digest: bytes) -> bool:
+        """Tell whether the signature is by this key, of a text whose SHA-256 is `digest`."""
         # Not by python-jose: it hashes the text again, and makes what never changes anew each time.
         try:
             if self.algorithm == "RS256":
@@ -84,7 +84,7 @@ class KeySource(Protocol):
     """Where public keys come from."""
 
     async def find(self, kid: str) -> SigningKey | None:
-        """Return the key of that id; None: the provider does not know it. Raises AppError when it cannot be asked."""
+        """Return the key of that id; None: the provider has none. Raises AppError when it cannot be asked."""
         ...
 
 
@@ -102,7 +102,7 @@ class Claims(
         "display_name": "name",
     },
 ):
-    """What a verified access token says, as far as we look at it; in the order in which it is complained of."""
+    """What we read of a verified access token. Faults are reported in the order of these fields."""
 
     scope: str
     subject: str
@@ -164,7 +164,7 @@ class TokenVerifier:
                 raise InvalidToken("signed by a key that ScaiKey does not publish")
             if key.algorithm != header.algorithm:
                 raise InvalidToken("its algorithm is not that of its key")
-            if not key.made(bare_signature, digest):
+            if not key.verifies(bare_signature, digest):
                 raise InvalidToken("Signature verification failed")
             claims = self._read(said, now)
             self._remember(seen, claims, now)

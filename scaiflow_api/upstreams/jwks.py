@@ -54,7 +54,7 @@ def _usable(entry: Mapping[str, Any]) -> SigningKey | None:
     if not (_bits(entry["n"]) in _RSA_BITS if kty == "RSA" else entry["crv"] == "P-256"):
         return None
     key = SigningKey(kid=kid, algorithm=algorithm, jwk={**public, "alg": algorithm})
-    return key if key.exists else None
+    return key if key.is_usable else None
 
 
 def _bits(encoded: str) -> int:

@@ -1,4 +1,4 @@
-"""The request being served: its ids, and who makes it."""
+"""What is known of the request being served: its ids and its caller. It is kept in the ASGI scope."""
 
 import re
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ _CALLER = "scaiflow.caller"
 
 @dataclass(frozen=True, slots=True)
 class RequestIds:
-    """`trace_id` joins logs and traces of all services; `request_id` is what the client sent or got."""
+    """`trace_id` joins the logs and traces of all services; `request_id` is the client's own, or else equal to it."""
 
     trace_id: str
     request_id: str
 
 
 @contextmanager
-def begun(scope: Scope) -> Iterator[RequestIds]:
-    """Be in the request's trace for the length of the block, and give it the ids that it came with, or made ones."""
+def traced(scope: Scope) -> Iterator[RequestIds]:
+    """Run the block within the request's trace, and give the request the ids that it came with, or new ones."""
     headers = Headers(scope=scope)
     with joined(headers) as trace_id:
         sent = headers.get("x-request-id", "")
@@ -35,18 +35,18 @@ def begun(scope: Scope) -> Iterator[RequestIds]:
         yield ids
 
 
-def current(scope: Scope) -> RequestIds:
-    """Return the ids that `begun` put there."""
+def request_ids(scope: Scope) -> RequestIds:
+    """Return the ids that `traced` gave the request."""
     ids: RequestIds = scope[_IDS]
     return ids
 
 
-def identified(scope: Scope, caller: Caller) -> None:
-    """Note who makes the request."""
+def remember_caller(scope: Scope, caller: Caller) -> None:
+    """Note who makes the request, for `caller_of`."""
     scope[_CALLER] = caller
 
 
 def caller_of(scope: Scope) -> Caller | None:
-    """Return who makes the request; None: nobody was identified."""
+    """Return who makes the request; None: nobody was remember_caller."""
     caller: Caller | None = scope.get(_CALLER)
     return caller

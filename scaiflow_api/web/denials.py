@@ -1,7 +1,7 @@
-"""Refused callers, as the audit log tells of them.
+"""Writing refusals to the audit log.
 
-A refusal is written down before the caller gets it, in a transaction of its own. It stands in the chain of the
-caller's tenant and names only what the caller itself named: whether another tenant has such a thing does not show.
+A refusal is written before the caller gets it, in a transaction of its own. Its row is in the chain of the caller's
+tenant and names only what the caller itself named, so it does not show whether another tenant has such a thing.
 """
 
 from collections import Counter
@@ -30,13 +30,13 @@ _TARGETS: Mapping[str, TargetType] = {
     "user_id": "user",
     "flow_id": "flow",
 }
-"""Members of paths and errors that name what was asked for, the most telling first."""
-_TOLD = ("needed", "held")
-"""Members of errors that are worth keeping."""
+"""Members of paths and errors that name what was asked for, the most specific first."""
+_KEPT_FIELDS = ("needed", "held")
+"""Fields of errors that go into the details."""
 
 
 class Denials:
-    """Writes refusals down. One per process: it owns what bounds them."""
+    """Writes refusals. One per process: it remembers what was written lately, which bounds their number."""
 
     def __init__(self, resources: Resources) -> None:
         self._audit = resources.audit
@@ -45,7 +45,7 @@ class Denials:
         self._written: TTLCache[tuple[str, str], Counter[str]] = TTLCache(_REMEMBERED, WINDOW_S)
 
     async def note(self, scope: Scope, error: AppError) -> None:
-        """Write down that a request was refused. Whatever goes wrong here changes no answer."""
+        """Write that a request was refused. A failure to do so is logged, and changes no answer."""
         caller: Caller | None = getattr(error, "caller", None) or caller_of(scope)
         if caller is None:
             return
@@ -62,7 +62,7 @@ class Denials:
             await self._audit.append(caller, entry)
 
     def _room_for(self, caller: Caller, entry: Entry) -> int:
-        """Return how many more rows this caller may cause now, with this one; 0 also where one was just written."""
+        """Return how many rows this caller may still cause, this one included; 0 also for a repeated refusal."""
         who = (caller.tenant_id, caller.subject)
         what = (entry.target_type, entry.target_id, *(str(value) for value in entry.details.values()))
         if (*who, *what) in self._recent:
@@ -77,7 +77,7 @@ class Denials:
 
 def _entry(scope: Scope, error: AppError, caller: Caller) -> Entry:
     route: str = scope["route"].path
-    # What the caller named it chose itself: a path may hold anything, also a token that went astray.
+    # The caller chose these texts: a path may hold anything, even a token by mistake.
     named: dict[str, str] = {
         name: scrub(str(value)) for name, value in {**scope["path_params"], **error.fields}.items()
     }
@@ -94,6 +94,6 @@ def _entry(scope: Scope, error: AppError, caller: Caller) -> Entry:
             "method": scope["method"],
             "route": route,
             "error": error.error,
-            **{name: named[name] for name in _TOLD if name in named},
+            **{name: named[name] for name in _KEPT_FIELDS if name in named},
         },
     )

@@ -15,7 +15,7 @@ from scaiflow_api.resources import Resources
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.errors import ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout
 from scaiflow_api.web.authentication import Authenticator
-from scaiflow_api.web.context import caller_of, current, identified
+from scaiflow_api.web.context import caller_of, remember_caller, request_ids
 
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at the most")]
 """How long a page of a list may be."""
@@ -69,9 +69,9 @@ async def caller(request: Request) -> Caller:
         sent = request.headers.getlist("authorization")
         # Of two, whoever stands before this server may have looked at the other one.
         known = await (await authenticator(request)).identify(
-            sent[0] if len(sent) == 1 else None, request_id=current(request.scope).request_id
+            sent[0] if len(sent) == 1 else None, request_id=request_ids(request.scope).request_id
         )
-        identified(request.scope, known)
+        remember_caller(request.scope, known)
     return known
 
 

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams.errors import as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError
-from scaiflow_api.web.context import current
+from scaiflow_api.web.context import request_ids
 from scaiflow_api.web.routes import methods_of
 from scaiflow_api.web.schemas import AnswerModel
 
@@ -95,7 +95,7 @@ class Refused(HTTPException):
 
 def answer(scope: Scope, error: AppError) -> Response:
     """Return the response for an error of ours."""
-    detail = {**error.detail(), "trace_id": current(scope).trace_id}
+    detail = {**error.detail(), "trace_id": request_ids(scope).trace_id}
     body: dict[str, Any] = {"detail": detail}
     if isinstance(beside := getattr(error, "beside", None), Mapping):
         body = {**beside, **body}

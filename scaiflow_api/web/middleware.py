@@ -14,7 +14,7 @@ from starlette.websockets import WebSocketClose
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.kit.loopback import names_this_machine
 from scaiflow_api.kit.metrics import REQUESTS
-from scaiflow_api.web.context import begun
+from scaiflow_api.web.context import traced
 from scaiflow_api.web.errors import (
     BodyTooLarge,
     InternalError,
@@ -42,7 +42,7 @@ class RequestContext:
         status = 0
 
         with (
-            begun(scope) as ids,
+            traced(scope) as ids,
             structlog.contextvars.bound_contextvars(request_id=ids.request_id, trace_id=ids.trace_id),
         ):
 

@@ -1,7 +1,7 @@
-"""What a route for sockets asks for: who may be here, as its rule says it, and what a server can do for its sockets.
+"""What a WebSocket route needs: the check of who may open the socket, and extensions of our server.
 
-A refusal must not keep the handshake from happening: a browser tells nobody why a handshake failed. So the route's
-dependency only brings the judgement along, and the route, once it has accepted the socket, asks for it.
+A refusal must not prevent the handshake, because a browser does not say why a handshake failed. So the route's
+dependency only hands the check over; the route accepts the socket first, and then makes the check.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,32 +16,32 @@ from scaiflow_api.auth.errors import PermissionDenied
 from scaiflow_api.auth.tokens import Claims
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.web.authentication import Authenticator
-from scaiflow_api.web.context import begun, identified
+from scaiflow_api.web.context import remember_caller, traced
 
 ABORT: Final = "scaiflow.abort"
-"""The ASGI extension by which a connection can be cut."""
+"""The ASGI extension that cuts a connection."""
 STAY: Final = "scaiflow.stay"
-"""The ASGI extension by which an accepted socket is served when the call that accepted it is over."""
+"""The ASGI extension that goes on serving an accepted socket after the call that accepted it has returned."""
 SUBPROTOCOL: Final = "scaiflow.sync.v1"
 _BEARER: Final = "bearer."
 
 Serving: TypeAlias = Callable[[Receive, Send], Awaitable[None]]
 Admission: TypeAlias = Callable[[WebSocket], Awaitable[tuple[Caller, Claims | None, frozenset[str]]]]
-"""Returns who opens a socket, what the token says (None: none is asked for), and the permissions. Or raises."""
+"""Returns the caller, the token's claims (None while no token is asked for) and the permissions; or raises."""
 
 
 def admits(permission: str, level: Level) -> Callable[[], Awaitable[Admission]]:
-    """Return a dependency that brings the judgement: a holder of `permission`. The route itself asks for `level`."""
+    """Return a dependency that hands over the check for `permission`. The route itself checks the `level`."""
 
     async def admission() -> Admission:
         return admit
 
     async def admit(websocket: WebSocket) -> tuple[Caller, Claims | None, frozenset[str]]:
         authenticator: Authenticator = websocket.app.state.authenticator
-        with begun(websocket.scope) as ids:
+        with traced(websocket.scope) as ids:
             try:
                 caller, claims = await authenticator.recognize(token_of(websocket), request_id=ids.request_id)
-                identified(websocket.scope, caller)
+                remember_caller(websocket.scope, caller)
                 permissions = await authenticator.permissions(caller)
                 if permission not in permissions:
                     raise PermissionDenied(needed=permission)
@@ -57,13 +57,13 @@ def admits(permission: str, level: Level) -> Callable[[], Awaitable[Admission]]:
 
 
 async def note_refusal(websocket: WebSocket, error: AppError) -> None:
-    """Have the audit log tell of a refusal, if it is of the kind."""
+    """Write a refusal to the audit log, if the error is one."""
     if error.denies:
         await websocket.app.state.denials.note({**websocket.scope, "method": "WEBSOCKET"}, error)
 
 
 def token_of(websocket: WebSocket) -> str | None:
-    """Return the token of a handshake: of the query, or of a subprotocol, since a browser cannot send a header."""
+    """Return a handshake's token, from query, subprotocol or header: a browser cannot send the last."""
     for name in ("token", "access_token"):
         if found := websocket.query_params.get(name):
             return found
@@ -76,9 +76,9 @@ def token_of(websocket: WebSocket) -> str | None:
 
 
 async def stay(websocket: WebSocket, serving: Serving) -> None:
-    """Have an accepted socket served, where the server can do that without the call that we are in.
+    """Serve an accepted socket; where the server can, outside of the current call, which may then return.
 
-    Routes, middleware, headers and token of the call are two thirds of what an idle socket takes of memory.
+    The call's routes, middleware, headers and token would be two thirds of an idle socket's memory.
     """
     keep: Callable[[Serving], None] | None = websocket.scope.get("extensions", {}).get(STAY)
     if keep is None:
@@ -88,6 +88,6 @@ async def stay(websocket: WebSocket, serving: Serving) -> None:
 
 
 def cutter(websocket: WebSocket) -> Callable[[], None]:
-    """Return what cuts the connection without another word, where the server can."""
+    """Return a function that cuts the connection at once; it does nothing where the server cannot."""
     cut: Callable[[], None] = websocket.scope.get("extensions", {}).get(ABORT, lambda: None)
     return cut

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -25,13 +24,6 @@ BOB = Caller(subject="usr_bob", tenant_id="tnt_acme", token=SecretStr("secret"),
 ENTRY = Entry(
     tenant_id="tnt_acme", action="flow.created", target_type="flow", target_id="flow_1", flow_id="flow_1"
 )
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url, pool_size=8)
-    yield opened
-    await opened.close()
 
 
 async def append(db: Database, by: Caller | None, entry: Entry, now: datetime) -> None:

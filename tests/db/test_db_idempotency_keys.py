@@ -1,7 +1,6 @@
 """A key has one holder, then one answer, and after its time it is gone."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import func, select, update
@@ -13,13 +12,6 @@ from scaiflow_api.db.session import Database
 
 PLACE = Place("tnt_acme", "usr_bob", "POST /flows", "key-1")
 ANSWER = KeptAnswer(201, [("etag", '"1"'), ("content-type", "text/plain")], b"\x00line\nand\xff")
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url, pool_size=8)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

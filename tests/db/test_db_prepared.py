@@ -1,6 +1,5 @@
 """Prepared statements say and answer what SQLAlchemy's own execution does, on each database."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -31,13 +30,6 @@ FIND = Prepared(select(FLOWS).where(FLOWS.c.id == bindparam("flow_id")))
 RAISE = Prepared(
     update(FLOWS).where(FLOWS.c.id == bindparam("flow_id")).values(revision=FLOWS.c.revision + 1)
 )
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    await opened.close()
 
 
 async def test_a_row_comes_back_as_it_was_written(db: Database) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -21,13 +20,6 @@ from scaiflow_api.db.principals import Principals
 from scaiflow_api.db.session import Database
 
 NOW = datetime(2026, 11, 23, 12, 30, 15, 123456, tzinfo=UTC)
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url, pool_size=8)
-    yield opened
-    await opened.close()
 
 
 def a_flow(**changed: object) -> Flow:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import select, update
@@ -13,13 +12,6 @@ from scaiflow_api.db.session import Database
 from scaiflow_api.db.tenant_secrets import StoredSecrets
 
 KEY, OTHER_KEY = os.urandom(32), os.urandom(32)
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, pool_size=5)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

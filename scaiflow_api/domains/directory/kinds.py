@@ -24,17 +24,17 @@ class Kind:
     table: Table
     key: tuple[str, ...]
     content: tuple[str, ...]
-    """What ScaiKey tells of a row. A value that is not told leaves what is there."""
+    """What ScaiKey says of a row. A value that it does not say leaves what is there."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Content of a new row, where ScaiKey does not tell."""
+    """Content of a new row that ScaiKey does not say."""
 
     @property
     def marks(self) -> tuple[str, ...]:
         """The columns in which the mirror keeps what it knows of a row, beside its content."""
         return tuple(name for name in _MARKS if name in self.table.c)
 
-    def told(self, row: Mapping[Any, Any]) -> bool:
-        """Tell whether ScaiKey ever told of a row. It cannot be absent from where it never was."""
+    def was_listed(self, row: Mapping[Any, Any]) -> bool:
+        """Tell whether ScaiKey ever listed a row. Only such a row can be missing from its lists."""
         return "last_synced_at" not in self.marks or row["last_synced_at"] is not None
 
     def guard(self, row: Mapping[Any, Any]) -> bytes:

@@ -34,8 +34,8 @@ class SyncReport:
     duration_seconds: float = 0.0
 
     @property
-    def told(self) -> dict[str, str | int]:
-        """What the audit log is told of the sync: why it did nothing, or how many rows it added and deleted."""
+    def audit_details(self) -> dict[str, str | int]:
+        """What the audit log says of the sync: why it did nothing, or how many rows it added and deleted."""
         if self.skipped_reason is not None:
             return {"skipped": self.skipped_reason}
         return {

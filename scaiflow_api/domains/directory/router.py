@@ -38,5 +38,5 @@ async def sync_directory(
     )
     async with told(resources.audit, caller, entry) as details:
         report = await DirectorySync(resources).run(force=force)
-        details |= report.told
+        details |= report.audit_details
     return SyncAnswer.model_validate(report)

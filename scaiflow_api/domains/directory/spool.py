@@ -178,7 +178,7 @@ def _change(kind: Kind, row: Sequence[Any]) -> Change:
 def _state(kind: Kind, row: Mapping[Any, Any]) -> tuple[bool, bool, bool]:
     """Return whether the row is deleted, can be missed, and was missed before."""
     gone = row["deleted_at"] is not None
-    return gone, not gone and kind.told(row), row["absent_since"] is not None
+    return gone, not gone and kind.was_listed(row), row["absent_since"] is not None
 
 
 def _tables(kind: Kind) -> str:

@@ -171,9 +171,9 @@ class DirectorySync:
         return done
 
     async def _finish(self, report: SyncReport, started_at: datetime, complete: Sequence[Kind]) -> None:
-        await self._roles.prepare()
+        await self._roles.ensure_turn()
         async with self._db.write() as session:
-            await self._roles.begin(session)
+            await self._roles.take_turn(session)
             for kind in complete:
                 await session.merge(DirectoryState(name=kind.name, taken_at=started_at))
             changed = await self._roles.reconcile(session, self._clock.now())

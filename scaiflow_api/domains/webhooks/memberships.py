@@ -1,4 +1,4 @@
-"""Who is in a group changes, and with it who is in the groups around."""
+"""Changing who is in a group, and with it who is in the groups around that one."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,10 +17,10 @@ class Memberships:
         self._now = now
 
     async def change(self, tenant_id: str, user_id: str, group_id: str, *, added: bool, at: datetime) -> None:
-        """Put somebody into a group directly, or take somebody out; old news change nothing.
+        """Put a person into a group directly, or take them out; an event older than the last one changes nothing.
 
-        Whoever is taken out stays in for as long as a group inside holds him. A removal of somebody who was not
-        known to be in is remembered, so that the addition that it follows changes nothing when it comes.
+        A person who is taken out stays a member while they are in a group inside it. A removal that arrives before
+        its addition is remembered, so that the late addition changes nothing.
         """
         rows = {row.group_id: row for row in await self._of(tenant_id, user_id)}
         row = rows.get(group_id)
@@ -31,8 +31,10 @@ class Memberships:
         row.direct, row.changed_at, row.absent_since = added, at, None
         if added:
             row.deleted_at = None
-        held = await self._around(tenant_id, [one.group_id for one in rows.values() if _is_direct(one)])
-        for around in sorted(await self._around(tenant_id, [group_id])):
+        held = await self._with_outer_groups(
+            tenant_id, [one.group_id for one in rows.values() if _is_direct(one)]
+        )
+        for around in sorted(await self._with_outer_groups(tenant_id, [group_id])):
             one = rows.get(around)
             if around in held and one is None:
                 self._add(tenant_id, user_id, around)
@@ -49,7 +51,7 @@ class Memberships:
 
     async def is_inside(self, tenant_id: str, group_id: str) -> bool:
         """Tell whether a group lies inside another."""
-        return await self._around(tenant_id, [group_id]) != {group_id}
+        return await self._with_outer_groups(tenant_id, [group_id]) != {group_id}
 
     async def _of(self, tenant_id: str, user_id: str) -> Sequence[Membership]:
         rows = (
@@ -60,8 +62,8 @@ class Memberships:
         )
         return (await self._session.scalars(rows)).all()
 
-    async def _around(self, tenant_id: str, groups: Sequence[str]) -> set[str]:
-        """Return the groups and all groups around them, however far out; circles do no harm."""
+    async def _with_outer_groups(self, tenant_id: str, groups: Sequence[str]) -> set[str]:
+        """Return the groups and all groups around them, however far out. Circles do no harm."""
         found, edge = set(groups), set(groups)
         while edge:
             outer = await self._session.scalars(

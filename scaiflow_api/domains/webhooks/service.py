@@ -44,7 +44,7 @@ class Webhooks:
         event = read_event(body, signed_at=signed_at)
         if event.type not in HANDLED:
             return False
-        await self._roles.prepare()
+        await self._roles.ensure_turn()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await self._apply(event)
@@ -57,7 +57,7 @@ class Webhooks:
     async def _apply(self, event: Event) -> bool:
         now = self._clock.now()
         async with self._db.write() as session:
-            await self._roles.begin(session)
+            await self._roles.take_turn(session)
             known = await session.get(WebhookEvent, event.id)
             if known is not None:
                 return known.handled
