@@ -9,7 +9,6 @@ import httpx
 from fastapi import FastAPI
 
 from scaiflow_api.kit.clock import Clock, SystemClock
-from scaiflow_api.localgrid import applications
 from scaiflow_api.localgrid.asgi import BodyLimit, HostGuard, RequestId
 from scaiflow_api.localgrid.config import GridConfig
 from scaiflow_api.localgrid.desk import Desk
@@ -29,6 +28,7 @@ from scaiflow_api.localgrid.scaibunker import schema as scaibunker
 from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
 from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
 from scaiflow_api.localgrid.scaigrid.catalogue import is_served
+from scaiflow_api.localgrid.scaikey import applications
 from scaiflow_api.localgrid.scaikey.app import scaikey_app
 from scaiflow_api.localgrid.scaiqueue import schema as scaiqueue
 from scaiflow_api.localgrid.scaiqueue.post import Post

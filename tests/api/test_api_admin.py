@@ -398,7 +398,9 @@ class TestTheLastSuperAdmin:
             await api.delete(self.PATH, headers=people.root.headers),
         ]
 
-    async def test_stays(self, api: httpx.AsyncClient, people: People, resources: Resources) -> None:
+    async def test_the_last_super_admin_stays(
+        self, api: httpx.AsyncClient, people: People, resources: Resources
+    ) -> None:
         for answer in await self.demote(api, people):
             assert error_of(answer) == (409, "last_super_admin")
 

@@ -312,7 +312,7 @@ class TestPublishAgainst:
 
         return run
 
-    async def test_a_rename(
+    async def test_a_rename_stays_and_the_version_is_published(
         self, api: httpx.AsyncClient, people: People, race: Callable[[Rival], Awaitable[httpx.Response]]
     ) -> None:
         change = {"name": "Renamed", "visibility": "groups", "visibility_group_ids": ["grp_eng"]}
@@ -322,7 +322,7 @@ class TestPublishAgainst:
         assert made.status_code == 201
         assert {key: made.json()[key] for key in change} == change
 
-    async def test_a_deletion(
+    async def test_after_a_deletion_the_version_begins_a_new_package(
         self, api: httpx.AsyncClient, people: People, race: Callable[[Rival], Awaitable[httpx.Response]]
     ) -> None:
         made = await race(lambda: api.delete("/catalog/echo-agent", headers=people.bob.headers))

@@ -117,7 +117,7 @@ async def test_a_deleted_flow_shows_nobody(api: httpx.AsyncClient, people: Peopl
 class TestLostAccess:
     """Somebody announced themselves, and within the half minute loses what let them in."""
 
-    async def test_a_revoked_grant(
+    async def test_after_a_revoked_grant_nobody_sees_them(
         self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str
     ) -> None:
         await beat(api, flow, people.erin)
@@ -128,7 +128,7 @@ class TestLostAccess:
         assert await names(api, flow, people.bob) == []
         assert refused(await beat(api, flow, people.erin)) == (404, "flow_not_found")
 
-    async def test_a_group_left(
+    async def test_after_leaving_the_group_nobody_sees_them(
         self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str
     ) -> None:
         await mirror(resources.db, "tnt_acme", groups={"grp_ops": ["usr_carol"]})
@@ -141,7 +141,7 @@ class TestLostAccess:
         assert await names(api, flow, people.bob) == []
 
     @pytest.mark.parametrize("change", [{"status": "SUSPENDED"}, {"deleted_at": SYNCED}], ids=str)
-    async def test_an_account_closed(
+    async def test_after_the_account_was_closed_nobody_sees_them(
         self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str, change: Json
     ) -> None:
         await beat(api, flow, people.erin)
@@ -149,7 +149,7 @@ class TestLostAccess:
 
         assert await names(api, flow, people.bob) == []
 
-    async def test_a_role_lost(
+    async def test_after_a_role_was_revoked_nobody_sees_them(
         self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str
     ) -> None:
         await beat(api, flow, people.alice)
@@ -160,7 +160,7 @@ class TestLostAccess:
 
         assert await names(api, flow, people.bob) == []
 
-    async def test_a_flow_given_away(
+    async def test_after_the_flow_was_given_away_its_old_owner_needs_a_grant(
         self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str
     ) -> None:
         await beat(api, flow, people.bob)

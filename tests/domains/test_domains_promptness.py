@@ -58,7 +58,9 @@ def test_the_shortest_grace_period_is_much_longer() -> None:
     assert timedelta(seconds=bound.ge) >= 5 * ROW_WITHIN
 
 
-async def test_a_save(db: Database, blobs: SlowBlobs, writer: FlowWriter, bob: Caller, echo: Json) -> None:
+async def test_a_late_save_fails_and_its_number_is_skipped(
+    db: Database, blobs: SlowBlobs, writer: FlowWriter, bob: Caller, echo: Json
+) -> None:
     flow, _ = await writer.create(bob, FlowCreate(content=echo))
     blobs.takes = TOO_LONG
     with pytest.raises(StoreUnavailable):
@@ -84,7 +86,7 @@ async def test_a_save_that_lost_leaves_its_object_when_it_is_late(
     assert FlowVersions.KEYS.of("tnt_acme", flow.id, "1.0.1") in [blob.key async for blob in blobs.keys("")]
 
 
-async def test_a_new_flow(
+async def test_a_late_flow_is_not_created(
     db: Database, blobs: SlowBlobs, writer: FlowWriter, bob: Caller, echo: Json
 ) -> None:
     blobs.takes = TOO_LONG
@@ -95,7 +97,9 @@ async def test_a_new_flow(
         assert await session.scalar(select(func.count()).select_from(Flow)) == 0
 
 
-async def test_a_package(db: Database, blobs: SlowBlobs, bob: Caller, echo: Json) -> None:
+async def test_a_late_package_is_not_published(
+    db: Database, blobs: SlowBlobs, bob: Caller, echo: Json
+) -> None:
     flows = FlowService(db, FlowVersions(blobs))
     publisher = PublishPackage(db, PackageFiles(blobs), flows, DEFAULT_LIMITS, blobs.clock, Turns())
     wanted = PublishRequest(package_id="echo", content=echo)

@@ -8,22 +8,28 @@ from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode
 from scaiflow_api.compiler.suggest import Suggestions
 
+
+def _edge(
+    number: int = 1,
+    *,
+    kind: str = "sequential",
+    port: str = "out_request",
+    to: str = "node_answer",
+    to_port: str = "in",
+    **more: str,
+) -> dict[str, object]:
+    """Return an edge of an example. It leaves the entry."""
+    ends = {"source": {"node": "node_entry", "port": port}, "target": {"node": to, "port": to_port}}
+    return {"id": f"edge_{number}", "type": kind, **ends, **more}
+
+
 UNKNOWN_NODE = Rule(
     "SF101",
     "unknown-node",
     "edge '{edge}': {end} node '{node}' does not exist",
     what="An edge begins or ends at a node that the document does not have.",
     why="Usually the node was deleted or its id mistyped.",
-    example={
-        "edges": [
-            {
-                "id": "edge_1",
-                "type": "sequential",
-                "source": {"node": "node_entry", "port": "out_request"},
-                "target": {"node": "node_ansver", "port": "in"},
-            }
-        ]
-    },
+    example={"edges": [_edge(to="node_ansver")]},
 )
 UNKNOWN_OUTPUT_PORT = Rule(
     "SF102",
@@ -31,16 +37,7 @@ UNKNOWN_OUTPUT_PORT = Rule(
     "edge '{edge}': source node '{node}' has no output port '{port}'",
     what="An edge leaves by an output port that its node does not have.",
     why="Usually the port was renamed or the node's kind changed.",
-    example={
-        "edges": [
-            {
-                "id": "edge_1",
-                "type": "sequential",
-                "source": {"node": "node_entry", "port": "out_typo"},
-                "target": {"node": "node_answer", "port": "in"},
-            }
-        ]
-    },
+    example={"edges": [_edge(port="out_typo")]},
 )
 UNKNOWN_INPUT_PORT = Rule(
     "SF103",
@@ -48,16 +45,7 @@ UNKNOWN_INPUT_PORT = Rule(
     "edge '{edge}': target node '{node}' has no input port '{port}'",
     what="An edge arrives at an input port that its node does not have. Entry nodes have none.",
     why="Usually the port was renamed or the node's kind changed.",
-    example={
-        "edges": [
-            {
-                "id": "edge_1",
-                "type": "sequential",
-                "source": {"node": "node_entry", "port": "out_request"},
-                "target": {"node": "node_answer", "port": "inn"},
-            }
-        ]
-    },
+    example={"edges": [_edge(to_port="inn")]},
 )
 NO_CONDITION = Rule(
     "SF104",
@@ -65,16 +53,7 @@ NO_CONDITION = Rule(
     "edge '{edge}': a conditional edge needs a condition",
     what="An edge of type `conditional` has no condition, or an empty one.",
     why="Nothing would decide whether it is taken. `true` makes it the last resort.",
-    example={
-        "edges": [
-            {
-                "id": "edge_1",
-                "type": "conditional",
-                "source": {"node": "node_entry", "port": "out_request"},
-                "target": {"node": "node_answer", "port": "in"},
-            }
-        ]
-    },
+    example={"edges": [_edge(kind="conditional")]},
 )
 IDLE_CONDITION = Rule(
     "SF105",
@@ -83,17 +62,7 @@ IDLE_CONDITION = Rule(
     severity=WARNING,
     what="A `sequential` or `data` edge has a condition.",
     why="Only conditional edges are tested; this one is taken whatever the condition says.",
-    example={
-        "edges": [
-            {
-                "id": "edge_1",
-                "type": "sequential",
-                "source": {"node": "node_entry", "port": "out_request"},
-                "target": {"node": "node_answer", "port": "in"},
-                "condition": "urgent",
-            }
-        ]
-    },
+    example={"edges": [_edge(condition="urgent")]},
 )
 EDGE_INTO_ENTRY = Rule(
     "SF106",
@@ -135,17 +104,7 @@ CROWDED_DATA_PORT = Rule(
     severity=WARNING,
     what="Two data edges arrive at the same port.",
     why="A port binds one value: that of the last of these edges in the document.",
-    example={
-        "edges": [
-            {
-                "id": f"edge_{number}",
-                "type": kind,
-                "source": {"node": "node_entry", "port": "out_request"},
-                "target": {"node": "node_answer", "port": "in"},
-            }
-            for number, kind in enumerate(("sequential", "data", "data"), 1)
-        ]
-    },
+    example={"edges": [_edge(1), _edge(2, kind="data"), _edge(3, kind="data")]},
 )
 
 RULES = (

@@ -10,7 +10,7 @@ from scaiflow_api.localgrid.directory import moment
 from scaiflow_api.localgrid.grid import GridDep
 from scaiflow_api.localgrid.scaivault.auth import Deletes, Reads, Writes
 from scaiflow_api.localgrid.scaivault.errors import VaultError
-from scaiflow_api.localgrid.secret_table import InRecovery, NewVersion, SecretTable
+from scaiflow_api.localgrid.scaivault.secret_table import InRecovery, NewVersion, SecretTable
 
 router = APIRouter(prefix="/secrets")
 

@@ -87,7 +87,7 @@ ALWAYS = {"save", "publish again"}
     ("name", "rival_name"),
     [pair if ALWAYS & {*pair} else pytest.param(*pair, marks=pytest.mark.services) for pair in PAIRS],
 )
-async def test_one_is_first(
+async def test_of_two_rivals_one_is_first(
     world: World,
     faulty: httpx.AsyncClient,
     steps: Steps,
