@@ -107,6 +107,13 @@ def test_every_page_example_and_room_stands_in_its_list() -> None:
         assert f"{room.name}/`" in rooms
 
 
+def test_every_domain_stands_in_the_table_of_domains() -> None:
+    section = (ROOT / "docs/architecture.md").read_text().split("## The domains")[1].split("\n## ")[0]
+    folders = {init.parent.name for init in (ROOT / "scaiflow_api/domains").glob("*/__init__.py")}
+
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == folders
+
+
 def test_no_committed_file_names_a_package_host() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         assert "://" not in (ROOT / name).read_text()
