@@ -1,7 +1,8 @@
 """Circuit breakers: an upstream that keeps failing is left alone for a while, and so are our own callers.
 
-What opens and closes on its own is a road: one party's calls to one system at one origin. So a tenant whose ScaiGrid
-is away, or whose key or data make ScaiGrid fail, closes its own road and nobody else's.
+A breaker belongs to a road: one party's calls to one system at one origin. So a tenant whose ScaiGrid is away, or
+whose key or data make ScaiGrid fail, stops its own calls and nobody else's. As usual with circuits, "open" means that
+no call is made, and "closed" that calls are made.
 """
 
 import time
@@ -45,7 +46,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """How a road does; one without a recent failure is not listed."""
+    """The state of a road that failed lately; other roads are not listed."""
 
     road: Road
     state: State
@@ -64,18 +65,18 @@ class _Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """The right to make one call; its end is told to `Breakers`. `probe` is 0 for all but those that decide."""
+    """The right to make one call, whose outcome is reported to `Breakers`. `probe` is 0 unless this call decides."""
 
     road: Road
     probe: int = 0
 
 
 class Breakers:
-    """The state of all roads of this process. Only those in trouble take memory.
+    """The state of all roads of this process. Only roads in trouble take memory.
 
-    A road opens after `failures` calls in a row that failed (0: never). `cooldown_s` later one call is let through:
-    its success closes the road, its failure opens it for as long again, and when it says nothing within that
-    time the next one decides.
+    A road opens after `failures` failed calls in a row (0: never). `cooldown_s` later one call is let through: its
+    success closes the road, its failure keeps it open for as long again. If that call has no outcome within this
+    time, the next call decides.
     """
 
     def __init__(
