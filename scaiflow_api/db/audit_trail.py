@@ -1,9 +1,8 @@
 """Rows of the audit log that belong to no transaction: refusals, and what reaches beyond the database.
 
-Rows of one tenant that come while another is being written are written next, all in one transaction: the disk, which
-takes longest, takes ten of them as it takes one. How something ended is told after its answer; such a row goes along
-with its tenant's next one, after `LINGER_S` at the latest. A process that dies before that leaves a start without an
-end.
+Rows of one tenant that arrive while another is being written share the next transaction: syncing the disk takes
+longest, and takes as long for ten rows as for one. The row of how something ended is not urgent: it is written with
+the tenant's next row, or after `LINGER_S`. A process that dies before that leaves a start without an end.
 """
 
 import asyncio
@@ -38,19 +37,19 @@ class AuditTrail:
     async def append(self, by: Caller | None, entry: Entry) -> None:
         """Write a row; it is on the disk when this returns. Raises DatabaseUnavailable.
 
-        Whoever is cancelled meanwhile has told it all the same.
+        The row is written even if the caller is cancelled meanwhile.
         """
         await asyncio.shield(self.appending(by, entry))
 
     def appending(self, by: Caller | None, entry: Entry) -> asyncio.Future[None]:
-        """Begin to write a row; whoever awaits the future, shielded, knows that it is on the disk, or why not."""
+        """Begin to write a row. Await the future shielded: it is done when the row is on the disk, or has failed."""
         written = self._put(by, entry, urgent=True)
-        # Nobody may come to ask, because something else failed before.
+        # The caller may never ask, because something else failed first; an unread failure would be logged.
         written.add_done_callback(lambda done: done.cancelled() or done.exception())
         return written
 
     def append_soon(self, by: Caller | None, entry: Entry) -> None:
-        """Write a row without letting anybody wait for it. That it cannot be written is logged."""
+        """Write a row for which nobody waits. A failure to write it is logged."""
 
         def look(written: asyncio.Future[None]) -> None:
             if not written.cancelled() and (failure := written.exception()) is not None:
@@ -61,7 +60,7 @@ class AuditTrail:
         self._put(by, entry, urgent=False).add_done_callback(look)
 
     async def settled(self, tenant_id: str) -> None:
-        """Wait until the rows of a tenant that were told to this process are written, or found not to be."""
+        """Wait until all rows of a tenant that this process was given are written, or could not be."""
         if (queue := self._queues.get(tenant_id)) is not None:
             queue.hurry()
             await asyncio.wait(queue.written)
@@ -86,11 +85,11 @@ class _Waiting:
     urgent: bool
     written: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     context: Context = field(default_factory=copy_context)
-    """Of whoever told it: what is traced while it is written belongs there."""
+    """The context of the caller, in whose trace the writing belongs."""
 
 
 class _Queue:
-    """The rows of one tenant, written one lot after the other. Tenants do not wait for one another's."""
+    """The rows of one tenant, written in batches one after the other. Tenants do not wait for each other."""
 
     def __init__(self, db: Database, emptied: Callable[[], object]) -> None:
         self._db = db
@@ -101,7 +100,7 @@ class _Queue:
 
     @property
     def written(self) -> list[asyncio.Future[None]]:
-        """One for each row that is here; done when it is written, or cannot be."""
+        """A future for each row that waits; it is done when the row is written, or could not be."""
         return [row.written for row in self._rows]
 
     def put(self, told: Told, *, urgent: bool) -> asyncio.Future[None]:

@@ -1,4 +1,4 @@
-"""Keeping what runs out: something is ours until a moment that we push ahead while we live."""
+"""Renewing what expires: something is ours until a moment that we keep moving ahead while we live."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class Held:
-    """Something in our hands. `lost` turns true when it could not be renewed in time."""
+    """Something that we hold. `lost` becomes true when it could not be renewed in time."""
 
     def __init__(self, name: str, holder: str) -> None:
         self.name = name

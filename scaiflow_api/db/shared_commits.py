@@ -1,8 +1,8 @@
-"""Transactions that commit together, for a database with one writer, where each would wait for the others' disk.
+"""Pieces of work that share a commit, for a database with one writer, where each would wait for the others' disk.
 
-While one transaction is being committed, what is to be written next gathers. All of it is then carried out in a
-single transaction, each piece behind a savepoint: a piece that fails is undone alone. Nobody is told of success
-before the commit that all of them share.
+While one transaction is being committed, the pieces that arrive wait. All of them are then carried out in one
+transaction, each behind a savepoint, so that a piece that fails is undone alone. Nobody is told of success before
+the commit that all of them share.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ class _Piece:
     work: Work
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     context: Context = field(default_factory=copy_context)
-    """Of whoever wants it done: what is traced meanwhile belongs there."""
+    """The context of the caller, in whose trace the work belongs."""
 
     def settle(self, outcome: _Outcome) -> None:
-        """Tell whoever still waits."""
+        """Give the outcome to the caller, if it still waits."""
         if self.done.cancelled():
             return
         if outcome.failure is None:
@@ -56,7 +56,7 @@ class SharedCommits:
     async def carry_out(self, work: Callable[[Connection], Result]) -> Result:
         """Return what `work` returned, once it is committed. Raises what it raised, or what `transact` raises.
 
-        Whoever is cancelled before it was begun has written nothing; afterwards nobody knows.
+        A caller that is cancelled before the work began has written nothing; after that it is unknown.
         """
         piece = _Piece(work)
         self._gathered.append(piece)
@@ -78,7 +78,7 @@ class SharedCommits:
         taken: list[_Piece] = []
 
         def carry_out_taken(connection: Connection) -> list[_Outcome]:
-            # Only now: what came while the transaction before was committed comes along.
+            # Only now, so that what arrived during the commit before comes along.
             taken.extend(self._take())
             return _carry_out(connection, taken)
 

@@ -16,8 +16,8 @@ from scaiflow_api.domains.sync.document import epoch_client_id, seed
 from scaiflow_api.domains.sync.draft_log import DraftLog, Place
 from scaiflow_api.domains.sync.held_draft import HeldDraft
 from scaiflow_api.domains.sync.keeper.client import Keeper
-from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
 from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
+from scaiflow_api.domains.sync.keeper.kept_document import CHANGED, INVALID
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.resources import Resources
 

@@ -18,7 +18,13 @@ from pycrdt import (
 
 from scaiflow_api.domains.sync import awareness
 from scaiflow_api.domains.sync.awareness import MOST_CLIENTS, Entry, Person, WhoIsWhere
-from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID, NOTHING_NEW, OTHER_EPOCH, Held
+from scaiflow_api.domains.sync.keeper.kept_document import (
+    CHANGED,
+    INVALID,
+    NOTHING_NEW,
+    OTHER_EPOCH,
+    KeptDocument,
+)
 from scaiflow_api.domains.sync.protocol import (
     Awareness,
     QueryAwareness,
@@ -144,14 +150,14 @@ class TestWhoIsWhere:
         assert who.all() == []
 
 
-def seeded() -> tuple[Held, "Doc[Map]"]:
+def seeded() -> tuple[KeptDocument, "Doc[Map]"]:
     """A draft, and a client that has it."""
     seed: Doc[Map] = Doc(client_id=SEED_CLIENT)
     with seed.transaction():
         seed.get("flow", type=Map)["nodes"] = Map()
         for name in "ab":  # one by one: the library puts the keys of a map in an order of its own
             seed.get("flow", type=Map)["nodes"][name] = Map({"label": name.upper()})
-    held = Held(SEED_CLIENT)
+    held = KeptDocument(SEED_CLIENT)
     assert held.load([seed.get_update()]) == 0
     client: Doc[Map] = Doc(client_id=7)
     client.apply_update(seed.get_update())
@@ -246,7 +252,7 @@ class TestWhatAChangeDoes:
             for position, update in enumerate(order):
                 assert held.apply(update, trim=position % 2 == 0)[0] == CHANGED
                 if position % 10 == 0:
-                    again = Held(SEED_CLIENT)
+                    again = KeptDocument(SEED_CLIENT)
                     assert again.load([held.whole()[0]]) == 0
                     held = again
             doc: Doc[Map] = Doc()

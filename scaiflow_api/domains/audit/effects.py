@@ -1,4 +1,4 @@
-"""Telling the audit log of what happens beyond the database."""
+"""Writing to the audit log what happens beyond the database: a row before it begins, and one of how it ended."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from scaiflow_api.upstreams.failures import UpstreamError
 
 
 class Telling:
-    """What the log is told of a block."""
+    """The two rows of one block of work."""
 
     def __init__(self, audit: AuditTrail, caller: Caller, entry: Entry) -> None:
         self._audit = audit
@@ -22,10 +22,10 @@ class Telling:
         self._entry = entry
         self._begun: asyncio.Future[None] | None = None
         self.details: dict[str, Detail] = dict(entry.details)
-        """Of the row of the block's end."""
+        """The details of the second row; the block may add to them."""
 
     async def begin(self) -> None:
-        """Tell that the block begins, if that was not told; it is on the disk when this returns.
+        """Write the first row, unless it was written already; it is on the disk when this returns.
 
         Raises DatabaseUnavailable.
         """
@@ -34,7 +34,7 @@ class Telling:
         await asyncio.shield(self._begun)
 
     def end(self, failure: BaseException | None) -> None:
-        """Tell how the block ended: nothing, where that is for want of its first row."""
+        """Write how the block ended, unless it failed because its first row could not be written."""
         if self._begun is None:
             self._audit.append_soon(self._caller, self._started())
         elif failure is not None and failure is _failure_of(self._begun):
@@ -50,10 +50,10 @@ class Telling:
 
 @asynccontextmanager
 async def told(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
-    """Tell that the block begins, and how it ended; what it adds to the details stands in the row of its end.
+    """Write a row before the block begins, and one of how it ended, with the details that the block added.
 
-    Without the first row nothing begins: raises DatabaseUnavailable. What the block did cannot be taken back, so
-    nobody waits for the second one; where it is missing, how it ended is not known.
+    If the first row cannot be written the block does not begin: raises DatabaseUnavailable. What the block did cannot
+    be taken back, so nobody waits for the second row; where it is missing, the outcome is unknown.
     """
     async with telling(audit, caller, entry) as tells:
         await tells.begin()
@@ -62,7 +62,7 @@ async def told(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator
 
 @asynccontextmanager
 async def telling(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[Telling]:
-    """Tell as `told`, for a block that calls `begin` itself, before it does anything that counts."""
+    """Do as `told`, for a block that calls `begin` itself before it does anything that has an effect."""
     tells = Telling(audit, caller, entry)
     try:
         yield tells

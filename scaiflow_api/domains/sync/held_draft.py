@@ -1,4 +1,4 @@
-"""A draft as one room holds it: how far it has read the log, and what the keeper knows of it."""
+"""A draft as one room has it: how far the room has read its log, and its document in the keeper."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ from scaiflow_api.db.drafts import Entry
 from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.domains.sync.draft_log import DraftLog, Place
 from scaiflow_api.domains.sync.keeper.client import Keeper
-from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID, NOTHING_NEW
 from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
+from scaiflow_api.domains.sync.keeper.kept_document import CHANGED, INVALID, NOTHING_NEW
 
 log = structlog.get_logger(__name__)
 
 _ATTEMPTS: Final = 5
-"""How often a draft is opened again because the keeper ended over somebody else's."""
+"""How often a draft is opened again because the keeper ended, each time through another draft."""
 _LARGE: Final = 64 * 1024
-"""An entry that may be several others merged: what of it was there already is not sent on."""
+"""Bytes. An entry above this may be several merged ones: only what is new of it is sent on."""
 _MOST_LATER: Final = 64
-"""Changes that are told one by one to who begins, before the keeper is asked for all of it anew."""
+"""So many later changes are sent to a new peer one by one; beyond that the keeper is asked for the whole again."""
 
 Answer = TypeVar("Answer")
 
@@ -31,7 +31,7 @@ class EpochOver(Exception):
 
 @dataclass(slots=True)
 class _Copy:
-    """The draft as the keeper told it last, and what came since: for a large one that takes it long."""
+    """The whole draft as the keeper returned it last, and the changes since: returning a large one takes long."""
 
     update: bytes
     vector: bytes
@@ -40,7 +40,7 @@ class _Copy:
     later: list[bytes] = field(default_factory=list)
 
     def follow(self, before: int, seq: int, updates: Sequence[bytes]) -> None:
-        """Take what came between two entries of the log, unless something is missed."""
+        """Add the changes between two entries of the log, unless some before them are missing."""
         if self.seq == before:
             self.seq = seq
             self.later += updates
@@ -51,13 +51,16 @@ class _Copy:
 
 
 class HeldDraft:
-    """Not for two at a time. Raises DatabaseUnavailable, EpochOver, and HelperLost when the keeper fails for good."""
+    """Use it from one task at a time.
+
+    Raises DatabaseUnavailable, EpochOver, and HelperLost when the keeper fails for good.
+    """
 
     def __init__(
         self, key: str, draft: SyncDocument, seed_client: int, keeper: Keeper, draft_log: DraftLog
     ) -> None:
         self.seq = 0
-        """The last entry of the log that it has read."""
+        """The number of the last entry of the log that was read."""
         self.size = 0
         self._key = key
         self._draft = draft
@@ -84,7 +87,7 @@ class HeldDraft:
         self.seq, self.size = entries[-1].seq, sum(len(entry.update) for entry in entries)
 
     async def judge(self, changes: list[tuple[bytes, bool]]) -> list[tuple[str, bytes]]:
-        """Apply changes in the keeper; return as `Keeper.apply` does. One that it does not survive is invalid."""
+        """Apply changes in the keeper; return as `Keeper.apply` does. A change that ends the keeper is invalid."""
         try:
             return await self._asked(lambda: self._keeper.apply(self._key, changes))
         except HelperCrashed:
@@ -92,7 +95,7 @@ class HeldDraft:
         return await self._judged_one_by_one(changes)
 
     async def store(self, updates: list[bytes]) -> list[bytes]:
-        """Add changes that were judged to the log; return what others added before them."""
+        """Add judged changes to the log; return the changes of others that got there before them."""
         last = await self._log.append(self._draft, updates)
         if last is None:
             raise EpochOver
@@ -103,7 +106,7 @@ class HeldDraft:
         return await self.catch_up()
 
     async def catch_up(self) -> list[bytes]:
-        """Read what others added to the log; return what is new of it."""
+        """Read what others added to the log; return those of its changes that are new."""
         entries = await self._log.since(self._draft, self.seq)
         if not entries:
             place = Place(self._draft.tenant_id, self._draft.flow_id)
@@ -123,7 +126,7 @@ class HeldDraft:
         return unseen
 
     async def adds(self, update: bytes) -> bool:
-        """Tell whether a change would change the draft; one that the keeper does not survive would."""
+        """Tell whether a change would change the draft; a change that ends the keeper counts as one."""
         try:
             return await self._asked(lambda: self._keeper.adds(self._key, update))
         except HelperCrashed:
@@ -143,7 +146,7 @@ class HeldDraft:
         return copy.update, copy.vector
 
     async def beginning(self) -> tuple[bytes, list[bytes], bytes]:
-        """Return the draft as one update and those that came since; and the first one's state vector."""
+        """Return the draft as one update, the changes that came since, and the state vector of the former."""
         copy = self._copy
         if copy is None or copy.seq != self.seq or not copy.is_good:
             update, vector = await self.whole()
@@ -151,7 +154,7 @@ class HeldDraft:
         return copy.update, copy.later, copy.vector
 
     async def merge(self) -> bool:
-        """Put one entry in the place of the log; False: something of it could not be read, so it stays."""
+        """Replace the log by one entry. False: some of it could not be read, so it stays as it is."""
         if not self._mergeable:
             return False
         seq, (update, _) = self.seq, await self.whole()
@@ -160,7 +163,7 @@ class HeldDraft:
         return True
 
     def drop_copy(self) -> None:
-        """Free the memory of what was told last."""
+        """Free the memory of the copy of the whole draft."""
         self._copy = None
 
     async def forget(self) -> None:
@@ -188,7 +191,7 @@ class HeldDraft:
         return judged
 
     async def _asked(self, ask: Callable[[], Awaitable[Answer]], kept: Sequence[bytes] = ()) -> Answer:
-        """Ask, and once more where the keeper ended over somebody else's question."""
+        """Ask the keeper, and again if it ended through the question of another draft."""
         for _ in range(_ATTEMPTS):
             try:
                 return await ask()
@@ -199,7 +202,7 @@ class HeldDraft:
         raise HelperLost
 
     async def _open_again(self, kept: Sequence[bytes]) -> None:
-        """Hand the stored log, and what was `kept` of the changes in work, to a keeper that has lost it."""
+        """Hand the stored log, and the changes in work that are to be `kept`, to a new keeper."""
         entries = await self._log.since(self._draft, 0)
         if not entries:
             raise EpochOver

@@ -25,9 +25,9 @@ from scaiflow_api.domains.sync.counters import SyncCounters
 from scaiflow_api.domains.sync.crowd import Crowd
 from scaiflow_api.domains.sync.draft_log import Place
 from scaiflow_api.domains.sync.held_draft import EpochOver, HeldDraft
-from scaiflow_api.domains.sync.keeper.held import CHANGED, INVALID
-from scaiflow_api.domains.sync.keeper.held import OTHER_EPOCH as OF_ANOTHER_EPOCH
 from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
+from scaiflow_api.domains.sync.keeper.kept_document import CHANGED, INVALID
+from scaiflow_api.domains.sync.keeper.kept_document import OTHER_EPOCH as OF_ANOTHER_EPOCH
 from scaiflow_api.domains.sync.peer import Peer
 from scaiflow_api.domains.sync.protocol import (
     EMPTY_UPDATE,

@@ -1,4 +1,4 @@
-"""One fixture: its run is invoked, answered where it waits for people, followed to its end, and never left behind."""
+"""Carrying out one fixture: invoke its run, answer it where it waits for people, follow it to its end, clean up."""
 
 import asyncio
 import time
@@ -80,7 +80,7 @@ class Attempt:
         self._visits: Counter[str] = Counter()
         self.execution_id: str | None = None
         self.begun = time.monotonic()
-        """When the run was asked for, once ScaiGrid admitted it."""
+        """When the run was last asked for; earlier attempts were answered 429."""
 
     @property
     def ended(self) -> bool:
@@ -88,26 +88,26 @@ class Attempt:
         return self.execution_id is not None and not self._may_run
 
     async def carry_out(self) -> Outcome:
-        """Run the fixture within its time limit. What is still under way when this ends is cancelled.
+        """Run the fixture within its time limit. A run that is still under way when this ends is cancelled.
 
-        Where ScaiGrid limits the rate, the fixture waits; its time limit counts from when it is admitted. Raises
-        UpstreamError for what would fail every fixture alike: no access, a rate limit that lasts, ScaiGrid gone.
+        Where ScaiGrid limits the rate, the fixture waits; its time limit begins when ScaiGrid accepts the call.
+        Raises UpstreamError for what would fail every fixture: no access, a lasting rate limit, ScaiGrid gone.
         """
         try:
             run = await patiently(self._invoke, self._busy_wait_s)
             if run.status in {"SUSPENDED", "RUNNING"} and run.execution_id is not None:
                 async with asyncio.timeout(self.begun + self._timeout_s - time.monotonic()):
-                    return await self._see_through(run.execution_id)
-            return self._at_once(run)
+                    return await self._follow_to_its_end(run.execution_id)
+            return self._outcome_of_invocation(run)
         except TimeoutError:
             return Outcome(error=f"the run '{self.execution_id}' did not end within {self._timeout_s:g} s")
         except UpstreamError as failure:
-            if not _is_the_fixtures_own(failure):
+            if not _fails_this_fixture_alone(failure):
                 raise
             return Outcome(error=str(as_app_error(failure)))
         finally:
             if self._may_run:
-                await self._clear_up()
+                await self._clean_up()
 
     async def _invoke(self) -> Execution:
         self._may_run = True
@@ -127,8 +127,8 @@ class Attempt:
         self.execution_id = run.execution_id
         return run
 
-    def _at_once(self, run: Execution) -> Outcome:
-        """Return what a run gave that the invocation has seen to its end."""
+    def _outcome_of_invocation(self, run: Execution) -> Outcome:
+        """Return what a run gave, as its invocation answered it."""
         if run.status == "COMPLETED":
             self._may_run = False
             return Outcome(output=run.output)
@@ -138,13 +138,13 @@ class Attempt:
         named = f"the run '{run.execution_id}'" if run.execution_id is not None else "a run without an id"
         return Outcome(error=f"{named} has not ended: it is {run.status}")
 
-    async def _see_through(self, execution_id: str) -> Outcome:
+    async def _follow_to_its_end(self, execution_id: str) -> Outcome:
         answered: set[str] = set()
         async with self._watch.following(execution_id) as followed:
             while True:
                 await self._watch.news(followed)
                 if followed.trail.end is not None:
-                    return self._at_last(followed.trail.end)
+                    return self._outcome_of_end(followed.trail.end)
                 for checkpoint in followed.waiting_at:
                     if checkpoint.id in answered:
                         continue
@@ -153,7 +153,7 @@ class Attempt:
                     if problem is not None:
                         return Outcome(error=problem)
 
-    def _at_last(self, end: End) -> Outcome:
+    def _outcome_of_end(self, end: End) -> Outcome:
         self._may_run = False
         return Outcome(output=end.output) if end.completed else Outcome(error=_why_failed(end.error))
 
@@ -174,7 +174,7 @@ class Attempt:
         except UpstreamRejected as refusal:
             if refusal.status in _BAD_REQUEST:
                 return f"{name}: {as_app_error(refusal)}"
-            # Else somebody was faster, and the events tell how it goes on.
+            # Otherwise somebody else answered first, and the events tell how it goes on.
             if refusal.status not in _NOT_WAITING or refusal.code == "CORE_NOT_RUNNING":
                 raise
         self._watch.hurry()
@@ -194,8 +194,8 @@ class Attempt:
 
     # What is left
 
-    async def _clear_up(self) -> None:
-        """Cancel the run. It is tried once; what goes wrong is logged and changes no result."""
+    async def _clean_up(self) -> None:
+        """Cancel the run. It is tried once; a failure is logged and changes no result."""
         with suppress(TimeoutError, UpstreamError):
             async with asyncio.timeout(self._clear_s):
                 found = self.execution_id
@@ -216,13 +216,13 @@ class Attempt:
                 if refusal.status == 409:  # it has ended meanwhile
                     return
                 raise
-            # A ScaiGrid that cannot cancel runs; one whose checkpoint is cancelled ends as well.
+            # This ScaiGrid cannot cancel runs, but a run whose checkpoint is cancelled ends as well.
             for checkpoint in await access.checkpoints.pending(access.credential, self._core_id):
                 if checkpoint.execution_id == execution_id:
                     await access.checkpoints.cancel(access.credential, checkpoint.id)
 
 
-def _is_the_fixtures_own(failure: UpstreamError) -> bool:
+def _fails_this_fixture_alone(failure: UpstreamError) -> bool:
     if isinstance(failure, UpstreamTimedOut):
         return True
     return isinstance(failure, UpstreamRejected) and failure.status in _BAD_REQUEST

@@ -1,4 +1,4 @@
-"""What of a flow its fixtures have been through."""
+"""Which nodes and edges of a flow its fixtures ran through."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ _CONTROL = frozenset({"sequential", "conditional"})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The nodes and edges that one run is known to have been through."""
+    """The nodes and edges that one run is known to have passed."""
 
     nodes: frozenset[str]
     edges: frozenset[str]
 
 
 class FlowMap:
-    """A flow's nodes and the edges between which its runs choose, for telling what runs have seen of them."""
+    """A flow's nodes and the edges between which its runs choose; it tells which of them runs have passed."""
 
     def __init__(self, graph: FlowGraph) -> None:
         self._nodes = [node.id for node in graph.nodes]
@@ -37,9 +37,9 @@ class FlowMap:
         """Nodes that a choice may lead to → all edges there, and where they come from."""
 
     def seen(self, entry: str | None, trail: Trail) -> Seen:
-        """Return what a run has been through that began at an entry, the first unless given.
+        """Return what a run has passed that began at `entry`, by default the first one.
 
-        An edge was taken when a decision tells so, or when its target ran and no other edge can have led there.
+        An edge counts as taken when a decision says so, or when its target ran and no other edge can have led there.
         """
         begun = entry or self._first_entry
         ran = trail.nodes | ({begun} if begun is not None else set())
@@ -52,7 +52,7 @@ class FlowMap:
         return Seen(frozenset(ran), frozenset(edges))
 
     def coverage(self, runs: Iterable[Seen]) -> Coverage:
-        """Return what runs have seen together, in the order of the flow."""
+        """Return what some runs have passed together, in the order of the flow."""
         nodes: set[str] = set()
         edges: set[str] = set()
         for run in runs:

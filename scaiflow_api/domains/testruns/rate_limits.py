@@ -12,9 +12,9 @@ _UNTOLD_S = 1.0
 
 
 async def patiently(call: Callable[[], Awaitable[T]], limit_s: float) -> T:
-    """Return what a call returns, made again as often as it is answered 429, for `limit_s` seconds at the most.
+    """Return what a call returns, repeating it for up to `limit_s` seconds while it is answered 429.
 
-    What was answered so has done nothing, so that any call may be repeated. Raises what the call raises.
+    A call that was answered 429 has done nothing, so any call may be repeated. Raises what the call raises.
     """
     until = time.monotonic() + limit_s
     while True:

@@ -1,6 +1,6 @@
 """Running fixtures against a deployed Core; each is one invocation and has the flow's real effects.
 
-Knows no database: the API and the command line run fixtures alike.
+It knows no database, so the API and the command line share it.
 """
 
 import asyncio
@@ -70,9 +70,9 @@ class FixtureRunner:
     ) -> TestReport:
         """Run fixtures of a document, one at least, and report in their order.
 
-        `told` hears of each result as soon as it is there, without its coverage. A fixture that fails is a result;
-        what would fail every fixture alike ends the run: raises UpstreamError. However it ends, also by being
-        cancelled, no run of a fixture is left behind if that can be helped.
+        `told` is called with each result as soon as it is there, still without its coverage. A fixture that fails
+        is a result. Raises UpstreamError for what would fail every fixture. However this ends, even by being
+        cancelled, runs of fixtures that are still under way are cancelled as far as possible.
         """
         self._keyed = not keeps_sessions(document)
         await patiently(self._watch.begin, self._limits.busy_wait_s)
@@ -104,7 +104,7 @@ class FixtureRunner:
         try:
             await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            # Once only: a second cancellation would cut short what a fixture clears up after the first.
+            # Once only: a second cancellation would cut short the clean-up that the first one began.
             for worker in workers:
                 worker.cancel()
             await asyncio.wait(workers)
@@ -156,7 +156,7 @@ class FixtureRunner:
 
 
 def keeps_sessions(document: Mapping[str, Any]) -> bool:
-    """Tell whether the flow has sandboxes that outlive a run with an `instance_key`, for the next one of that key."""
+    """Tell whether the flow has sandboxes that outlive a run with an `instance_key`, for the next run of that key."""
     own = [node.get("config") or {} for node in document.get("nodes") or []]
     shared = (document.get("config") or {}).get("bunker") or {}
     return any(place.get("lifecycle") == "session" for place in (shared, *own))

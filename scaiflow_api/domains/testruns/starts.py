@@ -13,7 +13,7 @@ from scaiflow_api.flowgraph import Limits
 
 
 class CannotStart(Exception):
-    """The sentence that the fixture fails with."""
+    """Its text is the sentence that the fixture fails with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Starts:
 
     @classmethod
     def of(cls, document: dict[str, Any], limits: Limits) -> "Starts":
-        """Compile the document, which takes long for a large one; there are no starts when it has errors."""
+        """Compile the document, which takes long for a large one. One with errors has no starts."""
         try:
             triggers = compile_flow(document, "yaml", limits=limits).module.triggers
         except CompileError:

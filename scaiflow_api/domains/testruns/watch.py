@@ -1,7 +1,7 @@
-"""Following the runs of one test run together: their events are read in common pages, not one by one.
+"""Following the runs of one test run together: the same pages of events serve all of them.
 
-A run is asked after only while somebody waits for it; those that ended within their invocation cost a few pages of
-events, all together, when the fixtures are done.
+ScaiGrid is asked about a run only while a fixture waits for it. For all runs that ended within their invocation, a
+few pages of events are read together when the fixtures are done.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from scaiflow_api.upstreams.scaigrid_checkpoints import Checkpoint
 
 _PAGE = 200
 _PAGES_AT_ONCE = 100
-"""Of one reading: a Core may be so busy that its events have no end."""
+"""The most that one `read` takes: a Core may be so busy that its events have no end."""
 _RUNS_OF_OTHERS = 2_000
 _PASSING = (UpstreamBusy, UpstreamUnavailable, UpstreamTimedOut)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often ScaiGrid is asked after runs that have not ended: soon at first, then less and less often."""
+    """How often ScaiGrid is asked about runs that have not ended: soon at first, then less and less often."""
 
     first_s: float = 0.05
     growth: float = 1.5
@@ -117,7 +117,7 @@ class Watch:
 
     @asynccontextmanager
     async def following(self, execution_id: str) -> AsyncIterator[Followed]:
-        """Ask after a run for the length of the block. Raises UpstreamError when nothing can be learned any more."""
+        """Watch a run for the length of the block. Raises UpstreamError when ScaiGrid could not be asked any more."""
         if self._failure is not None:
             raise self._failure
         followed = self._followed[execution_id] = Followed(self.trail(execution_id))
@@ -151,7 +151,7 @@ class Watch:
             try:
                 await self._ask()
             except _PASSING as failure:
-                # Each who waits has a time limit; what was begun is not given up for a moment's trouble.
+                # Everybody who waits has a time limit, so a passing failure ends nothing.
                 at_least_s = asked_to_wait_s(failure)
             except Exception as failure:
                 self._failure = failure

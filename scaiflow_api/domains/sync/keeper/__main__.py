@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from scaiflow_api.domains.sync.keeper.held import Held
+from scaiflow_api.domains.sync.keeper.kept_document import KeptDocument
 from scaiflow_api.domains.sync.keeper.serving import serve
 from scaiflow_api.domains.sync.keeper.wire import ANSWERED, FAILED, UNKNOWN_DRAFT
 from scaiflow_api.domains.sync.varints import Malformed
 
-_held: dict[str, Held] = {}
+_held: dict[str, KeptDocument] = {}
 
 
 def _open(key: str, seed_client: int, updates: list[bytes]) -> int:
-    draft = Held(seed_client)
+    draft = KeptDocument(seed_client)
     unreadable = draft.load(updates)
     _held[key] = draft
     return unreadable

@@ -1,7 +1,7 @@
-"""A draft in the keeper's process.
+"""The document of a draft, in the keeper's process.
 
-A panic of the library is no Exception of Python's, and nobody catches it: what it holds then is worth nothing, and
-the process ends.
+A panic of the library is no `Exception` in Python, and nobody catches it: the document is worthless then, and the
+process ends.
 """
 
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ INVALID: Final = "invalid"
 OTHER_EPOCH: Final = "other epoch"
 _NO_STATE: Final = b"\x00"
 _MOST_WAITING: Final = 64
-"""Changes that wait one by one; beyond it they are made one."""
+"""So many changes wait one by one; more are merged into one."""
 
 Ranges = dict[int, list[tuple[int, int]]]
 
 
 @dataclass(slots=True)
-class Held:
+class KeptDocument:
     """One document, and the changes that wait for others that they build upon."""
 
     seed_client: int
@@ -36,7 +36,7 @@ class Held:
     def load(self, updates: list[bytes]) -> int:
         """Apply a log; return how many of its entries cannot be read.
 
-        The first is the server's own, a seed or what was merged, and most of it all. It is not judged again: for a
+        The first entry is the server's own, a seed or a merged log, and the largest. It is not judged again: for a
         large draft that would take ten times as long as applying it, and every other draft would have to wait.
         """
         unreadable = 0
@@ -51,16 +51,16 @@ class Held:
         return unreadable
 
     def apply(self, update: bytes, *, trim: bool) -> tuple[str, bytes]:
-        """Apply a change; return what it did, and the change, with `trim` without what was there already.
+        """Apply a change; return the verdict, and the change, which with `trim` holds only what is new.
 
-        Raises RuntimeError where it can be read but not applied: nobody knows then what of it was.
+        Raises RuntimeError where it can be read but not applied; then it is unknown how much of it was.
         """
         if (verdict := self._judged(update)) != CHANGED:
             return verdict, b""
         try:
             if trim:
                 update = get_update(update, self.doc.get_state())
-            # As the library writes it: what only it can read, or what follows it, must not come to others.
+            # As the library itself writes it: other clients must not get anything that only this library can read.
             update = merge_updates(update)
             get_state(update)
         except ValueError:
