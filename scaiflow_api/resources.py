@@ -172,7 +172,8 @@ def open_store(store: Store) -> BlobStore:
     access_key, secret_key = (
         key.get_secret_value() if key else None for key in (store.s3_access_key, store.s3_secret_key)
     )
-    return WatchedBlobs(open_blobs(store.url, access_key=access_key, secret_key=secret_key))
+    blobs = open_blobs(store.url, access_key=access_key, secret_key=secret_key, timeout_s=store.timeout_s)
+    return WatchedBlobs(blobs)
 
 
 def open_live(live: Live) -> Presence:

@@ -48,6 +48,13 @@ class Store(Section):
     cache_bytes: int = variable(
         "SCAIFLOW_STORE_CACHE_BYTES", 32 * MIB, "memory per process for documents read last; 0: none", ge=0
     )
+    timeout_s: float = variable(
+        "SCAIFLOW_STORE_TIMEOUT_S",
+        15.0,
+        "seconds for one read or write, repetitions and waiting for its turn included; then 503 `store_unavailable`",
+        gt=0,
+        le=60,
+    )
     s3_access_key: SecretStr | None = variable("SCAIFLOW_S3_ACCESS_KEY", None, "S3 access key")
     s3_secret_key: SecretStr | None = variable("SCAIFLOW_S3_SECRET_KEY", None, "S3 secret key")
 

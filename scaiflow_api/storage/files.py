@@ -29,7 +29,7 @@ class FileBlobs:
         root: Path,
         *,
         threads: int = 8,
-        deadline: float = 60.0,
+        deadline: float = 15.0,
         sync: Callable[[int], None] = os.fsync,
         link: Callable[[Path, Path], None] = os.link,
     ) -> None:

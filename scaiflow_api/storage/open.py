@@ -14,12 +14,14 @@ _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _S3_OPTIONS: Final = frozenset({"endpoint", "region"})
 
 
-def open_blobs(url: str, *, access_key: str | None = None, secret_key: str | None = None) -> BlobStore:
+def open_blobs(
+    url: str, *, access_key: str | None = None, secret_key: str | None = None, timeout_s: float = 15.0
+) -> BlobStore:
     """Open the store that a URL names. The caller closes it.
 
     `file:./blobs` (relative to the working folder) or `file:///var/lib/blobs`;
     `s3://bucket?endpoint=http://127.0.0.1:8333&region=us-east-1`, both options may be left out;
-    `memory:`. Raises `StoreNotUsable`, whose sentence never repeats the URL: it may hold a secret.
+    `memory:`. `timeout_s` bounds each call. Raises `StoreNotUsable`, whose sentence never repeats the URL: it may hold a secret.
     """
     try:
         parts = urlsplit(url)
@@ -27,9 +29,9 @@ def open_blobs(url: str, *, access_key: str | None = None, secret_key: str | Non
         raise _refused("it is not a URL") from None
     match parts.scheme:
         case "file":
-            return FileBlobs(_folder(parts))
+            return FileBlobs(_folder(parts), deadline=timeout_s)
         case "s3":
-            return _open_s3(parts, access_key, secret_key)
+            return _open_s3(parts, access_key, secret_key, timeout_s)
         case "memory":
             return MemoryBlobs()
     raise _refused("it begins with none of file:, s3: and memory:")
@@ -45,7 +47,9 @@ def _folder(parts: SplitResult) -> Path:
     return Path(unquote(parts.path))
 
 
-def _open_s3(parts: SplitResult, access_key: str | None, secret_key: str | None) -> BlobStore:
+def _open_s3(
+    parts: SplitResult, access_key: str | None, secret_key: str | None, timeout_s: float
+) -> BlobStore:
     if not _BUCKET.fullmatch(parts.netloc):
         raise _refused("what follows s3:// is not the name of a bucket")
     if parts.path.strip("/") or parts.fragment:
@@ -60,9 +64,8 @@ def _open_s3(parts: SplitResult, access_key: str | None, secret_key: str | None)
         _check_endpoint(endpoint)
     from scaiflow_api.storage.s3 import S3Blobs  # noqa: PLC0415 - boto3 costs 0.6 s and 40 MB
 
-    return S3Blobs(
-        parts.netloc, endpoint, options.get("region", [None])[-1], access_key or None, secret_key or None
-    )
+    region = options.get("region", [None])[-1]
+    return S3Blobs(parts.netloc, endpoint, region, access_key or None, secret_key or None, deadline=timeout_s)
 
 
 def _check_endpoint(endpoint: str) -> None:

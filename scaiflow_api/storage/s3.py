@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 _TICKET: Final = "scaiflow-put"
+_ATTEMPTS: Final = 3
 _CREATE_ATTEMPTS: Final = 4
 
 
@@ -29,7 +30,8 @@ class S3Blobs:
 
     Without keys, boto3's own chain looks for credentials. Proxies and endpoints of the environment
     are not used. Times are in seconds; `deadline` bounds a call with all its attempts, a whole
-    listing page by page.
+    listing page by page. A server that does not answer has `read_timeout` for each of its attempts,
+    by default a third of the deadline: a thread cannot be stopped, and is free again by then.
     """
 
     def __init__(
@@ -42,13 +44,13 @@ class S3Blobs:
         *,
         threads: int = 8,
         connect_timeout: float = 3.0,
-        read_timeout: float = 30.0,
-        deadline: float = 60.0,
+        read_timeout: float | None = None,
+        deadline: float = 15.0,
     ) -> None:
         config = Config(  # type: ignore[call-arg]  # the stubs lack ignore_configured_endpoint_urls
             max_pool_connections=threads,
             connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
+            read_timeout=read_timeout or deadline / _ATTEMPTS,
             proxies={},
             ignore_configured_endpoint_urls=True,
             s3={"addressing_style": "path" if endpoint_url else "auto"},
@@ -62,7 +64,7 @@ class S3Blobs:
                 aws_access_key_id=access_key,
                 aws_secret_access_key=secret_key,
             )
-            self._client: S3Client = open_client(config=config.merge(_attempts(3)))
+            self._client: S3Client = open_client(config=config.merge(_attempts(_ATTEMPTS)))
             self._deleter: S3Client = open_client(config=config.merge(_attempts(1)))
         except (BotoCoreError, ValueError) as exc:
             raise StoreNotUsable(f"The S3 settings of SCAIFLOW_STORE_URL are refused: {exc}") from exc

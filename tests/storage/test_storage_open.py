@@ -1,10 +1,12 @@
+import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from scaiflow_api.storage.errors import StoreNotUsable
+from scaiflow_api.storage.errors import StoreNotUsable, StoreUnavailable
 from scaiflow_api.storage.files import FileBlobs
 from scaiflow_api.storage.memory import MemoryBlobs
 from scaiflow_api.storage.open import open_blobs
@@ -38,6 +40,20 @@ async def test_an_s3_url_names_bucket_endpoint_and_region() -> None:
     )
     assert isinstance(store, S3Blobs)
     await store.close()
+
+
+async def test_a_server_that_takes_connections_and_never_answers_holds_nobody_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        endpoint = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        store = open_blobs(
+            f"s3://my-flows?endpoint={endpoint}", access_key="a", secret_key="s", timeout_s=0.3
+        )
+        for ask in (store.get("k"), store.put("k", b"x", if_absent=True), store.delete("k"), store.check()):
+            async with asyncio.timeout(1):
+                with pytest.raises(StoreUnavailable):
+                    await ask
+        async with asyncio.timeout(3):  # its threads are given up as well, a little later
+            await store.close()
 
 
 @pytest.mark.parametrize(
