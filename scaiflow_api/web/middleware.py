@@ -72,10 +72,11 @@ class RequestContext:
 
 
 def _measure(scope: Scope, status: int, took_s: float) -> None:
-    """Time a request under its route's pattern: a path holds ids, and anybody can make up others."""
+    """Time a request under its route's pattern: a path holds ids, and anybody can make up others, also methods."""
     route = scope.get("route")
     pattern = getattr(route, "path_format", "none")
-    method = scope["method"] if route is not None else "any"
+    taken = route is not None and status != HTTPStatus.METHOD_NOT_ALLOWED
+    method = scope["method"] if taken else "any"
     REQUESTS.labels(method, pattern, f"{status // 100}xx" if status else "none").observe(took_s)
 
 

@@ -40,12 +40,15 @@ async def test_requests_are_timed_under_their_routes(
         await api.get(f"/flows/{flow}", headers=people.bob.headers)
     for method, path in (("GET", "/nowhere/1"), ("GET", "/nowhere/2"), ("BREW", "/coffee")):
         await api.request(method, path)
+    for method in ("BREW", "PROPFIND", "DELETE"):
+        await api.request(method, "/flows")
 
     assert grown(before, await counted(api, REQUESTS)) == {
         ("POST", "/flows", "2xx"): 1,
         ("GET", "/flows/{flow_id}", "2xx"): 1,
         ("GET", "/flows/{flow_id}", "4xx"): 2,
         ("any", "none", "4xx"): 3,
+        ("any", "/flows", "4xx"): 3,
         ("GET", "/metrics", "2xx"): 1,
     }
     assert made.json()["id"] not in (await api.get(METRICS)).text
