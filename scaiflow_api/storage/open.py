@@ -21,7 +21,8 @@ def open_blobs(
 
     `file:./blobs` (relative to the working folder) or `file:///var/lib/blobs`;
     `s3://bucket?endpoint=http://127.0.0.1:8333&region=us-east-1`, both options may be left out;
-    `memory:`. `timeout_s` bounds each call. Raises `StoreNotUsable`, whose sentence never repeats the URL: it may hold a secret.
+    `memory:`. `timeout_s` bounds each call. Raises `StoreNotUsable`, whose sentence never repeats
+    the URL: it may hold a secret.
     """
     try:
         parts = urlsplit(url)

@@ -178,6 +178,7 @@ class Upstream:
             failure=type(failure).__name__,
             status=failure.status,
             code=failure.code,
+            cause=failure.cause if isinstance(failure, UpstreamUnreachable) else None,
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
         raise failure
@@ -227,7 +228,7 @@ class Upstream:
 
     def _unavailable(self, fault: httpx.TransportError) -> UpstreamUnavailable:
         if isinstance(fault, _UNREACHABLE):
-            return UpstreamUnreachable(self.system)
+            return UpstreamUnreachable(self.system, cause=_why(fault))
         if isinstance(fault, httpx.PoolTimeout):
             return UpstreamCrowded(self.system)
         return UpstreamUnavailable(self.system)
@@ -286,6 +287,16 @@ async def _withheld(content: bytes, once: Callable[[], Awaitable[None]]) -> Asyn
 def origin_of(base_url: str) -> str:
     """Return the `https://host:port` of an address."""
     return "/".join(base_url.split("/")[:3]).lower()
+
+
+def _why(fault: BaseException) -> str:
+    """Return what the system, or its TLS, said of a connection that did not come about: neither quotes a request."""
+    told: BaseException | None = fault
+    while told is not None:
+        if isinstance(told, OSError) and told.strerror:
+            return told.strerror
+        told = told.__cause__ or told.__context__
+    return type(fault).__name__
 
 
 def _announced(response: httpx.Response) -> int:

@@ -73,7 +73,11 @@ class UpstreamUnavailable(UpstreamError):
 
 
 class UpstreamUnreachable(UpstreamUnavailable):
-    """No connection to it came about, so it was asked nothing."""
+    """No connection to it came about, so it was asked nothing. `cause` says why, for the operator alone."""
+
+    def __init__(self, system: System, *, cause: str) -> None:
+        super().__init__(system)
+        self.cause = cause
 
 
 class UpstreamCrowded(UpstreamUnavailable):

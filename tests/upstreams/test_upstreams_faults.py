@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 import time
 import zlib
@@ -325,9 +326,35 @@ async def test_what_is_withheld_is_never_sent_where_what_it_waits_for_fails() ->
     assert served.connections == 1
 
 
-@pytest.mark.parametrize("tls", [True, False], ids=["unsigned", "no TLS at all"])
-async def test_a_server_that_cannot_prove_who_it_is_gets_no_request(tls: bool, tmp_path: Path) -> None:
-    context = certificate("localhost", tmp_path) if tls else None
-    async with Server(no_http, context, hasty=not tls) as served:
-        assert await failures_at(f"https://localhost:{served.port}") == all_are(502, "_api")
+@pytest.mark.parametrize(
+    ("cause", "name", "ended", "trusted"),
+    [
+        ("self-signed certificate", "localhost", False, False),
+        ("Hostname mismatch", "elsewhere.test", False, True),
+        ("certificate has expired", "localhost", True, True),
+        ("SSL", None, False, False),
+    ],
+    ids=["unsigned", "of another", "expired", "no TLS at all"],
+)
+async def test_a_server_that_cannot_prove_who_it_is_gets_no_request(
+    cause: str, name: str | None, ended: bool, trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = certificate(name, tmp_path, ended=ended) if name else None
+    if trusted:
+        authorities = httpx.create_ssl_context(trust_env=False)
+        authorities.load_verify_locations(tmp_path / "certificate.pem")
+        monkeypatch.setattr("scaiflow_api.upstreams.base.trusted_authorities", lambda: authorities)
+    with capture_logs() as logged:
+        async with Server(no_http, context, hasty=not name) as served:
+            assert await failures_at(f"https://localhost:{served.port}") == all_are(502, "_api")
     assert TOKEN.encode() not in served.received
+    assert all(cause in line["cause"] for line in logged if line["event"] == "upstream call failed")
+    assert TOKEN not in str(logged)
+
+
+async def test_the_log_tells_an_operator_why_there_was_no_connection() -> None:
+    with capture_logs() as logged, socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        await failures_at(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    (cause,) = {line["cause"] for line in logged if line["event"] == "upstream call failed"}
+    assert "Connect call failed" in cause
