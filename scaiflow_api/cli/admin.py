@@ -1,4 +1,4 @@
-"""`scaiflow admin`: what whoever can log in to the host may do, before there is an administrator."""
+"""`scaiflow admin`: what anybody who can log in to the host may do, before there is an administrator."""
 
 import sys
 from argparse import Namespace

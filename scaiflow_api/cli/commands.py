@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int | None:
-    """Run one command. Exits with 2, having said how it is used, for what is none."""
+    """Run one command. For anything else print the usage and exit with 2."""
     parser = parser_for(arguments[0] if arguments else "")
     options = parser.parse_args(arguments)
     command: Run | None = options.run

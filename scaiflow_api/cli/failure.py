@@ -33,7 +33,7 @@ def explained(run: Callable[[], int | None]) -> None:
         print(f"scaiflow: {visible(str(failure))}", file=sys.stderr)
         code = failure.exit_code
     except BrokenPipeError:
-        _drop_what_is_left()  # whoever read the output has seen enough
+        _drop_what_is_left()  # the reader of the output has closed it
         code = 1
     except OSError as error:
         if error.errno != ENOSPC:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def collect_garbage(*, dry_run: bool, as_json: bool, force: bool) -> None:
-    """Print what was found and removed, also when it stopped half way. Raises CommandFailed."""
+    """Print what was found and removed, even if the round stopped half way. Raises CommandFailed."""
     settings = settings_of_a_database()
     try:
         report, failure = asyncio.run(_run(settings, dry_run=dry_run, force=force))

@@ -1,4 +1,4 @@
-"""Connections as uvicorn serves them, but for what a socket that stays for hours would keep of how it came.
+"""Connections as uvicorn serves them, without what a socket that stays for hours would keep of its handshake.
 
 Also a way to cut a socket whose other end does not read.
 """

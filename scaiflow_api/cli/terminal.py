@@ -16,7 +16,7 @@ def visible(text: str) -> str:
 
 
 def open_what_is_closed() -> None:
-    """Read from and write to nowhere, where whoever started this process left a standard stream closed."""
+    """Open the null device for each standard stream that this process was started without."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115

@@ -1,7 +1,7 @@
 """The log of a draft, within one transaction: begun once, added to in order, shortened without losing anything.
 
 An entry is a Yjs update (format 1). Its number is taken under the lock of the draft's row, which is held until the
-transaction commits; so whoever sees an entry sees all before it, and can ask for what came after the last it saw.
+transaction commits; so a reader of an entry sees all before it, and can ask for what came after the last it saw.
 Merging puts one entry in the place of those that went into it, under the number of the last: a reader needs not know
 of it, since an update may be applied twice.
 """

@@ -1,7 +1,7 @@
 """Idempotency keys: the first to come with a key reserves it, does the work and leaves the answer for the others.
 
 A key is one row, and counts until it expires. While the work is under way that is soon, and pushed ahead as long as
-the worker lives; a worker that died loses the key, and whoever comes next does the work once more. With the answer in
+the worker lives; a worker that died loses the key, and the next request does the work once more. With the answer in
 it, the row counts for a day. Time is the database's, as with leases.
 """
 

@@ -1,8 +1,8 @@
 """Sessions, kept with their connections between one use and the next.
 
 Opening a session, taking a connection for it and giving both back costs three times what a short question costs. So
-a session goes back with its connection, empty, and whoever comes next continues with it. One that lay for longer than
-`FRESH_S` is given up: its connection may be dead by now, and the pool asks before it hands one out.
+a session is given back, empty, with its connection, and the next user continues with it. One that lay for longer than
+`FRESH_S` is given up: its connection may be dead by now, and the pool checks a connection before it hands it out.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ FRESH_S: Final = 1.0
 class _Kept:
     session: AsyncSession
     open: AsyncExitStack
-    """Closes the session and gives its connection back, also when somebody cancels that."""
+    """Closes the session and gives its connection back, even when that is cancelled."""
     since: float
 
 
 class Sessions:
-    """At most `size` sessions at once; whoever waits longer than `patience_s` for one gets SQLAlchemy's TimeoutError.
+    """At most `size` sessions at once. Waiting longer than `patience_s` for one raises SQLAlchemy's TimeoutError.
 
-    Whoever begins a transaction in one ends it before giving it back.
+    A transaction that is begun in a session must be ended before the session is given back.
     """
 
     def __init__(self, engine: AsyncEngine, *, size: int, patience_s: float) -> None:

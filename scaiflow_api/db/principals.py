@@ -182,7 +182,7 @@ def role_entry(user: User, before: str | None) -> Entry:
 async def lock_super_admins(session: AsyncSession) -> Sequence[User]:
     """Return all super admins, by hand or by group. Until the transaction ends nobody else changes them.
 
-    Whoever takes a role away begins with this, so that those who do wait for each other.
+    Everything that takes a role away begins with this, so that two such changes wait for each other.
     """
     role = AdminRole.SUPER_ADMIN.value
     rows = (

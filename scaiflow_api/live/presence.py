@@ -43,7 +43,7 @@ class Presence(Protocol):
     async def announce(self, tenant_id: str, flow_id: str, person: Person) -> None:
         """Keep a heartbeat for `TTL_S` seconds, in place of the same person's last one.
 
-        Beyond `MOST_PEOPLE` whoever was seen longest ago makes room.
+        Beyond `MOST_PEOPLE` the person seen longest ago makes room.
         """
         ...
 

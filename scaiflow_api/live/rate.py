@@ -8,7 +8,7 @@ from cachetools import TTLCache
 
 WINDOW_S: Final = 60.0
 _MOST_CALLERS: Final = 50_000
-"""Some 10 MB; beyond it whoever came longest ago may begin anew."""
+"""Some 10 MB; beyond it the caller seen longest ago is forgotten, and may begin anew."""
 
 
 class Rate(Protocol):

@@ -13,7 +13,7 @@ from scaiflow_api.live.redis_pool import pool_of
 log = structlog.get_logger(__name__)
 
 _GIVE_UP_AFTER_S: Final = 1.0
-"""Whoever signs in waits no longer for a count."""
+"""A sign-in waits no longer than this for its count."""
 
 _TAKE: Final = """
 -- As ProcessRate, in microseconds. Returns 0, or how long until there is a turn.

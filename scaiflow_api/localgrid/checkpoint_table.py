@@ -29,7 +29,7 @@ class Ending:
     now: datetime
     resolution: Value = None
     by: str | None = None
-    """Whoever resolved or cancelled it; None: nobody, it was time or the run itself."""
+    """Who resolved or cancelled it; None: its time ran out, or its run ended it."""
     comment: str | None = None
 
 

@@ -1,6 +1,6 @@
 """ScaiKey's directory: people and groups as rows, which a new grid takes from the demo people.
 
-Nothing is forgotten: whoever is deleted keeps a row, so that its id is never given to somebody else.
+Nothing is forgotten: a deleted person keeps a row, so that the id is never given to somebody else.
 """
 
 import sqlite3

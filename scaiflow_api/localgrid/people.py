@@ -128,7 +128,7 @@ _BY_ID = {person.id: person for person in PEOPLE}
 
 
 def rights_of(user_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return roles and permissions in ScaiGrid. Whoever is no demo person may look, as Carol may."""
+    """Return roles and permissions in ScaiGrid. A person who is not a demo person has the permissions of Carol."""
     known = _BY_ID.get(user_id)
     return (known.roles, known.permissions) if known else (("tenant_viewer",), tuple(sorted(_LOOKER)))
 

@@ -1,7 +1,7 @@
 """How soon a row must follow its object, which is what makes an old object without a row an orphan.
 
 Objects are put before the rows that name them. `scaiflow gc` removes objects without a row, but only after a grace
-period. So whoever was held up for longer than this between the two must not write the row any more.
+period. So a writer that was held up for longer than this between the two must not write the row any more.
 """
 
 from datetime import datetime, timedelta

@@ -1,10 +1,10 @@
-"""Addresses that somebody else named: which of them we call, and a transport that holds to it at every connection.
+"""Addresses that a tenant named: which of them may be called, and a transport that checks that at every connection.
 
 A name is looked up once per request, and the request goes to an address of that answer. So a name that leads
 elsewhere the next moment gains nothing.
 
-Whoever names an address may also keep its name server silent, for half a minute each time it is asked. So names are
-looked up on threads of their own: the event loop's are those that compile and read documents for everybody.
+The name server may be the tenant's too, and may stay silent for half a minute each time it is asked. So names are
+looked up on threads of their own: the event loop's threads compile and read documents for everybody.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class UnusableAddress(ValueError):
-    """Why an address is none that can be called."""
+    """Its text says why the address cannot be called."""
 
 
 def base_url_of(text: str, *, allow_http: bool) -> str:

@@ -141,7 +141,7 @@ class ScaiKey(Upstream):
                     content=urlencode(form, errors="replace").encode(),
                     content_type="application/x-www-form-urlencoded",
                     secret=secret,
-                    # Whoever makes ScaiKey fail with a strange code must not keep others from signing in.
+                    # Somebody who makes ScaiKey fail with a made-up code must not keep others from signing in.
                     blames_upstream=grant_type == "client_credentials",
                 )
             )

@@ -62,12 +62,12 @@ async def caller(request: Request) -> Caller:
     """Return who makes this request, identified once. Raises what `Authenticator.identify` raises.
 
     Dependencies ask for the caller here instead of depending on `authenticate`: FastAPI resolves the whole tree below
-    a dependency anew wherever it stands, also when it has the value already.
+    a dependency anew wherever it stands, even when it has the value already.
     """
     known = caller_of(request.scope)
     if known is None:
         sent = request.headers.getlist("authorization")
-        # Of two, whoever stands before this server may have looked at the other one.
+        # Of two headers, a proxy in front may have looked at the other one.
         known = await (await authenticator(request)).identify(
             sent[0] if len(sent) == 1 else None, request_id=request_ids(request.scope).request_id
         )

@@ -64,7 +64,7 @@ UNKNOWN_KEY = Rule(
     "unknown-configuration-key",
     "node '{node}': unknown key '{key}' in {where}",
     severity=WARNING,
-    what="A key of `config` is none that the node's kind knows.",
+    what="A key of `config` is not one that the node's kind knows.",
     why="It is kept and has no effect; usually it is mistyped.",
     example=_answer("llm_flexible", {"goal": "Answer.", "guidence": "Be brief."}),
 )

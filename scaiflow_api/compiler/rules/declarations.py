@@ -12,7 +12,7 @@ UNREADABLE_TYPE = Rule(
     "unreadable-type",
     "the type of {what} cannot be read: {problem}",
     severity=WARNING,
-    what="A type in `output_schema`, `input_schema` or `variables` is none of the language.",
+    what="A type in `output_schema`, `input_schema` or `variables` is not one of the language.",
     why="A runtime cannot say whether a value has it, and nothing is checked against it here.",
     example={"variables": [{"name": "orders", "type": "array<string", "default": []}]},
 )

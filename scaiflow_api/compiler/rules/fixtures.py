@@ -61,7 +61,7 @@ WRONG_MATCHER = Rule(
     "malformed-matcher",
     "fixture '{fixture}': {problem}",
     severity=WARNING,
-    what="A matcher in the `expect` of a fixture is none that exists, or does not get what it takes.",
+    what="A matcher in the `expect` of a fixture does not exist, or does not get what it takes.",
     why="The test would fail whatever the flow answers.",
     example={"tests": _tested({"expect": {"count": {"$gtr": 3}}})},
 )

@@ -29,7 +29,7 @@ UNKNOWN_METHOD = Rule(
     "node '{node}': the plugin '{plugin}' has no known method '{method}'",
     severity=WARNING,
     what="A node calls a method that is not among those that are known of its plugin.",
-    why="The call fails when it is none; usually the name is mistyped.",
+    why="The call fails if there is no such method; usually the name is mistyped.",
     example=_calling("scaidrive", "serach", {"path": "/", "query": "x"}),
 )
 UNKNOWN_PLUGIN = Rule(

@@ -39,7 +39,7 @@ LITERAL_AUTHORIZATION = Rule(
     "node '{node}': {field} is written out",
     severity=WARNING,
     what="A request has an `Authorization` header whose value stands in the flow.",
-    why="Whoever can read the flow can use it; it also reaches exports, versions and manifests.",
+    why="All who can read the flow can use it; it also reaches exports, versions and manifests.",
     example=_answer("tool_http", {"url": URL, "headers": {"Authorization": "Basic c2NhaTpmbG93"}}),
 )
 SECRET_NOT_A_PATH = Rule(
@@ -74,7 +74,7 @@ LITERAL_SECRET = Rule(
         "key that is called so (`password`, `secret`, `token`, `api_key`)."
     ),
     why=(
-        "Whoever can read the flow can use it. Such a flow cannot be published to the catalog. The secret itself "
+        "All who can read the flow can use it. Such a flow cannot be published to the catalog. The secret itself "
         "is not repeated here."
     ),
     example=_answer("tool_http", {"url": URL, "body": {"user": "erp", "password": "correct horse"}}),

@@ -72,7 +72,7 @@ NOTHING_ASKED = Rule(
     "node '{node}': the form has nothing to fill in and nothing to decide",
     severity=WARNING,
     what="The `sections` of a `hitl_review` have neither an `input` nor a `decision`.",
-    why="Whoever sees the form can give no answer.",
+    why="A person who sees the form can give no answer.",
     example=_answer("hitl_review", {"queue": "review", "sections": []}, "review"),
 )
 

@@ -42,7 +42,7 @@ UNKNOWN_TIME_ZONE = Rule(
     "unknown-time-zone",
     "node '{node}': there is no time zone '{timezone}' in the tz database",
     severity=WARNING,
-    what="The `timezone` of a schedule is none of the names of the tz database, as far as this compiler knows.",
+    what="The `timezone` of a schedule is not a name in the tz database, as far as this compiler knows.",
     why="Runtimes look the name up there. Names are written exactly so, capitals included.",
     example=_schedule({"timezone": "Europe/Amsterdm"}),
 )

@@ -50,7 +50,7 @@ RULES = (
         "SF006",
         "unknown-kind",
         TEMPLATE,
-        what="A node has a type that is none of the 24 kinds.",
+        what="A node has a type that is not one of the 24 kinds.",
         why="The list of kinds is closed.",
         example={
             "nodes": [{"id": "node_a", "type": "llm_flexibel", "label": "A", "position": {"x": 0, "y": 0}}]

@@ -20,7 +20,7 @@ UNUSED_VARIABLE = Rule(
     severity=WARNING,
     what=(
         "A declared variable is read by no expression, or is read although it has no default and nothing assigns "
-        "it. `output` is read by whoever started the run."
+        "it. `output` is read by the caller of the run."
     ),
     why="Usually its name is mistyped elsewhere, or it is left over.",
     example={"variables": [{"name": "attempts", "type": "int", "default": 0}]},

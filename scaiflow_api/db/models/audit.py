@@ -39,7 +39,7 @@ class AuditEvent(Base):
 
 
 class AuditHead(Base):
-    """The last row of a tenant's chain. Whoever appends locks it."""
+    """The last row of a tenant's chain. Appending locks it."""
 
     __tablename__ = "audit_heads"
 

@@ -9,7 +9,7 @@ from scaiflow_api.db.base import Base, Id, Moment, UTCDateTime, Word
 
 
 class DirectoryState(Base):
-    """One line per thing that is mirrored as a whole; whoever changes roles by groups locks the line `roles`."""
+    """One row per kind of thing that is mirrored; a change of roles by groups locks the row `roles`."""
 
     __tablename__ = "directory_state"
 

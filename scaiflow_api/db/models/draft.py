@@ -7,7 +7,7 @@ from scaiflow_api.db.base import Base, Bytes, Id, Moment, Word
 
 
 class SyncDocument(Base):
-    """The draft of a flow. Whoever adds to its log, or shortens it, holds the lock of this row."""
+    """The draft of a flow. Adding to its log, or shortening it, takes the lock of this row."""
 
     __tablename__ = "sync_documents"
 

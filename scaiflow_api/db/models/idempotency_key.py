@@ -18,7 +18,7 @@ class IdempotencyKey(Base):
     fingerprint: Mapped[Word]
     """Of the request; another request may not have the key."""
     holder: Mapped[Word]
-    """Whoever does the work, as in a lease."""
+    """Who does the work, as in a lease."""
     expires_ms: Mapped[int] = mapped_column(BigInteger)
     """Milliseconds since 1970 by the database's clock."""
     answer: Mapped[bytes | None] = mapped_column(Bytes)

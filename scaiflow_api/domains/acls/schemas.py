@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from scaiflow_api.web.schemas import AnswerModel, ApiModel
 
 PrincipalId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
-# Whatever is none of these words is answered with 400, not as a malformed body.
+# Any other word is answered with 400, not as a malformed body.
 PrincipalType = Annotated[
     str, StringConstraints(max_length=64), Field(json_schema_extra={"enum": ["user", "group"]})
 ]

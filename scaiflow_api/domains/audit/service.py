@@ -35,7 +35,7 @@ class AuditLog:
     async def lines(self, wanted: Wanted) -> AsyncIterator[bytes]:
         """Yield the rows that there are now as JSON Lines, the first one first, many lines at a time.
 
-        Between two of them nothing is held open: whoever reads slowly holds up nobody.
+        Between two of them nothing is held open, so a slow reader holds up nobody.
         """
         await self._audit.settled(wanted.tenant_id)
         async with self._db.read() as session:

@@ -1,8 +1,8 @@
 """Publishing: the file first, under a key that is never written twice; then the rows, in one transaction.
 
-A crash between the two leaves an object that nothing points at; whoever publishes next takes the number after it. And
-whoever was held up for minutes between the two gives up: by then `scaiflow gc` may take the object for an orphan.
-The conditional put decides who gets a number, so two that publish the same version end with two versions.
+A crash between the two leaves an object that nothing points at; the next publisher takes the number after it. A
+publisher that was held up for minutes between the two gives up: by then `scaiflow gc` may take the object for an
+orphan. The conditional put decides who gets a number, so two that publish the same version end with two versions.
 """
 
 import asyncio

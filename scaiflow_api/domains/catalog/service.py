@@ -137,8 +137,8 @@ class CatalogService:
     async def delete(self, caller: Caller, package: CatalogPackage) -> None:
         """Delete a package with all its versions. Raises PackageNotFound.
 
-        Its objects stay, for the collection of orphans: a late delete could meet those of a successor. So a later
-        package of this id does not get their numbers.
+        Its objects stay until `scaiflow gc` collects them: deleting them here, and late, could hit those of a new
+        package of the same id. So a new package does not get their numbers.
         """
         async with self._db.write() as session:
             catalog = CatalogRepository(session)

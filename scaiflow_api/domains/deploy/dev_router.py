@@ -1,4 +1,4 @@
-"""`POST /v1/dev/deploy`, deprecated: deploys a document that it is sent, for whoever has the shared token.
+"""`POST /v1/dev/deploy`, deprecated: deploys a document that it is sent, for anybody with the shared token.
 
 Off unless `SCAIFLOW_API_TOKEN` is set. Nothing is kept here: no flow, no row, no turn to wait for.
 """

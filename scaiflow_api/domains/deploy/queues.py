@@ -1,6 +1,6 @@
 """The scope and the queues of a flow in ScaiQueue: found, or made when they are missing.
 
-What is there is used as it is, also where it differs from what the flow says: it may serve others too.
+Existing ones are used as they are, even where they differ from what the flow says: they may serve others too.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""When the mirror is synced: at start and every hour by one process of all, and when a webhook asks for it."""
+"""When the mirror is synced: by the leading process at start and every hour, and whenever a webhook asks for it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ class SyncLoop:
             await asyncio.sleep(_GATHER_S)
             self._wanted.clear()
             if await self._once(wait_s=_WAIT_FOR_RUNNING_S) is None:
-                # Whoever asked is still right; the events that come meanwhile are followed by the same sync.
+                # The request stands; the same sync will also cover the events that come meanwhile.
                 await asyncio.sleep(_ASK_AGAIN_S)
                 self._wanted.set()
 

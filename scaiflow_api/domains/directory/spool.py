@@ -1,6 +1,6 @@
-"""A scratch database for one sync: what ScaiKey tells beside what the mirror holds, on disk, however much it is.
+"""A scratch database on disk for one sync: what ScaiKey says next to what the mirror holds.
 
-Only when all of ScaiKey's answers are here is anything judged, and only then is anything changed.
+Nothing is judged or changed before all of ScaiKey's answers are here.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ class Change:
     verb: Verb
     key: Key
     content: Mapping[str, Any]
-    """What ScaiKey told of it."""
+    """What ScaiKey says of it."""
     guard: bytes | None
     """`Kind.guard` of the row when the sync began; None: there was no row."""
 
@@ -49,7 +49,7 @@ class Size:
 
     seen: int
     held: int
-    """Rows that are not deleted, and that ScaiKey once told of."""
+    """Rows that are not deleted and that ScaiKey once listed."""
     newly_missed: int
 
 

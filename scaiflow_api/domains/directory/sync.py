@@ -1,4 +1,4 @@
-"""The sync: reads all of ScaiKey's directory, judges whether that can be true, and brings the mirror up to date."""
+"""The sync: reads all of ScaiKey's directory, checks that it is plausible, and brings the mirror up to date."""
 
 import asyncio
 import time
@@ -79,7 +79,7 @@ class DirectorySync:
 
     async def _sync(self, spool: Spool, report: SyncReport, lease: Held, *, force: bool) -> None:
         started_at = self._clock.now()
-        # The mirror first: what a webhook changes from here on differs from what is remembered, and is left.
+        # The mirror first: rows that a webhook changes after this differ from what we read, and are left alone.
         for kind in KINDS:
             async for rows in self._mirror.rows(kind):
                 await spool.hold(kind, rows)
@@ -91,7 +91,7 @@ class DirectorySync:
                 "ScaiKey allows neither effective users (scope admin:read) nor groups (scope groups:read).",
             )
         report.users_method = "effective_users" if everybody else "member_walk"
-        # Whoever is in no group is not seen by a walk: it says of nobody that he is gone.
+        # A walk does not see people without a group, so it cannot tell that somebody is gone.
         complete = {USERS: everybody, GROUPS: groups_told, MEMBERSHIPS: groups_told}
         for kind in KINDS:
             size = await spool.size(kind)
@@ -155,7 +155,7 @@ class DirectorySync:
                 for group in groups:
                     walking.create_task(read(group))
         except ExceptionGroup as failures:
-            # Who asks wants to know what went wrong, not how many times.
+            # The caller wants to know what went wrong, not how many times.
             raise failures.exceptions[0] from None
 
     async def _apply(

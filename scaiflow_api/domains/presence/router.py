@@ -65,5 +65,5 @@ async def list_peers(flow_id: str, caller: Viewer, presence: FlowPresenceDep) ->
     openapi_extra=acl(Level.VIEW),
 )
 async def leave(flow_id: str, caller: Viewer, presence: FlowPresenceDep) -> None:
-    """Say that you have closed the flow, also when it was open in several windows."""
+    """Say that you have closed the flow, in all your windows."""
     await presence.leave(caller, flow_id)

@@ -24,7 +24,7 @@ class FlowPresence:
     async def peers(self, caller: Caller, flow_id: str) -> list[Peer]:
         """Return the others by name, so that they keep their places from one answer to the next.
 
-        Whoever lost access since the last heartbeat is not among them.
+        People who lost access since their last heartbeat are not among them.
         """
         flow = await self._flows.open(caller, flow_id, Level.VIEW)
         me = (caller.tenant_id, caller.subject)

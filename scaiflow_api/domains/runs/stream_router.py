@@ -68,7 +68,7 @@ async def stream_events(
     """Follow the events of the flows that you may see, or of one Core, as Server-Sent Events.
 
     Each message is one event as ScaiGrid sends it; its `id` is the cursor, for `Last-Event-ID`. An event may come
-    twice after connecting again, never not at all. A comment comes every 15 s. An `event: error` with
+    twice after connecting again, but none is lost. A comment comes every 15 s. An `event: error` with
     `{error, message}` tells why a stream ends: your token ran out, say.
     """
     try:

@@ -1,4 +1,4 @@
-"""What a process counts of its sockets, for whoever watches over it."""
+"""What a process counts of its sockets, for `/metrics`."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _OF_THIS_MOMENT = ("rooms", "peers")
 
 @dataclass(eq=False)
 class SyncCounters(Collector):
-    """Counted since the process began, but for the first two, which are of this moment."""
+    """All are counted since the process began, except the first two, which are of this moment."""
 
     rooms: int = 0
     peers: int = 0

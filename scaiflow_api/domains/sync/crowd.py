@@ -25,7 +25,7 @@ class Crowd:
 
     def __init__(self, announce: Callable[[News], None]) -> None:
         self.peers: set[Peer] = set()
-        """All who were let in, also those who have not told yet what they have."""
+        """All who were let in, even if they have not joined yet."""
         self._announce = announce
         self._me = secrets.token_bytes(8)
         self._who = awareness.WhoIsWhere[Peer]()
@@ -81,6 +81,6 @@ class Crowd:
             self._announce(AwarenessChanged(self._me, awareness.written(entries)))
 
     def _tell_peers(self, entries: list[awareness.Entry]) -> None:
-        """Tell everybody, also who said it: of itself a client hears at least that it is heard."""
+        """Tell everybody, the speaker included: this shows a client that it was heard."""
         if entries:
             self.send(awareness_frame(awareness.written(entries)))

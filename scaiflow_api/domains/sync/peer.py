@@ -102,7 +102,7 @@ class Peer:
                     self.sent_at = time.monotonic()
                     self._counters.bytes_sent += len(frame)
         except (OSError, WebSocketDisconnect):
-            pass  # the connection is gone, and whoever reads from it is told
+            pass  # the connection is gone, as the task that reads from it will notice
         except Exception:
             log.exception("a frame could not be sent")
             self.end(TRY_AGAIN)

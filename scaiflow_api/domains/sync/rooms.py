@@ -1,4 +1,4 @@
-"""The rooms of a process: each opened once, however many come at the same moment, and left when it was empty long."""
+"""The rooms of a process: each is opened once, however many peers come at once, and closed after being empty long."""
 
 import asyncio
 import time
@@ -122,7 +122,7 @@ class Rooms:
         return room
 
     def _leave(self, room: Room) -> None:
-        """Take a room off the list, and end it; whoever comes now opens another."""
+        """Take a room off the list and end it; the next peer opens another."""
         del self._rooms[room.place]
         self.counters.rooms = len(self._rooms)
         task = asyncio.create_task(room.end(TRY_AGAIN))

@@ -18,7 +18,7 @@ Viewer = Annotated[Admission, Depends(admits(VIEW, Level.VIEW))]
 
 @router.websocket("/flows/{flow_id}/sync")
 async def sync(websocket: WebSocket, flow_id: str, admission: Viewer) -> None:
-    """Speak the protocol of y-websocket. Whoever may only view receives."""
+    """Speak the protocol of y-websocket. People who may only view just receive."""
     resources: Resources = websocket.app.state.resources
     rooms: Rooms = websocket.app.state.rooms
     offered = websocket.scope.get("subprotocols", [])

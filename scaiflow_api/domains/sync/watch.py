@@ -1,7 +1,7 @@
-"""The look that a process takes every two seconds at all its rooms: who may still be there, and what others wrote.
+"""The check of all rooms of a process, every two seconds: who may still be there, and what other processes wrote.
 
-Three questions to the database, however many sockets there are. So a change of grants, groups, roles and accounts
-counts in every process, whoever made it and however; and nothing is missed that an announcement should have told.
+It asks the database three questions, however many sockets there are. So a change of grants, groups, roles or accounts
+counts in every process, however it was made, and a lost announcement does no harm.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """Raises what the database raises; then nothing was judged, but for tokens that are over."""
+    """Raises what the database raises; then only expired tokens were looked at."""
 
     def __init__(self, resources: Resources, opening: Opening) -> None:
         self._db = resources.db
@@ -72,7 +72,7 @@ class Watch:
         await asyncio.gather(*self._following.values(), return_exceptions=True)
 
     def _compare(self, room: Room, now: FlowNow) -> None:
-        """Have a room read what others wrote; and what a version brought whose saving did not come that far."""
+        """Have a room read what others wrote, and bring the draft up to a version that its save did not merge."""
         draft = now.draft
         if draft is None or draft.epoch != room.held.epoch:
             for peer in list(room.peers):
@@ -99,7 +99,7 @@ class Watch:
 
 
 def _judge(peer: Peer, flow: FlowNow | None, standings: dict[tuple[str, str], Standing]) -> bool:
-    """Let a peer do what it may do now, or put it out; tells whether it may write since this moment."""
+    """Adjust what a peer may do, or close it; tell whether it may write now and could not before."""
     admitted = peer.admitted.now(standings.get((peer.person.tenant_id, peer.person.user_id)))
     access = admitted if isinstance(admitted, Closing) else access_of(admitted, flow)
     if isinstance(access, Closing):

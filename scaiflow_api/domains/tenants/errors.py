@@ -12,7 +12,7 @@ class SecretsNotConfigured(AppError):
 
 
 class BaseUrlNotAllowed(AppError):
-    """The address of a tenant's own ScaiGrid is none that is called from here."""
+    """The address of a tenant's own ScaiGrid is not one that may be called from here."""
 
     status, error = 422, "base_url_not_allowed"
     template = "The base URL {reason}."

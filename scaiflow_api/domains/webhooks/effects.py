@@ -1,4 +1,4 @@
-"""What an event does to the mirror. Old news changes nothing, in whichever order news come."""
+"""What an event does to the mirror. Events may come in any order: one older than what is known changes nothing."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -60,7 +60,7 @@ class Effects:
         return True
 
     async def delete_user(self, event: Event) -> bool:
-        """Mark a person as deleted, also one who was not known yet: what comes late must not bring it to life."""
+        """Mark a person as deleted, even an unknown one, so that an older event that comes late adds nobody."""
         told = read_user(event.data, event.tenant_id)
         if told is None:
             return False

@@ -1,7 +1,7 @@
 """Codes, refresh tokens and browser sessions: opaque secrets of which only a hash is kept.
 
-A code and all refresh tokens that descend from it form one family. Whoever presents a used member is either a
-thief or was robbed: the whole family ends.
+A code and all refresh tokens that descend from it form one family. If a used member is presented again, one of the
+two bearers is a thief: the whole family ends.
 """
 
 import hashlib

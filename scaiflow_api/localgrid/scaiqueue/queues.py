@@ -1,4 +1,4 @@
-"""Queues as rows. Whoever asks has found the scope, and with it the tenant, before."""
+"""Queues as rows. Callers have found the scope, and with it the tenant, before."""
 
 import sqlite3
 from dataclasses import dataclass, fields

@@ -1,8 +1,8 @@
 """Bringing saved versions into drafts: right after a save, and again before a draft is used.
 
 A save is two steps, the flow's row and then its draft. Each stands for itself: where a process dies between them, the
-draft's `applied_version` is behind, and whoever loads the draft next merges what is missing. Of several who do so at
-the same moment one adds its update; the others' compare-and-set fails, and what they made is dropped.
+draft's `applied_version` is behind, and the next to load the draft merges what is missing. If several do so at the
+same moment, one adds its update; the compare-and-set of the others fails, and their updates are dropped.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class DraftFollower:
         except (AppError, DBAPIError, TimeoutError) as failure:
             log.warning("a version is not in the draft yet", flow_id=flow.id, failure=repr(failure))
         except Exception:
-            # Whoever saved must not be told that it failed.
+            # The save succeeded, so the caller must not see a failure.
             log.exception("a version is not in the draft yet", flow_id=flow.id)
 
     async def load(self, flow: Flow) -> LoadedDraft | None:

@@ -115,7 +115,7 @@ async def save_draft(
     if_match: IfMatch,
     body: Annotated[SaveDraft | None, Body()] = None,
 ) -> Response:
-    """Make a new version of the draft as it is now; you are its author. Whoever edits it goes on editing.
+    """Make a new version of the draft as it is now; you are its author. People who edit it go on editing.
 
     Versions that others save at the same moment are merged into the draft first, unless `If-Match` names the flow
     without them.

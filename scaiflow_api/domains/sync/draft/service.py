@@ -80,7 +80,7 @@ class DraftService:
     async def discard(self, caller: Caller, flow_id: str) -> SyncDocument:
         """Begin the draft anew with the current version; return its row. Raises DraftNotFound, DraftTooLarge.
 
-        Whoever has it open must load the new one: what they did not save is gone.
+        Everybody who has it open must load the new one; what they did not save is gone.
         """
         flow = await self._flows.open(caller, flow_id, Level.EDIT)
         old = await self._find(flow)

@@ -1,4 +1,4 @@
-"""What is done to the updates of a draft, in a process of its own: some that were made up end whoever reads them."""
+"""What is done to the updates of a draft, in a process of its own: some made-up updates crash their reader."""
 
 from typing import Any, Final, TypeAlias
 

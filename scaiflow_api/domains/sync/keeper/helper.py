@@ -1,8 +1,8 @@
 """The API's side of a helper process: questions go through one socket, and are answered in their order by another.
 
 The library that reads drafts crashes on some updates that somebody made up. As a helper works on one question at a
-time, the one that it did not survive is known: the first without an answer. Whoever asked that gets `HelperCrashed`,
-the others `HelperLost`.
+time, the one that it did not survive is known: the first without an answer. That one fails with `HelperCrashed`, the
+others with `HelperLost`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from scaiflow_api.domains.sync.varints import Malformed
 log = structlog.get_logger(__name__)
 
 _LONGEST_S: Final = 30.0
-"""Whoever has waited so long sent the library round in circles, or waits for somebody who did."""
+"""A question that takes longer sent the library round in circles, or waits behind one that did."""
 _END_WITHIN_S: Final = 5.0
 _READ_AT_ONCE: Final = 4 * 1024 * 1024
 """What may have come before it is taken: a draft of 2 MB should not come in pieces that each wait for the loop."""
@@ -42,7 +42,7 @@ _ENVIRONMENT: Final = frozenset(
         "SYSTEMROOT",
     )
 )
-"""What it inherits: no secret. Who can make the library crash may make it do something else."""
+"""What it inherits: no secret, because somebody who can make the library crash may make it do something else."""
 
 
 class HelperLost(Exception):
