@@ -129,7 +129,7 @@ async def _print_plans(url: str) -> None:
                 (Wanted(search=FREQUENT), NEWEST_CHANGE_FIRST),
                 (Wanted(search=RARE), NEWEST_CHANGE_FIRST),
             ):
-                shape = Shape.of(caller, wanted)
+                shape = Shape.of(caller, wanted, engine.dialect.name)
                 shape = shape._replace(few=shape.by_tails and wanted.search == RARE)
                 questions = [page_of(shape, order, after=False)]
                 if not shape.counts:

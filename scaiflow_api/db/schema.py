@@ -21,7 +21,7 @@ from scaiflow_api.db.sqlite import Driver
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0014"
+NEWEST = "0015"
 """The newest revision in `migrations/versions`; a test compares."""
 HEAD = "head"
 EMPTY = "base"

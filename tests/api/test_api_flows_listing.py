@@ -178,6 +178,16 @@ class TestDeleted:
         items = await walk(api, people.bob.headers, 1, deleted="true", sort="name", search="X")
         assert [item["id"] for item in items] == gone[:1]
 
+    @pytest.mark.parametrize("who", ["bob", "alice", "root"])
+    @pytest.mark.parametrize("sort", ["updated_at", "created_at", "name"])
+    @pytest.mark.parametrize("order", ["asc", "desc"])
+    async def test_their_pages_join_in_every_order(
+        self, api: httpx.AsyncClient, people: People, gone: list[str], who: str, sort: str, order: str
+    ) -> None:
+        headers = getattr(people, who).headers
+        items = await walk(api, headers, 1, deleted="true", sort=sort, order=order)
+        assert [item["id"] for item in items] == (gone if order == "asc" else gone[::-1])
+
 
 @pytest.mark.parametrize(
     "query", ["sort=owner", "sort=-name", "order=up", "deleted=perhaps", f"owner={'u' * 129}", "limit=0"]

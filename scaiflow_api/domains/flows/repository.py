@@ -22,7 +22,8 @@ class FlowRepository:
         self, caller: Caller, wanted: Wanted, order: Order, *, after: Position | None, size: int
     ) -> tuple[list[dict[str, Any]], int, Position | None]:
         """Return up to `size` visible flows, how many there are, and where the page ended if there is another."""
-        shape, values = Shape.of(caller, wanted), values_of(caller, wanted)
+        shape = Shape.of(caller, wanted, self._session.get_bind().dialect.name)
+        values = values_of(caller, wanted)
         total = None
         if shape.by_tails:
             total = await self._count(shape, values)

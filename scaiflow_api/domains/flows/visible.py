@@ -4,6 +4,7 @@ They have few shapes, and their values are parameters: building one takes severa
 answer it, so each shape is built once. Why they look as they do: docs/adr/0007.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
@@ -16,11 +17,14 @@ from sqlalchemy import (
     DateTime,
     Integer,
     Select,
+    Subquery,
     Table,
     and_,
     bindparam,
     func,
+    literal_column,
     select,
+    true,
     tuple_,
     type_coerce,
     union,
@@ -81,10 +85,18 @@ class Shape(NamedTuple):
     """They showed that few names have it: those flows are sorted, instead of walking through all in their order."""
     counted: bool = False
     """How many there are is kept."""
+    postgresql: bool = False
+    """It has to be told how to go about it (`_looked_up`, `_in_order_of_index`)."""
 
     @classmethod
-    def of(cls, caller: Caller, wanted: Wanted) -> "Shape":
-        shape = cls(_reach_of(caller), wanted.deleted, wanted.owner is not None, bool(wanted.search))
+    def of(cls, caller: Caller, wanted: Wanted, dialect: str) -> "Shape":
+        shape = cls(
+            _reach_of(caller),
+            wanted.deleted,
+            wanted.owner is not None,
+            bool(wanted.search),
+            postgresql=dialect == "postgresql",
+        )
         if wanted.deleted or wanted.owner is not None or shape.reach not in (Reach.TENANT, Reach.EVERYWHERE):
             return shape
         sought = name_key(wanted.search or "")
@@ -126,18 +138,22 @@ def values_after(end: Position) -> dict[str, Any]:
 def page_of(shape: Shape, order: Order, *, after: bool) -> Select[Any]:
     """Return the question for up to `size` flows, behind a place if there is an `after`."""
     key = _KEYS[order.key]
-    if not shape.counts and not shape.by_tails:
+    if shape.deleted and order.key == "updated_at":
+        key = _FLOW.deleted_at  # the same moment, and next to the tenant in an index
+    if not shape.counts and not shape.by_tails and (not shape.deleted or key is _FLOW.deleted_at):
         rows = _in_order_of_index(_seen(shape, *_COLUMNS, key.label("key")), shape, order)
         return _cut(rows, key, _FLOW.id, order.direction, after=after)
     # First the ids alone, from an index; then a page of them; only then the rest of those few flows.
-    if shape.by_tails:
+    if shape.by_tails and not shape.few:
         rows = _in_order_of_index(_seen(shape, _FLOW.id, key.label("key")), shape, order)
         page = _cut(rows, key, _FLOW.id, order.direction, after=after).subquery("page")
     else:
-        seen = _counted(shape, key).subquery("seen")
+        seen = _seen(shape, _FLOW.id, key.label("key")).subquery("seen")
+        if shape.counts:
+            seen = select(seen, func.count().over().label("total")).subquery("counted")
         page = _cut(select(seen), seen.c.key, seen.c.id, order.direction, after=after).subquery("page")
     totals = [page.c.total] if shape.counts else []
-    shown: Select[Any] = select(*_COLUMNS, page.c.key, *totals).join(page, page.c.id == _FLOW.id)
+    shown = _looked_up(shape, page, _COLUMNS, beside=[page.c.key, *totals])
     return _ordered(shown, page.c.key, page.c.id, order.direction)
 
 
@@ -149,25 +165,17 @@ def count_of(shape: Shape) -> Select[int]:
         return counts.where(_COUNT.tenant_id == _TENANT) if shape.reach is Reach.TENANT else counts
     if shape.by_tails:
         return select(func.count()).select_from(FlowNameTail.__table__).where(*_begins_so())
-    return _seen(shape, func.count()).select_from(Flow.__table__)
+    return select(func.count()).select_from(_seen(shape, _FLOW.id).subquery("seen"))
 
 
 def _in_order_of_index(rows: Select[Any], shape: Shape, order: Order) -> Select[Any]:
-    """Let an index that holds `deleted_at` give the order: the same for all, but PostgreSQL does not see that."""
-    if shape.deleted or shape.reach is not Reach.TENANT:
+    """Let an index that holds `deleted_at` give the order.
+
+    It is the same for all, but PostgreSQL does not see that unless it is named; if it is, MariaDB sorts all of them.
+    """
+    if not shape.postgresql or shape.deleted or shape.reach is not Reach.TENANT:
         return rows
     return rows.order_by(_FLOW.deleted_at.desc() if order.direction == "desc" else _FLOW.deleted_at)
-
-
-def _counted(shape: Shape, key: Column[Any]) -> Select[Any]:
-    """The ids of what a list shows, with a count of them all."""
-    total = func.count().over().label("total")
-    if not shape.search or shape.reach in (Reach.TENANT, Reach.EVERYWHERE):
-        return _seen(shape, _FLOW.id, key.label("key"), total)
-    # Names are compared afterwards: PostgreSQL would compare those of the whole tenant first, and then join.
-    all_seen = _seen(shape._replace(search=False), _FLOW.id, _FLOW.name_key, key.label("key"))
-    seen = all_seen.cte("all_seen").prefix_with("MATERIALIZED", dialect="postgresql")
-    return select(seen.c.id, seen.c.key, total).where(_holds_part(seen.c.name_key))
 
 
 def _holds_part(name: ColumnElement[str]) -> ColumnElement[bool]:
@@ -194,43 +202,63 @@ def _reach_of(caller: Caller) -> Reach:
 
 def _seen(shape: Shape, *columns: Any) -> Select[Any]:
     """The only place that decides which flows a list may show."""
-    rows = select(*columns).where(
+    conditions: list[ColumnElement[bool]] = [
         _FLOW.deleted_at.is_not(None) if shape.deleted else _FLOW.deleted_at.is_(None)
-    )
-    if shape.few:
-        found = select(_TAIL.flow_id, _TAIL.tenant_id).where(*_begins_so()).subquery("found")
-        rows = rows.join_from(
-            Flow.__table__, found, and_(found.c.flow_id == _FLOW.id, found.c.tenant_id == _FLOW.tenant_id)
-        )
-    elif shape.reach is Reach.TENANT:
-        rows = rows.where(_FLOW.tenant_id == _TENANT)
-    elif shape.reach is not Reach.EVERYWHERE:
-        reachable = _reachable(shape).subquery("reachable")
-        rows = rows.join_from(
-            Flow.__table__,
-            reachable,
-            and_(reachable.c.id == _FLOW.id, reachable.c.tenant_id == _FLOW.tenant_id),
-        )
+    ]
     if shape.owner:
-        rows = rows.where(_FLOW.owner_id == bindparam("owner"))
+        conditions.append(_FLOW.owner_id == bindparam("owner"))
     if shape.search:
-        rows = rows.where(_holds_part(_FLOW.name_key))
-    return rows
+        conditions.append(_holds_part(_FLOW.name_key))
+    if shape.few:
+        found = (
+            select(_TAIL.flow_id.label("id"), *_tenant_beside(shape)).where(*_begins_so()).subquery("found")
+        )
+    elif shape.reach in (Reach.GRANTED, Reach.GRANTED_TO_GROUPS):
+        found = _reachable(shape).subquery("found")
+    else:
+        if shape.reach is Reach.TENANT:
+            conditions.append(_FLOW.tenant_id == _TENANT)
+        return select(*columns).where(*conditions)
+    conditions.append(_FLOW.tenant_id == (_TENANT if shape.postgresql else found.c.tenant_id))
+    return _looked_up(shape, found, columns, conditions)
+
+
+def _looked_up(
+    shape: Shape,
+    ids: Subquery,
+    columns: Sequence[ColumnElement[Any]],
+    conditions: Sequence[ColumnElement[bool]] = (),
+    beside: Sequence[ColumnElement[Any]] = (),
+) -> Select[Any]:
+    """Return columns of the flows that have these ids, and those that stand `beside` the ids."""
+    if not shape.postgresql:
+        joined = select(*columns, *beside).join_from(Flow.__table__, ids, ids.c.id == _FLOW.id)
+        return joined.where(*conditions)
+    # What has an offset is not made one with the rest. PostgreSQL thinks that each of some hundreds of lookups waits
+    # for a disk, and would read the flows of all tenants instead.
+    flow = (
+        select(*columns).where(_FLOW.id == ids.c.id, *conditions).offset(literal_column("0")).lateral("flow")
+    )
+    return select(*flow.c, *beside).join_from(ids, flow, true())
 
 
 def _reachable(shape: Shape) -> CompoundSelect[Any]:
-    """The flows that a caller owns or was granted, each once; of deleted ones those that it may restore.
-
-    To be joined, by the tenant too: of a tenant that stands beside the join, SQLite makes a walk through all of it.
-    """
+    """The flows that a caller owns or was granted, each once; of deleted ones those that it may restore."""
     level = [_GRANT.level == Level.ADMIN.label] if shape.deleted else []
-    tenant = _TENANT.label("tenant_id")
-    owned = select(_FLOW.id, tenant).where(_FLOW.tenant_id == _TENANT, _FLOW.owner_id == bindparam("subject"))
+    tenant = _tenant_beside(shape)
+    owned = select(_FLOW.id, *tenant).where(
+        _FLOW.tenant_id == _TENANT, _FLOW.owner_id == bindparam("subject")
+    )
     granted = [and_(_GRANT.principal_type == "user", _GRANT.principal_id == bindparam("subject"))]
     if shape.reach is Reach.GRANTED_TO_GROUPS:
         groups: BindParameter[Any] = bindparam("groups", expanding=True)
         granted.append(and_(_GRANT.principal_type == "group", _GRANT.principal_id.in_(groups)))
-    return union(owned, *(select(_GRANT.flow_id, tenant).where(grants, *level) for grants in granted))
+    return union(owned, *(select(_GRANT.flow_id, *tenant).where(grants, *level) for grants in granted))
+
+
+def _tenant_beside(shape: Shape) -> list[ColumnElement[Any]]:
+    """The tenant, to join by it too: where it stands beside a join, SQLite walks through all of the tenant."""
+    return [] if shape.postgresql else [_TENANT.label("tenant_id")]
 
 
 def _cut(
