@@ -22,12 +22,16 @@ def settings_of_a_database() -> "Settings":
     """Read the settings, log as they say, and find the database ready for this version. Raises CommandFailed."""
     settings = load_settings()
     configure_logging(settings.api.log_level)
-    url = settings.database.url.get_secret_value()
+    require_schema(settings.database.url.get_secret_value())
+    return settings
+
+
+def require_schema(url: str) -> None:
+    """Raise CommandFailed unless the database is there, with the schema of this version."""
     with database_in_use():
         require_database(url)
         if not is_current(url):
             raise CommandFailed("the database has no schema of this version: run 'scaiflow migrate' first")
-    return settings
 
 
 def require_database(url: str) -> None:

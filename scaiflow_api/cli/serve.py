@@ -44,8 +44,7 @@ def serve_api() -> None:
     require_free_port(settings.api.host, settings.api.port, "SCAIFLOW_API_PORT")
     _require_store(settings)
     _require_live(settings)
-    if not settings.database.skip_create_all:
-        _upgrade(settings, "head")
+    _require_schema(settings)
     uvicorn.run(
         "scaiflow_api.cli.serve:api_application",
         factory=True,
@@ -121,6 +120,16 @@ def _upgrade(settings: "Settings", revision: str) -> None:
     with database_in_use():
         if revision != HEAD or not is_current(url):
             upgrade(url, revision)
+
+
+def _require_schema(settings: "Settings") -> None:
+    """Bring the schema up to date, or where that is not ours to do see that it is."""
+    from scaiflow_api.cli.database import require_schema
+
+    if settings.database.skip_create_all:
+        require_schema(settings.database.url.get_secret_value())
+    else:
+        _upgrade(settings, "head")
 
 
 def _require_store(settings: "Settings") -> None:

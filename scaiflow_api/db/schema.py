@@ -47,14 +47,16 @@ def is_current(url: str) -> bool:
         engine = engine_of(url)
         try:
             async with engine.connect() as connection:
-                return await connection.run_sync(ask)
+                try:
+                    return await connection.run_sync(ask)
+                except (
+                    DatabaseError
+                ):  # there is no such table yet, or the next to ask says better what is wrong
+                    return False
         finally:
             await engine.dispose()
 
-    try:
-        return asyncio.run(look())
-    except DatabaseError:  # there is no such table yet, or the next to connect says better what is wrong
-        return False
+    return asyncio.run(look())
 
 
 def upgrade(url: str, revision: str = HEAD) -> None:

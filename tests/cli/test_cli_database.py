@@ -1,5 +1,6 @@
 """Commands that need a database which is there: each says the same when it is not, and leaves nothing behind."""
 
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -44,3 +45,26 @@ def test_a_database_without_our_tables_is_one_sentence(
     assert done.errors == (
         "scaiflow: the database has no schema of this version: run 'scaiflow migrate' first\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("none.db", "there is no database at"), ("other.db", "run 'scaiflow migrate' first")]
+)
+def test_a_server_that_may_not_change_the_schema_does_not_start_without_it(
+    scaiflow: Scaiflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    sqlite3.connect(tmp_path / "other.db").executescript("CREATE TABLE theirs (id INTEGER)").close()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    for variable, value in {
+        "SCAIFLOW_DB_URL": f"sqlite+aiosqlite:///{tmp_path / name}",
+        "SCAIFLOW_STORE_URL": "memory:",
+        "SCAIFLOW_SKIP_CREATE_ALL": "true",
+        "SCAIFLOW_API_PORT": port,
+    }.items():
+        monkeypatch.setenv(variable, value)
+
+    done = scaiflow("serve")
+
+    assert (done.code, done.errors.count("\n"), said in done.errors) == (1, 1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["other.db"]

@@ -108,8 +108,11 @@ class TestRefusals:
 
         assert "'scaiflow migrate'" in self.refusal(scaiflow("gc"))
 
-    def test_a_database_that_is_away(self, scaiflow, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SCAIFLOW_DB_URL", "postgresql+asyncpg://u:hunter2@127.0.0.1:1/x")
+    @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "mysql+asyncmy"])
+    def test_a_database_that_is_away(
+        self, scaiflow, place: Path, monkeypatch: pytest.MonkeyPatch, driver: str
+    ) -> None:
+        monkeypatch.setenv("SCAIFLOW_DB_URL", f"{driver}://u:hunter2@127.0.0.1:1/x")
 
         said = self.refusal(scaiflow("gc"))
 
