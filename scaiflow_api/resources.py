@@ -162,9 +162,13 @@ def _open_sign_in_rate(stack: AsyncExitStack, settings: Settings) -> Rate | None
 
 async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncBaseTransport:
     """Return a client for addresses that tenants name; in production it reaches public ones only."""
-    connections = settings.scaigrid.connections
-    transport = PublicOnly("scaigrid", connections=connections) if settings.is_production else None
-    return await stack.enter_async_context(open_transport(settings.scaigrid, transport))
+    grids = settings.scaigrid
+    transport = (
+        PublicOnly("scaigrid", connections=grids.connections, ca_file=grids.ca_file)
+        if settings.is_production
+        else None
+    )
+    return await stack.enter_async_context(open_transport(grids, transport))
 
 
 def open_store(store: Store) -> BlobStore:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -11,6 +11,9 @@ from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed, Unusable
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
 from scaiflow_api.upstreams.base import trusted_authorities
+
+if TYPE_CHECKING:
+    from scaiflow_api.settings import Settings
 
 _PATH = "/api/v1"
 _CONNECT_S = 10.0
@@ -32,15 +35,16 @@ class ScaiFlowApi:
 
     def __init__(self, url: str, token: str | None, *, answer_s: float = _ANSWER_S) -> None:
         """Take the address with or without `/api/v1`, and the token, else that of SCAIFLOW_TOKEN. Raises Unusable."""
+        settings = load_settings()
         self._http = httpx.Client(
             base_url=_address(url) + _PATH,
             headers={
-                "Authorization": f"Bearer {_token(token)}",
+                "Authorization": f"Bearer {_token(token, settings)}",
                 "Accept": "application/json",
                 "User-Agent": f"scaiflow/{__version__}",
             },
             timeout=httpx.Timeout(answer_s, connect=_CONNECT_S),
-            verify=trusted_authorities(),
+            verify=trusted_authorities(settings.scaigrid.ca_file),
             follow_redirects=False,  # the token would travel along
             trust_env=False,
         )
@@ -92,8 +96,8 @@ def _address(url: str) -> str:
         raise Unusable(f"the address of ScaiFlow {reason}") from None
 
 
-def _token(given: str | None) -> str:
-    kept = load_settings().client.token
+def _token(given: str | None, settings: "Settings") -> str:
+    kept = settings.client.token
     text = (given if given is not None else kept.get_secret_value() if kept else "").strip()
     if not text:
         raise Unusable("no access token: set SCAIFLOW_TOKEN, or give one with --token")

@@ -1,8 +1,10 @@
 """The platform that runs flows."""
 
+import ssl
 from enum import StrEnum
+from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
 
 from scaiflow_api.settings.section import MIB, Section, variable
 
@@ -30,6 +32,12 @@ class ScaiGrid(Section):
         "SCAIFLOW_TENANT_GRID_HTTP",
         False,
         "true: a tenant's own ScaiGrid may have an `http` address; in production it must be a public one even so",
+    )
+    ca_file: Path | None = variable(
+        "SCAIFLOW_CA_FILE",
+        None,
+        "PEM file of certificate authorities that are trusted besides the public ones, by calls of other systems and "
+        "by commands with `--api`",
     )
     timeout_s: float = variable(
         "SCAIFLOW_UPSTREAM_TIMEOUT_S",
@@ -122,3 +130,13 @@ class ScaiGrid(Section):
         "seconds that `scaiflow test` waits, for one call, where ScaiGrid limits the rate; the API never waits",
         ge=0,
     )
+
+    @field_validator("ca_file")
+    @classmethod
+    def _holds_certificates(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+            except OSError as error:
+                raise ValueError(f"no file of certificates that can be read ({error.strerror})") from None
+        return file

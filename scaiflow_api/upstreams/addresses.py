@@ -14,6 +14,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import httpx
@@ -97,11 +98,16 @@ class PublicOnly(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, system: System, inner: httpx.AsyncBaseTransport | None = None, *, connections: int = 100
+        self,
+        system: System,
+        inner: httpx.AsyncBaseTransport | None = None,
+        *,
+        connections: int = 100,
+        ca_file: Path | None = None,
     ) -> None:
         self._system: System = system
         self._inner = inner or httpx.AsyncHTTPTransport(
-            verify=trusted_authorities(),
+            verify=trusted_authorities(ca_file),
             trust_env=False,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
         )

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import ClassVar, Self
 from urllib.parse import quote, urlsplit
 
@@ -64,14 +65,21 @@ def open_transport(
     limits = httpx.Limits(
         max_connections=settings.connections, max_keepalive_connections=20, keepalive_expiry=2.0
     )
-    inner = inner or httpx.AsyncHTTPTransport(verify=trusted_authorities(), trust_env=False, limits=limits)
+    authorities = trusted_authorities(settings.ca_file)
+    inner = inner or httpx.AsyncHTTPTransport(verify=authorities, trust_env=False, limits=limits)
     return FairTransport(inner, most=settings.connections_per_tenant, patience_s=CONNECT_TIMEOUT_S)
 
 
 @cache
-def trusted_authorities() -> ssl.SSLContext:
-    """Read the certificate authorities once for all clients; that takes longer than the rest of a client."""
-    return httpx.create_ssl_context(trust_env=False)
+def trusted_authorities(more: Path | None) -> ssl.SSLContext:
+    """Read the certificate authorities once for all clients; that takes longer than the rest of a client.
+
+    They are the public ones and those in the file `more`.
+    """
+    authorities = httpx.create_ssl_context(trust_env=False)
+    if more is not None:
+        authorities.load_verify_locations(more)
+    return authorities
 
 
 def segment(value: str) -> str:

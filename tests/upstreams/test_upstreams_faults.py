@@ -17,6 +17,7 @@ import pytest
 import respx
 from certificates import certificate
 from faults import CALLS, FAULTS, MESSAGE, TOKEN, Asked, Clients, Fault, attempts, expected, told
+from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from scaiflow_api.db.errors import DatabaseUnavailable
@@ -211,9 +212,11 @@ ONE_EACH = [
 ]
 
 
-async def failures_at(base_url: str, policy: Policy = PATIENCE) -> dict[str, tuple[int, str]]:
+async def failures_at(
+    base_url: str, policy: Policy = PATIENCE, ca_file: Path | None = None
+) -> dict[str, tuple[int, str]]:
     """Ask something of each system at an address, all at once; return what our callers are told."""
-    async with open_transport(ScaiGridSettings(_env_file=None)) as http:
+    async with open_transport(ScaiGridSettings(_env_file=None, ca_file=ca_file)) as http:
         clients = Clients(http, base_url, policy)
         started = time.monotonic()
         found = await asyncio.gather(*(asked.ask(clients) for asked in ONE_EACH), return_exceptions=True)
@@ -337,19 +340,32 @@ async def test_what_is_withheld_is_never_sent_where_what_it_waits_for_fails() ->
     ids=["unsigned", "of another", "expired", "no TLS at all"],
 )
 async def test_a_server_that_cannot_prove_who_it_is_gets_no_request(
-    cause: str, name: str | None, ended: bool, trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cause: str, name: str | None, ended: bool, trusted: bool, tmp_path: Path
 ) -> None:
     context = certificate(name, tmp_path, ended=ended) if name else None
-    if trusted:
-        authorities = httpx.create_ssl_context(trust_env=False)
-        authorities.load_verify_locations(tmp_path / "certificate.pem")
-        monkeypatch.setattr("scaiflow_api.upstreams.base.trusted_authorities", lambda: authorities)
+    ca_file = tmp_path / "certificate.pem" if trusted else None
     with capture_logs() as logged:
         async with Server(no_http, context, hasty=not name) as served:
-            assert await failures_at(f"https://localhost:{served.port}") == all_are(502, "_api")
+            url = f"https://localhost:{served.port}"
+            assert await failures_at(url, ca_file=ca_file) == all_are(502, "_api")
     assert TOKEN.encode() not in served.received
     assert all(cause in line["cause"] for line in logged if line["event"] == "upstream call failed")
     assert TOKEN not in str(logged)
+
+
+async def test_an_authority_of_the_operators_is_trusted_as_well(tmp_path: Path) -> None:
+    async with Server(no_http, certificate("localhost", tmp_path)) as served:
+        await failures_at(f"https://localhost:{served.port}", ca_file=tmp_path / "certificate.pem")
+    assert TOKEN.encode() in served.received
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_a_file_without_authorities_is_refused_at_once(text: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if text:
+        file.write_text(text)
+    with pytest.raises(ValidationError, match="no file of certificates"):
+        ScaiGridSettings(_env_file=None, ca_file=file)
 
 
 async def test_the_log_tells_an_operator_why_there_was_no_connection() -> None:
