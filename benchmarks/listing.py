@@ -42,6 +42,7 @@ QUESTIONS = {
     "search, one in 2,000": f"limit=50&search={quote(RARE)}",
     "search, one letter": "limit=50&search=e",
     "search, three in four": f"limit=50&search={quote('t ')}",
+    "deleted": "limit=50&deleted=true",
 }
 
 
@@ -128,6 +129,7 @@ async def _print_plans(url: str) -> None:
                 (Wanted(), Order.by("name", None)),
                 (Wanted(search=FREQUENT), NEWEST_CHANGE_FIRST),
                 (Wanted(search=RARE), NEWEST_CHANGE_FIRST),
+                (Wanted(deleted=True), NEWEST_CHANGE_FIRST),
             ):
                 shape = Shape.of(caller, wanted, engine.dialect.name)
                 shape = shape._replace(few=shape.by_tails and wanted.search == RARE)
@@ -135,7 +137,8 @@ async def _print_plans(url: str) -> None:
                 if not shape.counts:
                     questions.append(count_of(shape))
                 for question in questions:
-                    print(f"\n  {caller.subject}, {wanted.search or 'all'}, by {order.key}")
+                    which = "deleted" if wanted.deleted else wanted.search or "all"
+                    print(f"\n  {caller.subject}, {which}, by {order.key}")
                     for row in await connection.execute(question, {**values_of(caller, wanted), "size": 51}):
                         print(f"    {row[-1]}")
     await engine.dispose()
