@@ -1,6 +1,6 @@
 """Measures the compiler, the expression language and the command line: `python -m benchmarks.compiler`.
 
-Every number is a ratio to a peer or a floor in the same run: the best of several repetitions of each.
+Every number is a ratio to a peer or a floor in the same run, of the medians of as many repetitions of each.
 """
 
 import compileall
@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, TypeVar
 
 import orjson
 import yaml
@@ -26,6 +27,9 @@ from scaiflow_api.flowgraph import FlowGraph
 from scaiflow_api.kit.garbage import keep_what_is_loaded
 
 SIZES = (50, 500, 5_000)
+FLOOR = "parse into the models"
+TURNS = 15
+K = TypeVar("K")
 PACKAGE = Path(__file__).parents[1] / "scaiflow_api"
 ECHO = Path(__file__).parents[1] / "examples" / "echo-agent.flow.json"
 
@@ -37,24 +41,20 @@ def main() -> None:
     measure_command_line()
 
 
-def shortest(
-    work: Mapping[str, Callable[[], Any]], *, seconds: float = 8.0, most: int = 50
-) -> dict[str, float]:
-    """Return the shortest processor time of one repetition of each, in seconds.
+def medians(work: Mapping[K, Callable[[], Any]]) -> dict[K, float]:
+    """Return the median processor time of one repetition of each, in seconds.
 
-    They take turns, so that what else the machine does slows all of them alike.
+    They take turns, all in one loop, so that what else the machine does slows all of them alike. The shortest time
+    would be one of luck, which short work has more often: 5 ms are left alone now and then, half a second never is.
     """
-    times: dict[str, list[float]] = {name: [] for name in work}
-    began = time.perf_counter()
-    for done in range(most):
-        if done >= 3 and time.perf_counter() - began > seconds:
-            break
+    times: dict[K, list[float]] = {name: [] for name in work}
+    for _ in range(TURNS):
         for name, step in work.items():
             gc.collect()
             started = processor_time()
             step()
             times[name].append(processor_time() - started)
-    return {name: min(found) for name, found in times.items()}
+    return {name: median(found) for name, found in times.items()}
 
 
 def processor_time() -> float:
@@ -65,22 +65,20 @@ def processor_time() -> float:
 
 def measure_compiler() -> None:
     print("the compiler, in ms (ratio to parsing the JSON into the models)")
-    times: dict[str, dict[int, float]] = {}
+    work: dict[tuple[str, int], Callable[[], Any]] = {}
     for size in SIZES:
         document = flow_of(size)
-        text = orjson.dumps(document)
-        work: dict[str, Callable[[], Any]] = {
-            "parse into the models": partial(FlowGraph.model_validate_json, text),
-            "validate": partial(validate_flow, document),
-            "compile to SCIR": partial(compile_flow, document, "ir"),
-            "compile to YAML": partial(compile_flow, document, "yaml"),
-        }
-        for name, taken in shortest(work).items():
-            times.setdefault(name, {})[size] = taken
-    floor = times["parse into the models"]
-    for name, by_size in times.items():
-        cells = [f"{by_size[size] * 1e3:9.1f} ({by_size[size] / floor[size]:4.1f}x)" for size in SIZES]
-        growth = by_size[SIZES[2]] / by_size[SIZES[1]]
+        work[FLOOR, size] = partial(FlowGraph.model_validate_json, orjson.dumps(document))
+        work["validate", size] = partial(validate_flow, document)
+        work["compile to SCIR", size] = partial(compile_flow, document, "ir")
+        work["compile to YAML", size] = partial(compile_flow, document, "yaml")
+    taken = medians(work)
+    for name in dict.fromkeys(name for name, _ in work):
+        cells = [
+            f"{taken[name, size] * 1e3:9.1f} ({taken[name, size] / taken[FLOOR, size]:4.1f}x)"
+            for size in SIZES
+        ]
+        growth = taken[name, SIZES[2]] / taken[name, SIZES[1]]
         print(f"  {name:24}", *cells, f"  {SIZES[1]} to {SIZES[2]}: {growth:.1f}x")
     measure_yaml()
 
@@ -89,7 +87,7 @@ def measure_yaml() -> None:
     document = flow_of(SIZES[1])
     body = compile_flow(document).text
     mapping = yaml.load(body, Loader=yaml.CSafeLoader)
-    taken = shortest(
+    taken = medians(
         {
             "dump": lambda: yaml.dump(mapping, Dumper=yaml.CSafeDumper, sort_keys=False),
             "compile": lambda: compile_flow(document, "yaml"),
@@ -123,7 +121,7 @@ def measure_expressions() -> None:
             "by hand": partial(repeat, by_hand, scope),
             "simpleeval": partial(repeat, peer.eval, "", parsed),
         }
-        ours, hand, simple = shortest(work).values()
+        ours, hand, simple = medians(work).values()
         print(f"  {text:42} {ours * 10:6.2f} us: {ours / hand:5.1f}x Python by hand,", end=" ")
         print(f"{ours / simple:.2f}x simpleeval")
 
@@ -141,7 +139,7 @@ def measure_command_line() -> None:
         "floor": lambda: run([sys.executable, "-c", "import pydantic, yaml"]),
         "ours": lambda: run([command, "validate", str(ECHO)]),
     }
-    floor, ours = shortest(work).values()
+    floor, ours = medians(work).values()
     print(f"\n`scaiflow validate` on the echo agent: {ours:.3f} s,", end=" ")
     print(f"{ours / floor:.2f}x `python -c 'import pydantic, yaml'` ({floor:.3f} s)")
 
