@@ -7,6 +7,7 @@ after that come without a suggestion.
 from collections.abc import Collection
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import chain
 
 from msgspec import Struct
 
@@ -23,21 +24,21 @@ class Suggestions(Struct):
 
     def did_you_mean(self, word: str, candidates: Collection[str]) -> str | None:
         """Return a sentence that names the candidate most like `word`, or None."""
-        if not self._affords(word, candidates):
+        if not self._affords(word, len(candidates)):
             return None
         near = get_close_matches(word, sorted(candidates), n=1)
         return f"did you mean '{near[0]}'?" if near else None
 
-    def near_miss(self, word: str, candidates: Collection[str]) -> str | None:
-        """Return the candidate that `word` probably misspells, or None.
+    def near_miss(self, word: str, *candidates: Collection[str]) -> str | None:
+        """Return that of all candidates which `word` probably misspells, or None.
 
         At most two edits, and fewer than half of the word: short names differ by little without being wrong.
         """
-        if not self._affords(word, candidates):
+        if not self._affords(word, sum(map(len, candidates))):
             return None
         best: tuple[int, str] | None = None
         letters = _letters(word)
-        for candidate in candidates:
+        for candidate in chain(*candidates):
             # An edit changes two letters at most; most candidates differ in more.
             if (letters ^ _letters(candidate)).bit_count() > 2 * MAX_EDITS:
                 continue
@@ -50,10 +51,10 @@ class Suggestions(Struct):
                 best = edits, candidate
         return best[1] if best else None
 
-    def _affords(self, word: str, candidates: Collection[str]) -> bool:
+    def _affords(self, word: str, candidates: int) -> bool:
         if len(word) > MAX_LENGTH:
             return False
-        self.budget -= len(word) * len(candidates)
+        self.budget -= len(word) * candidates
         return self.budget >= 0
 
 

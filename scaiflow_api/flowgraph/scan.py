@@ -28,7 +28,7 @@ def scan(document: object, limits: Limits) -> list[Problem]:
             pending.extend(_children(value, depth, trail, problems))
         elif fault := _fault(value):
             code, message = fault
-            problems.append(Problem(_path(trail), message, code))
+            problems.append(Problem(path_of(trail), message, code))
     return problems
 
 
@@ -41,9 +41,9 @@ def _children(
     parts: list[tuple[object, int, Trail]] = []
     for key, item in value.items():
         if not isinstance(key, str):
-            problems.append(Problem(_path(trail), "a key is not text", NOT_A_FLOW))
+            problems.append(Problem(path_of(trail), "a key is not text", NOT_A_FLOW))
         elif is_bad_text(key):
-            problems.append(Problem(_path(trail), f"a key has {BAD_CHARACTERS}", BAD_TEXT))
+            problems.append(Problem(path_of(trail), f"a key has {BAD_CHARACTERS}", BAD_TEXT))
         else:
             parts.append((item, depth + 1, (trail, key)))
     parts.reverse()
@@ -72,7 +72,8 @@ def _fault(value: object) -> tuple[str, str] | None:
     return NOT_A_FLOW, "the value is not JSON"
 
 
-def _path(trail: Trail) -> str:
+def path_of(trail: Trail) -> str:
+    """Write a way as a path."""
     parts: list[str | int] = []
     while trail is not None:
         trail, part = trail

@@ -1,7 +1,7 @@
 """Documents of shapes that are hard on some part of the compiler, as large as the limits of a flow allow.
 
 This file has what they are built with, and all of them by name; they stand in `compiler_hostile_graphs.py`,
-`compiler_hostile_names.py` and `compiler_hostile_texts.py`.
+`compiler_hostile_names.py`, `compiler_hostile_texts.py` and `compiler_hostile_uses.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -97,7 +97,12 @@ def fitting(room: int, make: Callable[[int], str]) -> Iterator[str]:
 
 
 def all_shapes() -> dict[str, Shape]:
-    from compiler import compiler_hostile_graphs, compiler_hostile_names, compiler_hostile_texts
+    from compiler import (
+        compiler_hostile_graphs,
+        compiler_hostile_names,
+        compiler_hostile_texts,
+        compiler_hostile_uses,
+    )
 
-    modules = (compiler_hostile_graphs, compiler_hostile_names, compiler_hostile_texts)
+    modules = (compiler_hostile_graphs, compiler_hostile_names, compiler_hostile_texts, compiler_hostile_uses)
     return {name: shape for module in modules for name, shape in module.SHAPES.items()}

@@ -2,16 +2,26 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import orjson
 import pytest
-from compiler import compiler_hostile_graphs
+from compiler import compiler_hostile_graphs, compiler_hostile_uses
 from compiler.compiler_hostile_checks import check_document
-from compiler.compiler_hostile_shapes import Size, all_shapes
+from compiler.compiler_hostile_shapes import FULL, Size, all_shapes, flow, in_turn, names, node
+from compiler.compiler_hostile_uses import uses
 from compiler.compiler_measure import DONE, REFUSALS
 from compiler.compiler_work import calls
 from hypothesis import settings
+from msgspec import structs
+
+from scaiflow_api.compiler import validate_flow
+from scaiflow_api.compiler.diagnostics import Sink
+from scaiflow_api.compiler.graph.flow import FlowNode
+from scaiflow_api.compiler.rules import wiring
+from scaiflow_api.flowgraph import FlowGraph
 
 TESTS = Path(__file__).parents[1]
 SHAPES = all_shapes()
@@ -20,6 +30,7 @@ SMALL = [name for name in SHAPES if not name.startswith("expressions_")]
 CHOSEN = (
     *("chain", "ladder_of_decisions", "layers_wide", "diamonds_inside_diamonds"),
     *("loops_and_parallels_in_turn", "deep_values"),
+    *("unknown_names_beside_own_names", "results_beside_own_names", "uses_of_unknown_fields"),
 )
 CPU_SECONDS, MEGABYTES = 20, 600
 """Beyond these a stage is ended. The aim is 2 seconds and 500 MB, on a machine that does nothing else."""
@@ -40,6 +51,57 @@ def test_twice_the_graph_is_about_twice_the_work(name: str) -> None:
     work = [calls(lambda: check_document(document)) for document in map(orjson.loads, texts)]  # noqa: B023
 
     assert work[1] / work[0] < 1.25 * len(texts[1]) / len(texts[0])
+
+
+@pytest.mark.parametrize("name", compiler_hostile_uses.SHAPES)
+def test_twice_the_uses_are_about_twice_the_work(name: str) -> None:
+    """Half of them beside half as much of whatever they could be held against."""
+    texts = [orjson.dumps(SHAPES[name](Size(share))) for share in (100, 50)]
+
+    work = [calls(lambda: validate_flow(document)) for document in map(orjson.loads, texts)]  # noqa: B023
+
+    assert work[1] / work[0] < 1.25 * len(texts[1]) / len(texts[0])
+
+
+@pytest.mark.parametrize("kind", ["llm_flexible", "data_variable_set"])
+def test_what_many_nodes_offer_is_looked_up_once_for_all_texts_of_a_node(kind: str) -> None:
+    config = {
+        "llm_flexible": {"goal": "Go.", "output_schema": {"r": "float"}},
+        "data_variable_set": {"variable": "r", "value": "1"},
+    }[kind]
+
+    def work_of_a_use(offering: int) -> float:
+        ids = names(offering)
+        nodes = [node(name, kind, **config) for name in ids]
+        documents = [flow([*nodes, uses(FULL, "{{r}}", n)], in_turn([*ids, "user"])) for n in (100, 200)]
+        few, more = (calls(lambda: validate_flow(document)) for document in documents)  # noqa: B023
+        return (more - few) / 100
+
+    assert work_of_a_use(64) < 1.1 * work_of_a_use(4)
+
+
+def test_the_ports_of_a_node_are_gone_through_once_for_all_of_its_edges() -> None:
+    class Ports(tuple[str, ...]):
+        times: ClassVar[int] = 0
+
+        def __iter__(self) -> Iterator[str]:
+            Ports.times += 1
+            return super().__iter__()
+
+        def __contains__(self, port: object) -> bool:
+            Ports.times += 1
+            return super().__contains__(port)
+
+        def __hash__(self) -> int:
+            Ports.times += 1
+            return super().__hash__()
+
+    graph = FlowGraph.model_validate(SHAPES["many_ports"](Size(1_000)))
+    nodes = [FlowNode.of(index, item) for index, item in enumerate(graph.nodes)]
+    nodes[1] = structs.replace(nodes[1], outputs=Ports(nodes[1].outputs))
+
+    assert len(wiring.check(graph.edges, nodes, Sink())) == len(graph.edges) == 16
+    assert Ports.times == 1
 
 
 @pytest.mark.parametrize("name", LARGE)

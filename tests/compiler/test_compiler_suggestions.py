@@ -1,5 +1,8 @@
 """Did you mean: what is near enough, and that it costs little."""
 
+from collections.abc import Iterator
+from typing import Never
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,3 +69,14 @@ def test_a_budget_that_is_spent_gives_no_more_suggestions() -> None:
 
 def test_very_long_words_are_not_compared() -> None:
     assert Suggestions().did_you_mean("x" * 65, ["x" * 64]) is None
+
+
+def test_names_are_neither_looked_at_nor_put_together_where_that_is_not_affordable() -> None:
+    class Names(frozenset[str]):
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError("looked at")
+
+        def __or__(self, other: object) -> Never:
+            raise AssertionError("put together")
+
+    assert Suggestions(budget=10).near_miss("name", Names({"names"}), Names({"game", "fame"})) is None

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable
 
-from scaiflow_api.compiler.analysis.shapes import JSON, LIST, NUMBER, TEXT, Shape, declared, record
+from scaiflow_api.compiler.analysis.shapes import (
+    JSON,
+    LIST,
+    MAX_CHOICES,
+    NUMBER,
+    TEXT,
+    Shape,
+    declared,
+    record,
+)
 from scaiflow_api.compiler.kinds.base import NodeConfig
 from scaiflow_api.compiler.kinds.checkpoint import CheckpointConfig
 from scaiflow_api.compiler.kinds.compute_exec import ComputeExecConfig
@@ -48,4 +57,6 @@ def _resolution(decisions: dict[str, list[JSON]]) -> Shape:
 
 def _choice(options: Iterable[JSON]) -> Shape | None:
     names = [str(option_id(option)) for option in options]
-    return None if not names or any("{{" in name for name in names) else Shape("string", tuple(names))
+    if not names or any("{{" in name for name in names):
+        return None
+    return Shape("string", tuple(names) if len(names) <= MAX_CHOICES else ())

@@ -4,6 +4,7 @@ Shapes come from declared types, from what kinds of nodes yield, and from litera
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
@@ -39,6 +40,12 @@ WORDS: Mapping[Sort, str] = {
 }
 
 
+MAX_CHOICES = 256
+"""A text that can be more is taken for any text: each of thousands of expressions would look at all of them."""
+MAX_FIELDS = 256
+"""Maps of more fields are the same only where they are one."""
+
+
 class Shape(Struct, frozen=True):
     """What is known of a value."""
 
@@ -63,7 +70,7 @@ BOOL, NUMBER, TEXT, LIST, MAP = (Shape(sort) for sort in WORDS)
 
 def listed(names: Iterable[str]) -> str:
     """Return the first names, for messages."""
-    shown = list(names)
+    shown = list(islice(names, 7))
     return ", ".join(f"'{name}'" for name in shown[:6]) + (", …" if len(shown) > 6 else "")
 
 
@@ -89,7 +96,7 @@ def of_type(type_: Type) -> Shape | None:
         case "map":
             return Shape("map", item=of_type(type_.arguments[1]) if len(type_.arguments) == 2 else None)
         case _:
-            return Shape(sort, type_.choices)
+            return Shape(sort, type_.choices if len(type_.choices) <= MAX_CHOICES else ())
 
 
 def common(shapes: "Iterable[Shape | None]") -> Shape | None:
@@ -103,7 +110,7 @@ def common(shapes: "Iterable[Shape | None]") -> Shape | None:
 
 
 def _either(one: Shape, other: Shape) -> Shape | None:
-    if one == other:
+    if one is other or (len(one.fields or ()) <= MAX_FIELDS and one == other):
         return one
     if one.sort != other.sort:
         return None

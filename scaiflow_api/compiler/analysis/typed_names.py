@@ -28,11 +28,14 @@ class TypedNames:
         """By loop: what the item of a round is."""
         self._variables = {name: declared(item.type) for name, item in scope.variables.items()}
         self._input = _input_shape(scope.input_schema)
+        self._offers: dict[tuple[str, Chain], Shape | None] | None = None
+        """What is known of the names that are seen at a level, once all nodes have been looked at."""
         telling = {
             (use.place.node, use.place.field): use for use in uses if use.place.field in TELLING_FIELDS
         }
         for node in regions.ranked:
             self._learn(node, telling)
+        self._offers = {}
         self.typed = frozenset({*self._typed_names(), *OWN_RESULT})
         """The names that something may be known of."""
 
@@ -90,6 +93,13 @@ class TypedNames:
         for region in reversed(level):
             if region.is_body and name in self._scope.rounds.get(region.owner, ()):
                 return self._round_variable(name, region.owner)
+        if self._offers is None:
+            return self._offered_at(name, level)
+        if (name, level) not in self._offers:
+            self._offers[name, level] = self._offered_at(name, level)
+        return self._offers[name, level]
+
+    def _offered_at(self, name: str, level: Chain) -> Shape | None:
         if self._scope.is_crowded(name):
             return None
         shapes = [

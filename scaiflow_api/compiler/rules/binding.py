@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from scaiflow_api.compiler.analysis.certainty import Certainty
 from scaiflow_api.compiler.analysis.occurrences import occurrences
@@ -90,21 +90,19 @@ def check(view: FlowView, regions: Regions, scope: Scope, uses: Sequence[Use], s
 
 
 def _check_rounds(view: FlowView, regions: Regions, sink: Sink) -> None:
+    fix = "set max_concurrent to 1, or collect a value from each round and join them afterwards"
     for index, config in view.configs.items():
         if not isinstance(config, DataVariableSetConfig):
             continue
+        node, names = view.nodes[index].id, dict.fromkeys(item.variable for _, item in config.places())
         for region in regions.chains[index]:
             loop = view.configs.get(region.owner)
             if not region.is_body or not isinstance(loop, LogicLoopConfig) or loop.max_concurrent == 1:
                 continue
-            owner, node = view.nodes[region.owner], view.nodes[index].id
-            names = dict.fromkeys(item.variable for _, item in config.places())
+            owner = view.nodes[region.owner]
+            path, ids = f"{owner.path}.config.max_concurrent", {"node_id": owner.id, "loop": owner.id}
             for name in names:
-                fix = "set max_concurrent to 1, or collect a value from each round and join them afterwards"
-                path = f"{owner.path}.config.max_concurrent"
-                sink.report(
-                    MERGED_VARIABLE, path, node_id=owner.id, fix=fix, loop=owner.id, node=node, name=name
-                )
+                sink.report(MERGED_VARIABLE, path, **ids, fix=fix, node=node, name=name)
 
 
 def _name_bits(scope: Scope, uses: Sequence[Use]) -> Mapping[str, int]:
@@ -123,6 +121,8 @@ class _Check(Struct, frozen=True):
     uses: Sequence[Use]
     bits: Mapping[str, int]
     sink: Sink
+    found: dict[tuple[str, int, bool, bool, Chain], tuple[list[int], list[int]]] = field(default_factory=dict)
+    """What `_offering` has found; thousands of texts in one node may use the same name."""
 
     def run(self) -> None:
         offered = self._offered()
@@ -134,9 +134,9 @@ class _Check(Struct, frozen=True):
                 continue
             bound = self._bound(use, certainty, offered, heads)
             level = self.scope.level(use.place)
-            nearer = self.scope.own_names(use.place) | self.scope.of_rounds(level)
+            own, rounds = self.scope.own_names(use.place), self.scope.of_rounds(level)
             for name in sorted(mine):
-                if name not in nearer:
+                if name not in own and name not in rounds:
                     self._check_name(use, name, level, certain=bool(bound & self.bits[name]))
 
     def _offered(self) -> dict[int, int]:
@@ -178,27 +178,37 @@ class _Check(Struct, frozen=True):
     def _check_name(self, use: Use, name: str, level: Chain, *, certain: bool) -> None:
         if self.scope.is_crowded(name):
             return
-        results = [node for node in self.scope.producers.get(name, ()) if not self.scope.hiding(node, level)]
-        assigners = self.scope.assigners.get(name, [])
-        if not results and not assigners:
+        offering, early = self._offering(name, use.place, level)
+        if not offering:
             return
-        early = [node for node in (*results, *assigners) if self._is_earlier(node, use, level)]
         if (early and certain) or all(seen.expects_null for seen in _seen(use, name)):
             return
-        # What a round assigns is there in the next one.
-        early = early or [node for node in assigners if self._share_rounds(node, level)]
+        if not early:
+            # What a round assigns is there in the next one.
+            assigners = self.scope.assigners.get(name, ())
+            early = [node for node in assigners if self._share_rounds(node, level)]
         if early:
             do = "do" if len(early) > 1 else "does"
             reason = f"which may be unbound: {self._named(early)} {do} not run on every path to here"
             fix = "say with ?? what holds otherwise, or test it for null"
         else:
-            late = list(dict.fromkeys((*results, *assigners)))
+            late = list(dict.fromkeys(offering))
             run = "run" if len(late) > 1 else "runs"
             reason = f"which is not bound yet: {self._named(late)} {run} later"
             fix = f"let {self._named(late[:1])} run first"
             if late == [use.place.node]:
                 reason, fix = "which is not bound yet: it is the result of this very node", "use another name"
         use.place.report(MAY_BE_UNBOUND, self.sink, fix=fix, name=name, reason=reason)
+
+    def _offering(self, name: str, place: Place, level: Chain) -> tuple[list[int], list[int]]:
+        """Return the nodes that offer a name at a place, and those of them that can have run by then."""
+        key = (name, place.node, place.edge is None, _begins_round(place), level)
+        if key not in self.found:
+            seen = (node for node in self.scope.producers.get(name, ()) if not self.scope.hiding(node, level))
+            offering = [*seen, *self.scope.assigners.get(name, ())]
+            early = [node for node in offering if self._is_earlier(node, place, level)]
+            self.found[key] = offering, early
+        return self.found[key]
 
     def _named(self, nodes: list[int]) -> str:
         names = [f"'{self.view.nodes[node].id}'" for node in nodes]
@@ -209,16 +219,16 @@ class _Check(Struct, frozen=True):
         chain = self.regions.chains[node]
         return any(region.is_body and region in chain for region in level)
 
-    def _is_earlier(self, node: int, use: Use, level: Chain) -> bool:
+    def _is_earlier(self, node: int, place: Place, level: Chain) -> bool:
         """Return whether a node that offers a name can have run when a text is evaluated."""
-        user = use.place.node
+        user = place.node
         if node == user:
-            return use.place.edge is not None and not _begins_round(use.place)
+            return place.edge is not None and not _begins_round(place)
         chain = self.regions.chains[node]
         shared = tuple(region for region, other in zip(chain, level, strict=False) if region is other)
         if len(shared) > len(self.regions.chains[user]):
             # A loop looks at a round of its own: at the last one, or at the one that begins.
-            return use.place.edge is None
+            return place.edge is None
         ours, theirs = (self.regions.representative(item, shared) for item in (user, node))
         return ours is not None and theirs is not None and self.regions.rank[theirs] < self.regions.rank[ours]
 

@@ -18,7 +18,7 @@ from scaiflow_api.expressions import (
     unwrap,
 )
 from scaiflow_api.flowgraph import FlowTooLarge, Limits
-from scaiflow_api.flowgraph.problems import join_path
+from scaiflow_api.flowgraph.scan import Trail, path_of
 
 PLACE = {"position": {"x": 0, "y": 0}}
 
@@ -133,9 +133,9 @@ def _places_of_node(
     for field in kind.templates:
         if field not in config:
             continue
-        for parts, text in _texts(config[field]):
+        for trail, text in _texts(field, config[field]):
             if "{{" in text:
-                yield text, Place(node, join_path(field, *parts)), _read_template
+                yield text, Place(node, path_of(trail)), _read_template
 
 
 def _expression_fields(kind: StepKind, config: Any) -> tuple[str, ...]:
@@ -145,17 +145,17 @@ def _expression_fields(kind: StepKind, config: Any) -> tuple[str, ...]:
     return kind.expressions
 
 
-def _texts(value: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield every text in a JSON value with the way to it, in order."""
-    pending: list[tuple[tuple[str | int, ...], object]] = [((), value)]
+def _texts(field: str, value: object) -> Iterator[tuple[Trail, str]]:
+    """Yield every text in the value of a field with the way to it, in order."""
+    pending: list[tuple[Trail, object]] = [((None, field), value)]
     while pending:
-        parts, item = pending.pop()
+        trail, item = pending.pop()
         if isinstance(item, str):
-            yield parts, item
+            yield trail, item
         elif isinstance(item, list):
-            pending.extend(((*parts, index), item[index]) for index in reversed(range(len(item))))
+            pending += [((trail, index), item[index]) for index in reversed(range(len(item)))]
         elif isinstance(item, dict):
-            pending.extend(((*parts, key), item[key]) for key in sorted(item, reverse=True))
+            pending += [((trail, key), item[key]) for key in sorted(item, reverse=True)]
 
 
 def _read_expression(text: str, place: Place, sink: Sink) -> Iterator[Use]:

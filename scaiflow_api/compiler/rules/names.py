@@ -150,6 +150,10 @@ def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -
     def near_known(name: str) -> str | None:
         return suggestions.near_miss(name, scope.known)
 
+    @cache
+    def hidden(name: str, level: Chain) -> tuple[str, str] | None:
+        return _hidden(name, level, view, scope)
+
     for use in uses:
         doubtful = [name for name in use.names if name not in known or name in enclosed]
         if not doubtful:
@@ -161,14 +165,17 @@ def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -
             if name in local or name in rounds or name.startswith(ir.RESERVED_PREFIX):
                 continue
             if name in known or name in scope.loops:
-                _check_sight(use, name, level, view, scope, sink)
+                why = hidden(name, level)
+                if why is not None:
+                    reason, fix = why
+                    use.place.report(NOT_VISIBLE, sink, fix=fix, name=name, reason=reason)
                 continue
-            near = suggestions.near_miss(name, local | rounds) or near_known(name)
+            near = suggestions.near_miss(name, local, rounds) or near_known(name)
             if near is not None:
                 scope.meant.add(near)
             if near is not None or scope.input_schema is not None:
-                fix = f"did you mean '{near}'?" if near else None
-                use.place.report(UNKNOWN_NAME, sink, fix=fix, name=name)
+                meant = f"did you mean '{near}'?" if near else None
+                use.place.report(UNKNOWN_NAME, sink, fix=meant, name=name)
 
 
 def _enclosed(scope: Scope) -> frozenset[str]:
@@ -184,13 +191,13 @@ def _enclosed(scope: Scope) -> frozenset[str]:
     )
 
 
-def _check_sight(use: Use, name: str, level: Chain, view: FlowView, scope: Scope, sink: Sink) -> None:
-    """Report a name that the flow has, if nobody who offers it can be seen from here."""
+def _hidden(name: str, level: Chain, view: FlowView, scope: Scope) -> tuple[str, str] | None:
+    """Return why nobody who offers a name can be seen at a level, and what to do; None where somebody can."""
     reason, fix = "", ""
     for node in scope.producers.get(name, ()):
         region = scope.hiding(node, level)
         if region is None:
-            return
+            return None
         owner, producer = view.nodes[region.owner].id, view.nodes[node].id
         if region.is_body:
             reason = reason or f"node '{producer}' stands in the body of loop '{owner}'"
@@ -202,4 +209,4 @@ def _check_sight(use: Use, name: str, level: Chain, view: FlowView, scope: Scope
         owner = view.nodes[loop].id
         reason = reason or f"it is a variable of loop '{owner}'"
         fix = fix or f"move this into the rounds: what port '{BODY_PORT}' of '{owner}' leads to"
-    use.place.report(NOT_VISIBLE, sink, fix=fix, name=name, reason=reason)
+    return reason, fix

@@ -117,13 +117,13 @@ class _Reads(Struct):
         names = self._names(node)
         if not names or node.index in self.handed_on or not self._always_goes_on(node):
             return
-        seen = self.own_fields.get(node.index, set()).union(*(self.fields.get(name, set()) for name in names))
-        if None in seen:
+        seen = [self.own_fields.get(node.index, set()), *(self.fields.get(name, set()) for name in names)]
+        if any(None in fields for fields in seen):
             return
         config = self.view.configs[node.index]
         assert isinstance(config, ModelCallConfig)
         for name in sorted(config.output_schema or ()):
-            if name not in seen and name not in read:
+            if name not in read and not any(name in fields for fields in seen):
                 yield name
 
     def _names(self, node: FlowNode) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """SF10x: edges end at nodes and ports that exist, and say what their type needs."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from scaiflow_api import flowgraph
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
@@ -121,13 +120,15 @@ RULES = (
 def check(edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink) -> list[FlowEdge]:
     """Report what is wrong with the edges; return those whose ends exist."""
     by_id = {node.id: node for node in nodes}
+    outputs = {node.index: frozenset(node.outputs) for node in nodes}
+    inputs = {node.index: frozenset(node.inputs) for node in nodes}
     suggestions = Suggestions()
     sound = []
     for index, edge in enumerate(edges):
         if edge.condition is not None or edge.type == "conditional":
             _check_condition(index, edge, sink)
-        source = _end(index, edge, edge.source, "source", by_id, suggestions, sink)
-        target = _end(index, edge, edge.target, "target", by_id, suggestions, sink)
+        source = _end(index, edge, edge.source, "source", by_id, outputs, suggestions, sink)
+        target = _end(index, edge, edge.target, "target", by_id, inputs, suggestions, sink)
         if source is None or target is None:
             continue
         if target.is_entry:
@@ -166,33 +167,29 @@ def _end(
     end: flowgraph.Endpoint,
     side: str,
     by_id: dict[str, FlowNode],
+    known: dict[int, frozenset[str]],
     suggestions: Suggestions,
     sink: Sink,
 ) -> FlowNode | None:
-    """Return the node at one end, or None after reporting why there is none."""
+    """Return the node at one end, or None after reporting why there is none.
+
+    `known` has the ports of each node on that side.
+    """
     node = by_id.get(end.node)
     if node is None:
         path = f"edges[{index}]"
         near = suggestions.did_you_mean(end.node, by_id)
         sink.report(UNKNOWN_NODE, path, edge_id=edge.id, fix=near, edge=edge.id, end=side, node=end.node)
         return None
-    ports, rule = (
-        (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
-    )
-    if end.port not in (ports if len(ports) < MANY_PORTS else _set_of(ports)):
+    if end.port not in known[node.index]:
+        ports, rule = (
+            (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
+        )
         path = f"edges[{index}]"
         fix = suggestions.did_you_mean(end.port, ports) or _list_ports(ports)
         sink.report(rule, path, edge_id=edge.id, fix=fix, edge=edge.id, node=node.id, port=end.port)
         return None
     return node
-
-
-MANY_PORTS = 16
-
-
-@lru_cache(maxsize=64)
-def _set_of(ports: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(ports)
 
 
 def _list_ports(ports: tuple[str, ...]) -> str:

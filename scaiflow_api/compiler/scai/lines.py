@@ -6,7 +6,7 @@ Texts may hold anything: a name that is no identifier is quoted, and what a term
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -75,64 +75,54 @@ def long_text(text: str, indent: str) -> str:
 
 def value(item: JSON, indent: str, text: Callable[[str], str] = quoted) -> str:
     """Return a JSON value whose line is indented by `indent`. `text` writes the strings in it."""
-    if isinstance(item, str):
-        short = text(item)
-        return long_text(item, indent + STEP) if short == quoted(item) else short
-    if not item or not isinstance(item, dict | list | tuple):
-        return _scalar(item)
-    on_one_line = _inline(item, WIDTH - len(indent), text)
-    if on_one_line is not None:
-        return on_one_line
-    deeper = indent + STEP
-    if isinstance(item, dict):
-        return _over_lines("{", _pairs(item, deeper, text), "}", indent)
-    return _over_lines("[", [value(inner, deeper, text) for inner in item], "]", indent)
+    return _value(item, indent, text)[0]
 
 
 def arguments(args: Mapping[str, JSON], indent: str, text: Callable[[str], str] = quoted) -> str:
     """Return the arguments of a call, parentheses included."""
-    short = _row(args.items(), WIDTH - len(indent), text)
-    if short is not None:
-        return f"({short})"
-    return _over_lines("(", _pairs(args, indent + STEP, text), ")", indent)
+    if not args:
+        return "()"
+    return _parts("(", _pairs(args, indent + STEP, text), ")", indent, WIDTH - len(indent) + len("()"))[0]
 
 
-def _pairs(items: Mapping[str, JSON], indent: str, text: Callable[[str], str]) -> list[str]:
-    return [f"{name(key)} = {value(inner, indent, text)}" for key, inner in items.items()]
+_Written: TypeAlias = tuple[str, str | None]
+"""A value, and the same on one line; None where that is too long wherever the value stands."""
 
 
-def _over_lines(opening: str, lines: Iterable[str], closing: str, indent: str) -> str:
-    return "\n".join([opening, *(f"{indent}{STEP}{line}," for line in lines), f"{indent}{closing}"])
-
-
-def _inline(item: JSON, room: int, text: Callable[[str], str]) -> str | None:
-    """Return a value on one line; None where that is longer than `room`, which is found out before it is written."""
-    short: str | None
+def _value(item: JSON, indent: str, text: Callable[[str], str]) -> _Written:
     if isinstance(item, str):
         short = text(item)
-    elif item and isinstance(item, dict):
-        row = _row(item.items(), room - len("{  }"), text)
-        short = None if row is None else f"{{ {row} }}"
-    elif item and isinstance(item, list | tuple):
-        row = _row(((None, inner) for inner in item), room - len("[]"), text)
-        short = None if row is None else f"[{row}]"
-    else:
+        breaks = "\n" in item and short == quoted(item)
+        return long_text(item, indent + STEP) if breaks else short, short
+    if not item or not isinstance(item, dict | list | tuple):
         short = _scalar(item)
-    return short if short is not None and len(short) <= room else None
+        return short, short
+    room, deeper = WIDTH - len(indent), indent + STEP
+    if isinstance(item, dict):
+        return _parts("{", _pairs(item, deeper, text), "}", indent, room, space=" ")
+    return _parts("[", [_value(inner, deeper, text) for inner in item], "]", indent, room)
 
 
-def _row(pairs: Iterable[tuple[str | None, JSON]], room: int, text: Callable[[str], str]) -> str | None:
-    """Return values, each after its name if it has one, on one line; None where that is longer than `room`."""
-    parts: list[str] = []
-    for key, inner in pairs:
-        start = "" if key is None else f"{name(key)} = "
-        room -= len(start) + (len(", ") if parts else 0)
-        short = _inline(inner, room, text) if room > 0 else None
-        if short is None:
-            return None
-        room -= len(short)
-        parts.append(start + short)
-    return ", ".join(parts)
+def _pairs(items: Mapping[str, JSON], indent: str, text: Callable[[str], str]) -> list[_Written]:
+    pairs = []
+    for key, inner in items.items():
+        start = f"{name(key)} = "
+        written, short = _value(inner, indent, text)
+        pairs.append((start + written, None if short is None else start + short))
+    return pairs
+
+
+def _parts(
+    opening: str, parts: list[_Written], closing: str, indent: str, room: int, *, space: str = ""
+) -> _Written:
+    """Return values between brackets: on one line where all together fit into `room`, else over several."""
+    shorts = [short for _, short in parts if short is not None]
+    if len(shorts) == len(parts) and sum(map(len, shorts)) <= room:
+        line = f"{opening}{space}{', '.join(shorts)}{space}{closing}"
+        if len(line) <= room:
+            return line, line
+    lines = (f"{indent}{STEP}{written}," for written, _ in parts)
+    return "\n".join([opening, *lines, f"{indent}{closing}"]), None
 
 
 def _scalar(item: JSON) -> str:
