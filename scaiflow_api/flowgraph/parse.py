@@ -36,6 +36,9 @@ NUL = b"\\u0000"
 """As it stands in JSON; it may also be a backslash and what follows, so it only tells where to look closer."""
 MAX_ENTRIES = 100_000
 """Each may be wrong in itself, and each fault takes half a kilobyte before it is a sentence."""
+MAX_CONTAINERS = 300_000
+"""Lists and objects. An empty one takes three bytes in the document and 400 in memory while it is written as YAML."""
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 PATTERNS = {
     ID_PATTERN: "must have 1 to 128 letters, digits, dashes or underscores",
     SEMVER_PATTERN: "must be a semantic version such as 1.0.0",
@@ -83,6 +86,7 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
     plain, text = known or _canonical(document)
     if len(text) > limits.max_bytes:
         raise FlowTooLarge(limit="bytes", maximum=limits.max_bytes, actual=len(text))
+    check_containers(text)
     duplicates = list(find_duplicates(plain))
     try:
         graph = FlowGraph.model_validate(plain)
@@ -111,6 +115,18 @@ def check_entries(document: dict[str, object]) -> None:
         raise FlowTooLarge(
             limit="ports, variables, fixtures, models and queues", maximum=MAX_ENTRIES, actual=entries
         )
+
+
+def check_containers(text: bytes) -> None:
+    """Raise FlowTooLarge for the JSON of a document with more lists and objects than are looked at."""
+    if _brackets(text) > MAX_CONTAINERS:
+        containers = _brackets(_STRING.sub(b"", text))
+        if containers > MAX_CONTAINERS:
+            raise FlowTooLarge(limit="lists and objects", maximum=MAX_CONTAINERS, actual=containers)
+
+
+def _brackets(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")
 
 
 def _lists(document: dict[str, object]) -> Iterator[list[object]]:

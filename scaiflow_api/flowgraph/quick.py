@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from scaiflow_api.flowgraph.config import Part
 from scaiflow_api.flowgraph.limits import Limits
 from scaiflow_api.flowgraph.models import Edge, FlowGraph, Node
-from scaiflow_api.flowgraph.parse import MAX_ENTRIES, NUL, check_counts, check_entries
+from scaiflow_api.flowgraph.parse import MAX_ENTRIES, NUL, check_containers, check_counts, check_entries
 from scaiflow_api.flowgraph.unique import find_duplicates
 from scaiflow_api.kit.canonical_json import CANONICAL, INTEGRAL_FLOAT, NULL, canonical_text, encoded
 
@@ -42,6 +42,7 @@ def sound_text(document: dict[str, Any], limits: Limits) -> bytes | None:
             written[key] = orjson.Fragment(text)
     text = orjson.dumps(written, option=CANONICAL)
     _check_entries(document, text)
+    check_containers(text)
     return text if len(text) <= limits.max_bytes else None
 
 

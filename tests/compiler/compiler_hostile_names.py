@@ -251,12 +251,12 @@ def unknown_kinds(size: Size) -> JSON:
 @shape
 def empty_lists(size: Size) -> JSON:
     """The most values that fit."""
-    return flow([node("n0", more=[[]] * size.part(1_700_000))], [("entry", "n0")])
+    return flow([node("n0", more=[[]] * size.part(299_900))], [("entry", "n0")])
 
 
 @shape
 def lists_where_objects_belong(size: Size) -> JSON:
-    return flow([], variables=[[]] * size.part(1_700_000))
+    return flow([], variables=[[]] * size.part(99_000))
 
 
 @shape
@@ -264,5 +264,5 @@ def deep_values(size: Size) -> JSON:
     deep: Any = "{{ a }}"
     for _ in range(54):
         deep = {"a": deep}
-    values = dict.fromkeys(names(size.part(8_000)), deep)
+    values = dict.fromkeys(names(size.part(5_400)), deep)
     return flow([node("n0", "llm_flexible", goal="Go.", input_bindings=values)], [("entry", "n0")])

@@ -123,5 +123,5 @@ def deep_templates(size: Size) -> JSON:
     deep: object = "{{a}}"
     for _ in range(50):
         deep = [deep]
-    bindings = {f"k{number}": deep for number in range(size.part(44_000))}
+    bindings = {f"k{number}": deep for number in range(size.part(5_900))}
     return flow([node("n0", "llm_flexible", goal="Go.", input_bindings=bindings)], in_turn(["n0"]))

@@ -1,5 +1,6 @@
 """Documents: what is a flow, what is not, and that nothing is lost."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.flowgraph import (
+    DEFAULT_LIMITS,
     FlowDocument,
     FlowGraph,
     FlowTooLarge,
@@ -16,6 +18,7 @@ from scaiflow_api.flowgraph import (
     Problem,
     parse,
     parse_document,
+    sound_text,
 )
 from scaiflow_api.kit.canonical_json import canonical_json, normalized
 
@@ -312,3 +315,19 @@ def test_entries_beyond_their_number_are_refused_before_each_is_found_wrong(
         parse_document({**MINIMAL, **document})
 
     assert (refused.value.detail()["maximum"], refused.value.detail()["actual"]) == (3, 4)
+
+
+@pytest.mark.parametrize("check", [parse_document, lambda document: sound_text(document, DEFAULT_LIMITS)])
+def test_lists_and_objects_are_counted_and_brackets_in_texts_are_not(
+    check: Callable[[dict[str, Any]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {**MINIMAL, "metadata": {"a": [[], {}], "b": '[[{{"[[{{'}}
+    monkeypatch.setattr(parse, "MAX_CONTAINERS", 5)
+    assert check(document)
+
+    monkeypatch.setattr(parse, "MAX_CONTAINERS", 4)
+    with pytest.raises(FlowTooLarge) as refused:
+        check(document)
+
+    detail = refused.value.detail()
+    assert (detail["limit"], detail["maximum"], detail["actual"]) == ("lists and objects", 4, 5)

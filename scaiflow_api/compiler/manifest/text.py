@@ -16,7 +16,7 @@ from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.canonical_json import encoded
 
 MAX_BYTES = 4 * DEFAULT_LIMITS.max_bytes
-MAX_PARTS = 1_000_000
+MAX_PARTS = 600_000
 """Lists and mappings in all, and entries of mappings.
 
 An empty list takes three bytes in the text and 250 in memory while it is read, an entry six and 350.
