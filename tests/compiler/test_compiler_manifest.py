@@ -129,9 +129,9 @@ def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
         ("a: &a [x]\nb: [" + "*a, " * 101 + "]", "The manifest has more than 100 aliases."),
         ("[" * 121 + "]" * 121, "The manifest is nested more than 120 levels deep."),
         ("#" + "x" * 21_000_000, "The manifest is larger than 20,971,520 bytes."),
-        ("[" + "[]," * 600_000 + "1]", "The manifest has more than 600,000 lists and mappings."),
-        ("- - - x\n" * 400_000, "The manifest has more than 600,000 lists and mappings."),
-        ("k: 1\n" * 600_001, "The manifest has more than 600,000 entries of mappings."),
+        ("[" + "[]," * 1_000_000 + "1]", "The manifest has more than 1,000,000 lists and mappings."),
+        ("- - - x\n" * 400_000, "The manifest has more than 1,000,000 lists and mappings."),
+        ("k: 1\n" * 850_001, "The manifest has more than 850,000 entries of mappings."),
     ],
     ids=range(24),
 )

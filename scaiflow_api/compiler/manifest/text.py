@@ -16,12 +16,12 @@ from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.canonical_json import encoded
 
 MAX_BYTES = 4 * DEFAULT_LIMITS.max_bytes
-MAX_PARTS = 600_000
-"""Lists and mappings in all, and entries of mappings.
+MAX_PARTS = {"lists and mappings": 1_000_000, "entries of mappings": 850_000}
+"""How many a manifest may have of each; what stands in a list counts with the lists.
 
-An empty list takes three bytes in the text and 250 in memory while it is read, an entry six and 350.
+An empty list takes three bytes in the text and 250 in memory while it is read, an entry six and 350, and more time.
 """
-_PARTS = {"lists and mappings": ("[", "{", "- ", ":\n"), "entries of mappings": (": ", ":\n")}
+_MARKS = {"lists and mappings": ("[", "{", "- ", ":\n"), "entries of mappings": (": ", ":\n")}
 """What begins one of them, in almost any text."""
 MAX_ALIASES = 100
 MAX_DEPTH = 120
@@ -45,7 +45,7 @@ def load_manifest_text(text: str) -> Any:
         raise ManifestError(f"The manifest is larger than {MAX_BYTES:,} bytes.")
     crowd = too_many_parts(text)
     if crowd is not None:
-        raise ManifestError(f"The manifest has more than {MAX_PARTS:,} {crowd}.")
+        raise ManifestError(f"The manifest has more than {MAX_PARTS[crowd]:,} {crowd}.")
     try:
         if _may_mean_more(text):
             _check_events(text)
@@ -58,8 +58,9 @@ def load_manifest_text(text: str) -> Any:
 
 def too_many_parts(text: str) -> str | None:
     """Return what a text seems to have more than `MAX_PARTS` of, if anything."""
-    for parts, marks in _PARTS.items():
-        if _count(text, marks) > MAX_PARTS and _count(_QUOTED.sub("", text), marks) > MAX_PARTS:
+    for parts, marks in _MARKS.items():
+        most = MAX_PARTS[parts]
+        if _count(text, marks) > most and _count(_QUOTED.sub("", text), marks) > most:
             return parts
     return None
 

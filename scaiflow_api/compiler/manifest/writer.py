@@ -43,7 +43,7 @@ def emit_yaml(module: ir.Module) -> str:
         raise FlowTooLarge(limit="manifest bytes", maximum=MAX_BYTES, actual=size)
     crowd = too_many_parts(text)
     if crowd is not None:
-        raise FlowTooLarge(limit=f"manifest {crowd}", maximum=MAX_PARTS, actual="more")
+        raise FlowTooLarge(limit=f"manifest {crowd}", maximum=MAX_PARTS[crowd], actual="more")
     return text
 
 
