@@ -135,7 +135,7 @@ def test_every_route_that_may_change_something_has_a_line(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_what_was_done_is_told(
+async def test_every_change_leaves_its_row(
     api: httpx.AsyncClient, people: People, resources: Resources, grid: PlayedGrid, echo: Json, case: str
 ) -> None:
     (method, path), told = CASES[case]

@@ -81,5 +81,5 @@ async def test_what_changes_nothing_that_somebody_may_have_seen_needs_none(
     assert await numbers(api, headers, flow) == ["1.0.0"]
 
 
-def test_it_is_off_by_default() -> None:
+def test_if_match_is_not_required_by_default() -> None:
     assert not Settings().api.require_if_match

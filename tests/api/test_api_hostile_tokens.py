@@ -192,7 +192,7 @@ TOKENS: dict[str, tuple[Callable[[], str], str]] = {
 
 
 @pytest.mark.parametrize("name", TOKENS)
-async def test_it_is_refused_and_not_logged(
+async def test_a_hostile_token_is_refused_and_not_logged(
     api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     make, reason = TOKENS[name]
@@ -243,7 +243,9 @@ async def test_a_header_that_holds_no_bearer_is_none(
 
 @pytest.mark.parametrize("other", ["Bearer x", "Basic eDp5", "", "{same}"])
 @pytest.mark.parametrize("first", [True, False])
-async def test_two_headers_are_none(api: httpx.AsyncClient, people: People, other: str, first: bool) -> None:
+async def test_two_authorization_headers_count_as_none(
+    api: httpx.AsyncClient, people: People, other: str, first: bool
+) -> None:
     """Whatever stands before this server may have looked at the other one."""
     good = f"Bearer {people.bob.token()}"
     sent = [("Authorization", good), ("Authorization", other.format(same=good))]

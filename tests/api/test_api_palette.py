@@ -156,7 +156,9 @@ async def test_what_a_client_has_is_not_sent_again(api: httpx.AsyncClient, peopl
 
 
 @pytest.mark.parametrize("path", ["/schema/node-kinds", "/schema/flow/v2.json"])
-async def test_it_takes_the_permission_to_view(api: httpx.AsyncClient, people: People, path: str) -> None:
+async def test_the_palette_takes_the_permission_to_view(
+    api: httpx.AsyncClient, people: People, path: str
+) -> None:
     unknown = await api.get(path)
     refused = await api.get(path, headers=people.nobody.headers)
 

@@ -61,7 +61,7 @@ async def test_peers_are_listed_by_name(api: httpx.AsyncClient, people: People, 
     assert await names(api, flow, people.root) == ["Alice", "Bob", "Erin"]
 
 
-async def test_who_leaves_is_gone(api: httpx.AsyncClient, people: People, flow: str) -> None:
+async def test_a_person_who_leaves_is_gone(api: httpx.AsyncClient, people: People, flow: str) -> None:
     await beat(api, flow, people.bob)
     left = await api.delete(f"/flows/{flow}/presence", headers=people.bob.headers)
 

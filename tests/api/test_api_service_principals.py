@@ -26,7 +26,7 @@ def headers(**changed: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {sign(claims(**{**own, **changed}))}"}
 
 
-async def test_it_is_somebody_of_its_tenant(api: httpx.AsyncClient) -> None:
+async def test_a_service_principal_belongs_to_its_tenant(api: httpx.AsyncClient) -> None:
     found = (await api.get("/me", headers=headers())).json()
 
     assert (found["sub"], found["tenant_id"], found["admin_role"]) == ("svc_ci", "tnt_acme", None)

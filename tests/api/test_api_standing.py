@@ -68,7 +68,7 @@ async def missed_by_syncs(_: httpx.AsyncClient, resources: Resources) -> None:
 @pytest.mark.parametrize(
     "tell", [suspended_by_webhook, deleted_by_webhook, suspended_by_sync, missed_by_syncs]
 )
-async def test_it_counts_in_every_process(
+async def test_a_suspended_or_deleted_account_is_refused_by_every_process(
     api: httpx.AsyncClient,
     other: FastAPI,
     watch: StopWatch,

@@ -108,7 +108,7 @@ async def test_who_begins_is_told_all_without_asking_it_each_time(
     assert (len(told) > len(first), later) == (True, [])
 
 
-async def test_nobody_notices_that_it_was_killed(window: Open, rooms: Rooms) -> None:
+async def test_nobody_notices_that_the_keeper_was_killed(window: Open, rooms: Rooms) -> None:
     one, other = await window().connect(), await window().connect()
     for number in range(2):
         running = rooms._keeper._helper._running
@@ -122,7 +122,7 @@ async def test_nobody_notices_that_it_was_killed(window: Open, rooms: Rooms) -> 
 
 
 @IN_PROC
-async def test_it_inherits_no_secret(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_keeper_inherits_no_secret(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCAIFLOW_DB_URL", "postgresql://user:secret@somewhere/db")
     await keeper.open("x", SEED_CLIENT, [SEED])
     assert keeper._helper._running is not None

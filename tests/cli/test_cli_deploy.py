@@ -33,7 +33,7 @@ def grid(router: respx.MockRouter) -> PlayedGrid:
     return PlayedGrid(router, GRID)
 
 
-def test_it_prints_what_is_there_now(scaiflow, echo, grid):
+def test_deploy_prints_what_is_there_now(scaiflow, echo, grid):
     done = scaiflow("deploy", echo)
 
     assert (done.code, done.lines) == (0, ["core_id=core_1", "published_slug=scaicore/acme/echo-agent"])
@@ -47,7 +47,7 @@ def test_it_prints_what_is_there_now(scaiflow, echo, grid):
     ]
 
 
-def test_again_it_is_the_same_core(scaiflow, echo, changed, grid):
+def test_deploying_again_keeps_the_core(scaiflow, echo, changed, grid):
     first = scaiflow("deploy", echo)
     renamed = changed(lambda document: document.update(name="Another Name"))
     grid.steps.clear()
@@ -267,7 +267,7 @@ class TestDryRun:
         assert KEY not in done.errors
 
 
-def test_it_needs_no_database():
+def test_deploy_needs_no_database():
     look = (
         "import scaiflow_api.cli.deploy.straight, sys; print({'sqlalchemy', 'fastapi'} & sys.modules.keys())"
     )

@@ -263,7 +263,7 @@ def test_options_that_make_no_sense_are_refused(scaiflow, grid, flow, options):
     assert grid.steps == []
 
 
-def test_what_is_no_flow_is_said(scaiflow, grid, tmp_path):
+def test_a_file_without_a_flow_is_one_sentence(scaiflow, grid, tmp_path):
     (tmp_path / "no.json").write_text('{"tests": 7}')
 
     done = scaiflow("test", "no.json", "--core", "core_1")

@@ -573,7 +573,7 @@ SCHEMA_X = {"output_schema": {"x": "int"}}
         ([{"role": "one", "modalities": ["vision"], "temperature": 0.1}], {}, []),
     ],
 )
-def test_models(models: list[JSON], config: JSON, expected: list[str]) -> None:
+def test_faults_of_declared_models_are_found(models: list[JSON], config: JSON, expected: list[str]) -> None:
     assert codes(with_models(*models, **config)) == expected
 
 
@@ -605,7 +605,7 @@ def test_schedules_that_never_come(cron: str, fires: bool) -> None:
 @pytest.mark.parametrize(
     "text", ["", "* * * *", "* * * * * *", "61 * * * *", "0 0 32 1 *", "0 0 1 13 *", "a b c d e"]
 )
-def test_what_is_no_schedule(text: str) -> None:
+def test_malformed_schedules_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_cron(text)
 
@@ -629,7 +629,7 @@ def test_a_schedule_that_never_fires_is_a_warning() -> None:
         ("Europe/Amsterdm", "did you mean 'Europe/Amsterdam'?"),
     ],
 )
-def test_time_zones(timezone: str, fix: str | None) -> None:
+def test_unknown_time_zones_are_found(timezone: str, fix: str | None) -> None:
     assert [found_fix for *_, found_fix in found(scheduled(timezone=timezone), "SF216")] == (
         [fix] if fix else []
     )

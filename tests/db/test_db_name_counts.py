@@ -14,7 +14,7 @@ def test_a_part_is_counted_where_a_name_holds_it(key: str, part: str) -> None:
         assert (part.encode() in counted_parts(key)) == (part in key)
 
 
-def test_they_are_few_and_short() -> None:
+def test_counted_parts_are_few_and_short() -> None:
     assert counted_parts("") == {b""}
     assert counted_parts("banana") == {b"", b"a", b"b", b"n"}
     assert max(map(len, counted_parts("é漢😀\U0010ffff"))) == 4

@@ -28,7 +28,7 @@ def test_parts_taken_from_a_name_are_found(key: str, data: st.DataObject) -> Non
     assert found(part, key) == (len(part.encode()) <= LONGEST)
 
 
-def test_they_are_few_and_short() -> None:
+def test_tails_are_few_and_short() -> None:
     assert tails_of("") == set()
     assert tails_of("banana") == {(b"banana", 0), (b"anana", 0), (b"nana", 0)}
     assert len(tails_of("a" * 200)) == 1

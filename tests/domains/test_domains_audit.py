@@ -123,7 +123,7 @@ async def test_what_is_given_up_while_its_start_is_told_never_begins_and_has_an_
     assert not begun
 
 
-async def test_nothing_begins_that_cannot_be_told(
+async def test_nothing_begins_without_its_first_row(
     audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_trail, "write_down", away)

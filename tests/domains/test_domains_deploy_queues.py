@@ -110,7 +110,7 @@ async def test_what_is_there_is_used_as_it_is(
     ]
 
 
-async def test_again_nothing_is_made(
+async def test_deploying_again_makes_no_queue(
     deploys: DeployFlow, grid: PlayedGrid, keep_with: KeepWith, bob: Caller
 ) -> None:
     flow = await keep_with(TOPOLOGY)

@@ -80,7 +80,7 @@ async def test_who_waits_gets_it_when_it_is_given_back(leases: Leases) -> None:
     assert order[0][0] == order[1][0] != order[2][0] == order[3][0]
 
 
-async def test_who_waited_long_enough_gives_up(leases: Leases) -> None:
+async def test_waiting_for_a_lease_ends_in_time(leases: Leases) -> None:
     await leases.take("l", "a", ttl_s=60)
     with pytest.raises(LeaseTaken):
         async with leases.hold("l", ttl_s=60, wait_s=0.05):

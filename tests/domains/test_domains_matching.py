@@ -58,7 +58,7 @@ TEXT = "x" * (64 * 1024)
         ({"$and": 1, "plain": 2}, {"$and": 1, "plain": 2}),
     ],
 )
-def test_it_matches(expected: Any, got: Any) -> None:
+def test_an_output_matches_its_expectation(expected: Any, got: Any) -> None:
     assert find_mismatches(expected, got) == []
 
 
@@ -115,7 +115,7 @@ def test_it_matches(expected: Any, got: Any) -> None:
         ({"$len": 2}, 12, "$", "is int, which has no length"),
     ],
 )
-def test_it_says_where_and_why_not(expected: Any, got: Any, path: str, reason: str) -> None:
+def test_a_mismatch_says_where_and_why(expected: Any, got: Any, path: str, reason: str) -> None:
     (mismatch,) = find_mismatches(expected, got)
     assert (mismatch.path, mismatch.reason) == (path, reason)
 

@@ -122,7 +122,7 @@ async def test_effective_users_are_asked_for_by_either_id(
         {"client_secret": "mine"},
     ],
 )
-async def test_what_makes_no_sense_is_refused(
+async def test_malformed_applications_are_refused(
     grid: RunningGrid, admin: dict[str, str], changed: dict[str, Any]
 ) -> None:
     answer = await grid.http.post(APPLICATIONS, json=NEW | changed, headers=admin)
@@ -130,7 +130,9 @@ async def test_what_makes_no_sense_is_refused(
     assert answer.status_code == 422
 
 
-async def test_who_may_not(grid: RunningGrid, app: dict[str, Any]) -> None:
+async def test_applications_take_the_scope_to_write_and_a_token(
+    grid: RunningGrid, app: dict[str, Any]
+) -> None:
     reader = await bearer(grid, app["client_id"], app["client_secret"])
 
     assert (await grid.http.get(APPLICATIONS, headers=reader)).status_code == 200

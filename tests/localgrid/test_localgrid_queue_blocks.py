@@ -113,7 +113,7 @@ async def taken(grid: RunningGrid, wait_s: float) -> list[Any]:
     return [message.published["body"] for message in found]
 
 
-async def test_it_waits_no_longer_than_told(grid: RunningGrid, queue: TestQueue) -> None:
+async def test_taking_waits_no_longer_than_asked(grid: RunningGrid, queue: TestQueue) -> None:
     async with asyncio.timeout(10):
         assert await taken(grid, 0.05) == []
 

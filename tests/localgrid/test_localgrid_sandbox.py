@@ -77,7 +77,7 @@ async def test_folders_last_between_commands_and_are_the_bunkers_own(box: Box, g
     )
 
 
-async def test_it_sees_nothing_of_this_machine(box: Box, config: GridConfig) -> None:
+async def test_a_command_sees_nothing_of_this_machine(box: Box, config: GridConfig) -> None:
     seen = await box.says(
         "ls -a / /proc; env; cat /proc/*/cmdline /proc/*/environ | tr '\\0' ' '; cat /proc/mounts"
     )

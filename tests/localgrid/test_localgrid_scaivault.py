@@ -59,7 +59,7 @@ async def test_only_so_many_versions_are_kept(service: Caller) -> None:
     assert (await service("GET", KEY, params={"version": 2})).json()["data"] == {"value": "two"}
 
 
-async def test_what_is_not_there(service: Caller) -> None:
+async def test_unknown_secrets_and_versions_are_not_found(service: Caller) -> None:
     await put(service, "one")
 
     assert refusal(await service("GET", KEY, params={"version": 2})) == (404, "version_not_found")
@@ -112,7 +112,7 @@ async def test_a_bad_body_is_refused_without_being_repeated(service: Caller) -> 
         assert "precious" not in response.text
 
 
-async def test_who_may_not(grid: RunningGrid) -> None:
+async def test_every_call_takes_a_token_with_its_scope(grid: RunningGrid) -> None:
     person = await grid.caller("usr_alice")
     reader = await a_service(grid, scope="secrets:read")
     writer = await a_service(grid, scope="secrets:write")

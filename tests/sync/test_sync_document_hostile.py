@@ -90,7 +90,7 @@ ATTACKS: dict[str, tuple[Callable[[Map[Any]], None], str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_it_is_read_and_judged(attack: str) -> None:
+def test_a_hostile_draft_is_read_and_judged(attack: str) -> None:
     doc, flow = a_draft()
     change, verdict = ATTACKS[attack]
     with doc.transaction():

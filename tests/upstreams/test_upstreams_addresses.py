@@ -61,7 +61,7 @@ def test_base_urls(text: str) -> None:
         *("https://grid.test\r\nX: y", "https://gr\u00efd.test", "https://[::1", "https://" + "a" * 500),
     ],
 )
-def test_what_is_no_base_url(text: str) -> None:
+def test_bad_base_urls_are_refused(text: str) -> None:
     with pytest.raises(UnusableAddress):
         base_url_of(text, allow_http=True)
 
@@ -166,7 +166,9 @@ async def test_the_next_address_is_tried_where_one_does_not_answer(monkeypatch: 
     assert [request.url.host for request in wire.sent] == [OTHER, PUBLIC]
 
 
-async def test_what_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_without_a_reachable_address_is_a_failed_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(httpx.ConnectError):
         await call(monkeypatch, Names([]), Wire())
     with pytest.raises(httpx.ConnectError):
