@@ -300,9 +300,11 @@ def origin_of(base_url: str) -> str:
 def _why(fault: BaseException) -> str:
     """Return what the system, or its TLS, said of a connection that did not come about: neither quotes a request."""
     told: BaseException | None = fault
-    while told is not None:
+    seen: set[int] = set()
+    while told is not None and id(told) not in seen:  # an error that is raised again may be its own context
         if isinstance(told, OSError) and told.strerror:
             return told.strerror
+        seen.add(id(told))
         told = told.__cause__ or told.__context__
     return type(fault).__name__
 

@@ -16,6 +16,7 @@ from scaiflow_api.upstreams.failures import (
     UpstreamRejected,
     UpstreamTimedOut,
     UpstreamUnavailable,
+    UpstreamUnreachable,
 )
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
@@ -108,6 +109,17 @@ async def test_repetition_ends(respx_mock: respx.MockRouter, scaigrid: ScaiGrid,
         await scaigrid.me(token)
     assert (caught.value.status, caught.value.code) == (503, "MODEL_UNAVAILABLE")
     assert route.call_count == 3
+
+
+async def test_an_error_that_is_its_own_context_ends(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    fault, cause = httpx.ConnectError("no"), RuntimeError("why")
+    fault.__cause__, cause.__cause__ = cause, fault
+    respx_mock.get(ME).side_effect = fault
+    with pytest.raises(UpstreamUnreachable) as caught:
+        await scaigrid.me(token)
+    assert caught.value.cause == "ConnectError"
 
 
 async def test_a_500_is_not_repeated(
