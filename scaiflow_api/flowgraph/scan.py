@@ -35,9 +35,13 @@ def scan(document: object, limits: Limits) -> list[Problem]:
 def _children(
     value: dict[object, object] | list[object], depth: int, trail: Trail, problems: list[Problem]
 ) -> list[tuple[object, int, Trail]]:
-    """Return the parts of a value, last first, so that they are taken in order."""
+    """Return the parts of a value, last first, so that they are taken in order, but for sound floats in lists."""
     if isinstance(value, list):
-        return [(value[index], depth + 1, (trail, index)) for index in reversed(range(len(value)))]
+        return [
+            (item, depth + 1, (trail, index))
+            for index, item in reversed(list(enumerate(value)))
+            if not (type(item) is float and math.isfinite(item))
+        ]
     parts: list[tuple[object, int, Trail]] = []
     for key, item in value.items():
         if not isinstance(key, str):

@@ -21,7 +21,8 @@ from scaiflow_api.compiler import validate_flow
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.graph.flow import FlowNode
 from scaiflow_api.compiler.rules import wiring
-from scaiflow_api.flowgraph import FlowGraph
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowGraph
+from scaiflow_api.flowgraph.scan import scan
 
 TESTS = Path(__file__).parents[1]
 SHAPES = all_shapes()
@@ -78,6 +79,11 @@ def test_what_many_nodes_offer_is_looked_up_once_for_all_texts_of_a_node(kind: s
         return (more - few) / 100
 
     assert work_of_a_use(64) < 1.1 * work_of_a_use(4)
+
+
+def test_of_each_number_in_a_list_only_one_thing_is_asked() -> None:
+    """A million integral floats keep the quick check from answering, so all of the document is gone through."""
+    assert calls(lambda: scan({"a": [1.0] * 1_000}, DEFAULT_LIMITS)) < 1_100
 
 
 def test_the_ports_of_a_node_are_gone_through_once_for_all_of_its_edges() -> None:
