@@ -11,6 +11,7 @@ import ormsgpack
 import pytest
 import ryaml
 from compiler.compiler_random_flows import flows
+from compiler.compiler_work import calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -206,3 +207,15 @@ def test_deep_nesting_is_imported() -> None:
 
     assert len(document["nodes"]) == 27
     assert {item.code for item in validate_flow(document) if item.severity == "error"} == {"SF132"}
+
+
+def test_twice_the_flows_are_about_twice_the_work() -> None:
+    def flows(count: int) -> str:
+        one = "\n    - name: f{}\n      trigger: {{ type: api }}\n      steps: []"
+        return "core:\n  name: x\n  flows:" + "".join(one.format(number) for number in range(count))
+
+    few, many = (calls(lambda: import_manifest(flows(count))) for count in (200, 400))  # noqa: B023
+
+    assert many < 2.2 * few
+    with pytest.raises(FlowTooLarge):
+        import_manifest(flows(5_001))

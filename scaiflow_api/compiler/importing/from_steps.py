@@ -1,5 +1,6 @@
 """A document from steps alone, for manifests and bundles that carry no graph."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 
@@ -85,9 +86,11 @@ def _draw(source: Source, limits: Limits, followers: Followers) -> _Drawn:
 
 def walk_through(module: ir.Module, starts: list[Start], limits: Limits, followers: Followers) -> Walk:
     walk = Walk(limits, followers)
+    entries: dict[str, list[str]] = defaultdict(list)
+    for start in starts:
+        entries[start.trigger.target_flow].append(start.name)
     for flow in module.flows:
-        entries = [start.name for start in starts if start.trigger.target_flow == flow.name]
-        walk.flow(flow.body, entries)
+        walk.flow(flow.body, entries[flow.name])
     return walk
 
 

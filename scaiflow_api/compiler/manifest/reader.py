@@ -90,10 +90,12 @@ def _variables(metadata: Section) -> tuple[Mapping[str, Any], ...]:
 def _flows(core: Section, steps: StepReader) -> tuple[tuple[ir.Flow, ...], tuple[ir.Trigger, ...]]:
     flows: list[ir.Flow] = []
     triggers: list[ir.Trigger] = []
+    names: set[str] = set()
     for section in core.sections("flows"):
         flow = _flow(section, steps)
-        if any(other.name == flow.name for other in flows):
+        if flow.name in names:
             raise ManifestError(f"{section.path}: another flow has the name '{flow.name}' already.")
+        names.add(flow.name)
         flows.append(flow)
         started_by = [section.section("trigger"), *section.sections("additional_triggers")]
         triggers += [_trigger(trigger, flow.name) for trigger in started_by]
