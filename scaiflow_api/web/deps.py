@@ -34,7 +34,8 @@ async def authenticator(request: Request) -> Authenticator:
 ResourcesDep = Annotated[Resources, Depends(resources)]
 
 
-async def credentials(opened: ResourcesDep) -> Credentials:
+async def credentials(request: Request) -> Credentials:
+    opened = await resources(request)
     return Credentials(opened.settings, opened.scaigrid, opened.tenant_keys, opened.tenant_grids)
 
 

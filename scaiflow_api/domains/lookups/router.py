@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 
 from scaiflow_api.domains.lookups.errors import MissingCredentials
 from scaiflow_api.domains.lookups.schemas import BunkerList, ModelList, QueueList, ScopeList
@@ -24,15 +24,17 @@ from scaiflow_api.upstreams.errors import (
     ScaiQueueBusy,
     ScaiQueueTimeout,
 )
-from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, ResourcesDep, Viewer
+from scaiflow_api.web.deps import KEY_FAILURES, Viewer
+from scaiflow_api.web.deps import credentials as credentials_of
+from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.etag import names
 
 router = APIRouter(tags=["lookups"])
 
 
-async def lookups(credentials: CredentialsDep, resources: ResourcesDep) -> Lookups:
-    return Lookups(credentials, resources.lookups)
+async def lookups(request: Request) -> Lookups:
+    return Lookups(await credentials_of(request), (await resources_of(request)).lookups)
 
 
 LookupsDep = Annotated[Lookups, Depends(lookups)]

@@ -2,16 +2,17 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.flows.errors import InsufficientAcl
 from scaiflow_api.domains.runs.checkpoints import Checkpoints
 from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending
-from scaiflow_api.domains.runs.router import UPSTREAM, CoresDep, OneCore, PathId
+from scaiflow_api.domains.runs.router import UPSTREAM, OneCore, PathId, cores
 from scaiflow_api.domains.runs.schemas import ResolveRequest
-from scaiflow_api.web.deps import Limit, Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.deps import Limit, Manager, Viewer, acl
+from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -32,8 +33,8 @@ _LIST_JSON = {"application/json": {"example": {"data": {"checkpoints": [_ROW], "
 _WITH_A_ROW: dict[int | str, dict[str, object]] = {200: {"content": _JSON}}
 
 
-async def checkpoints(resources: ResourcesDep, cores: CoresDep) -> Checkpoints:
-    return Checkpoints(audit=resources.audit, cores=cores)
+async def checkpoints(request: Request) -> Checkpoints:
+    return Checkpoints(audit=(await resources_of(request)).audit, cores=await cores(request))
 
 
 CheckpointsDep = Annotated[Checkpoints, Depends(checkpoints)]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.deployments import Deployments
@@ -21,7 +21,9 @@ from scaiflow_api.upstreams.errors import (
     ScaiGridNotConfigured,
     ScaiGridTimeout,
 )
-from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Limit, Manager, ResourcesDep, Viewer, acl
+from scaiflow_api.web.deps import KEY_FAILURES, Limit, Manager, Viewer, acl
+from scaiflow_api.web.deps import credentials as credentials_of
+from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
 
@@ -56,15 +58,17 @@ _EVENTS_EXAMPLE = {
 }
 
 
-async def cores(resources: ResourcesDep, credentials: CredentialsDep) -> Cores:
-    return Cores(FlowService(resources.db, resources.versions), Deployments(resources.db), credentials)
+async def cores(request: Request) -> Cores:
+    resources = await resources_of(request)
+    flows = FlowService(resources.db, resources.versions)
+    return Cores(flows, Deployments(resources.db), await credentials_of(request))
 
 
 CoresDep = Annotated[Cores, Depends(cores)]
 
 
-async def runs(resources: ResourcesDep, found: CoresDep) -> Runs:
-    return Runs(audit=resources.audit, cores=found)
+async def runs(request: Request) -> Runs:
+    return Runs(audit=(await resources_of(request)).audit, cores=await cores(request))
 
 
 RunsDep = Annotated[Runs, Depends(runs)]
