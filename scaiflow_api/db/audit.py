@@ -108,10 +108,12 @@ def write_down(connection: Connection, told: Sequence[Told]) -> None:
     for seq, one in enumerate(told, start=taken["seq"] - len(told) + 1):
         rows.append(_row(one, seq, prev_hash))
         prev_hash = rows[-1]["hash"]
-    for row in rows[:-1]:
-        _APPEND.run(connection, row)
-    for statement in _finishing(dialect):
-        statement.run(connection, {**rows[-1], "of_tenant": tenant_id, "new_hash": prev_hash})
+    finish, moved = _MOVE_HEAD, {"of_tenant": tenant_id, "new_hash": prev_hash}
+    if dialect == "postgresql":  # one statement can change two tables
+        finish, moved = _APPEND_AND_MOVE, {**rows.pop(), **moved}
+    if rows:
+        _APPEND.run_all(connection, rows)
+    finish.run(connection, moved)
 
 
 def _row(told: Told, seq: int, prev_hash: str) -> dict[str, Any]:
@@ -168,18 +170,9 @@ def _parsed(details: str) -> Any:
 
 
 _WRITE = insert(_EVENTS)
-_MOVE_HEAD = (
-    update(_HEADS).where(_HEADS.c.tenant_id == bindparam("of_tenant")).values(hash=bindparam("new_hash"))
-)
-_APPEND = Prepared(_WRITE)
-
-
-@cache
-def _finishing(dialect: str) -> tuple[Prepared, ...]:
-    """Return what appends the last row and moves the head to it: one statement where one can change two tables."""
-    if dialect == "postgresql":
-        return (Prepared(_WRITE.add_cte(_MOVE_HEAD.cte("moved"))),)
-    return _APPEND, Prepared(_MOVE_HEAD)
+_MOVE = update(_HEADS).where(_HEADS.c.tenant_id == bindparam("of_tenant")).values(hash=bindparam("new_hash"))
+_APPEND, _MOVE_HEAD = Prepared(_WRITE), Prepared(_MOVE)
+_APPEND_AND_MOVE = Prepared(_WRITE.add_cte(_MOVE.cte("moved")))
 
 
 @cache

@@ -156,15 +156,21 @@ class SQLiteConnection(AdaptedConnection):
 
     async def _finish(self, work: Callable[[], Result]) -> Result:
         """Wait for the thread, also when cancelled: a connection with work left in it would stop whoever is next."""
-        done = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        # Not by the loop's `run_in_executor`: keeping that from being cancelled takes two more futures and another
+        # turn of the loop for each commit.
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[None] = loop.create_future()
+        done = self._thread.submit(work)
+        done.add_done_callback(lambda _: loop.call_soon_threadsafe(_tell, told))
         try:
-            return await asyncio.shield(done)
+            await told
         except asyncio.CancelledError:
             while not done.done():
                 self._connection.interrupt()
-                await asyncio.wait((done,), timeout=0.05)
+                await asyncio.wait((asyncio.wrap_future(done),), timeout=0.05)
             done.exception()
             raise
+        return done.result()
 
 
 class SQLiteCursor:
@@ -239,6 +245,11 @@ class SQLiteCursor:
 
     async def _async_soft_close(self) -> None:
         """SQLAlchemy's: let go of the driver's cursor, keep the rows. They were read whole."""
+
+
+def _tell(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _kind_of(error: sqlite3.Error) -> int:
