@@ -51,6 +51,9 @@ def joined(sent: Mapping[str, str]) -> Iterator[str]:
 @contextmanager
 def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int) -> Iterator[None]:
     """Record what the block does as a part of the trace; of a failure only its kind."""
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # nobody is told
+        yield
+        return
     with _tracer.start_as_current_span(
         name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as current:

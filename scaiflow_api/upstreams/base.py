@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -38,6 +38,8 @@ from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 2.0
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""They say how long their body is also where it is empty."""
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
@@ -159,7 +161,7 @@ class Upstream:
         """
         with (
             timed(UPSTREAM_CALLS, system=self.system),
-            span(f"{self.system} {call.method}", SpanKind.CLIENT, **_described(call)),
+            span(f"{self.system} {call.method}", SpanKind.CLIENT, **_described(call.method, call.url)),
         ):
             return await self._answer(call)
 
@@ -262,34 +264,48 @@ class Upstream:
         return status, response.headers, bytes(content)
 
     def _request(self, call: Call) -> httpx.Request:
-        # No other frame sees these headers; those of a request can be printed, and show no token.
-        headers = {**_HEADERS, **outgoing()}
+        content, address = call.content or b"", _address(call.url, tuple(call.params.items()))
+        # No other frame sees these headers; those of a request can be printed, and show no token. All are named here:
+        # where httpx adds some, it makes them all anew.
+        headers = {"Host": address.host, **_HEADERS, **outgoing()}
         if call.content is not None:
             headers["Content-Type"] = call.content_type
+        if content or call.method in _WITH_BODY:
+            headers["Content-Length"] = str(len(content))
         if call.bearer is not None:
             headers["Authorization"] = f"Bearer {call.bearer.get_secret_value()}"
-        content: bytes | AsyncIterator[bytes] | None = call.content
-        if call.content is not None and call.once is not None:
-            headers["Content-Length"] = str(len(call.content))
-            content = _withheld(call.content, call.once)
         return httpx.Request(
             call.method,
-            _address(call.url, tuple(call.params.items())),
-            content=content,
+            address.url,
             headers=headers,
+            stream=httpx.ByteStream(content) if call.once is None else _Withheld(content, call.once),
             extensions={PARTY: self._party, "timeout": _UNTIL_CONNECTED},
         )
 
 
+class _Address(NamedTuple):
+    url: httpx.URL
+    host: str
+    """What the header `Host` says."""
+
+
 @lru_cache(1024)
-def _address(url: str, params: tuple[tuple[str, str | int], ...]) -> httpx.URL:
+def _address(url: str, params: tuple[tuple[str, str | int], ...]) -> _Address:
     """Read an address, which takes longer than making all else of a request; the same ones come again and again."""
-    return httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
+    read = httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
+    return _Address(read, read.netloc.decode())
 
 
-async def _withheld(content: bytes, once: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
-    await once()
-    yield content
+class _Withheld(httpx.AsyncByteStream):
+    """A body that waits for something before it is sent."""
+
+    def __init__(self, content: bytes, once: Callable[[], Awaitable[None]]) -> None:
+        self._content = content
+        self._once = once
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await self._once()
+        yield self._content
 
 
 def origin_of(base_url: str) -> str:
@@ -315,6 +331,7 @@ def _announced(response: httpx.Response) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _described(call: Call) -> dict[str, str]:
-    url = urlsplit(call.url)
-    return {"http.request.method": call.method, "server.address": url.hostname or "", "url.path": url.path}
+@lru_cache(1024)
+def _described(method: str, url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    return {"http.request.method": method, "server.address": parts.hostname or "", "url.path": parts.path}
