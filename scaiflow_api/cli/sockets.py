@@ -1,8 +1,9 @@
 """Connections as uvicorn serves them, without what a socket that stays for hours would keep of its handshake.
 
-Also a way to cut a socket whose other end does not read.
+Also answers in one piece, and a way to cut a socket whose other end does not read.
 """
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -12,6 +13,43 @@ from websockets.http11 import Request
 
 from scaiflow_api.web.sockets import ABORT, STAY, Serving
 
+_JOINED_BYTES = 65_536
+"""A larger body is sent by itself: copying it would take longer than what is saved."""
+
+
+class WholeAnswers:
+    """A transport that sends the head of an answer with its body, where uvicorn writes the one and then the other.
+
+    Each write wakes whoever waits at the other end. A head whose body is not there yet goes first.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._head and len(data) <= _JOINED_BYTES:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._send_head()
+            self._head = data
+            asyncio.get_running_loop().call_soon(self._send_head)
+            return
+        self._send_head()
+        self.transport.write(data)
+
+    def close(self) -> None:
+        self._send_head()
+        self.transport.close()
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        if head:
+            self.transport.write(head)
+
 
 class HttpConnections(HttpToolsProtocol):
     """uvicorn lets go of a parser when its connection ends, but not when it becomes a socket.
@@ -19,7 +57,12 @@ class HttpConnections(HttpToolsProtocol):
     Parser and connection refer to each other, so both would wait for the next search for garbage.
     """
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._own = transport
+        super().connection_made(WholeAnswers(transport))  # type: ignore[arg-type]
+
     def handle_websocket_upgrade(self) -> None:
+        self.transport = self._own
         super().handle_websocket_upgrade()
         self.parser = None  # type: ignore[assignment]
 
