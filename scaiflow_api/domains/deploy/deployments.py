@@ -50,7 +50,9 @@ class Deployments:
         return {**document, "name": deployment.flow_name or flow.name}
 
     async def flow_of_core(self, tenant_id: str, core_id: str) -> str | None:
-        return await self._db.ask(lambda connection: flow_of_core(connection, tenant_id, core_id))
+        """Return the id of the flow that was last deployed to a Core, if it is not deleted."""
+        flow = await self._db.ask(lambda connection: flow_of_core(connection, tenant_id, core_id))
+        return flow.id if flow else None
 
     async def cores(self, tenant_id: str) -> dict[str, str]:
         """Return Core id → flow id of the tenant's flows that are not deleted."""

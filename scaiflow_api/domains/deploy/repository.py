@@ -10,7 +10,7 @@ from scaiflow_api.db.clock import now_ms
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.models.lease import Lease
-from scaiflow_api.db.prepared import Prepared
+from scaiflow_api.db.prepared import Prepared, entity
 from scaiflow_api.domains.deploy.rollout import KnownCore
 from scaiflow_api.domains.deploy.schemas import (
     DEPLOYED,
@@ -28,18 +28,26 @@ Position: TypeAlias = tuple[datetime, str]
 _LOST = (INTERRUPTED, "scaicore_create_failed", "scaigrid_timeout")
 """How a deploy may have ended whose Core was made, while its answer never came."""
 _ROWS = cast("Table", Deployment.__table__).c
-_FLOW_OF_CORE = Prepared(
+_FLOWS = cast("Table", Flow.__table__)
+_LAST_DEPLOYED = (
     select(_ROWS.flow_id)
     .where(_ROWS.tenant_id == bindparam("tenant_id"), _ROWS.core_id == bindparam("core_id"))
     .order_by(_ROWS.started_at.desc(), _ROWS.id.desc())
     .limit(1)
 )
+_FLOW_OF_CORE = Prepared(
+    select(_FLOWS).where(
+        _FLOWS.c.id == _LAST_DEPLOYED.scalar_subquery(),
+        _FLOWS.c.tenant_id == bindparam("tenant_id"),
+        _FLOWS.c.deleted_at.is_(None),
+    )
+)
 
 
-def flow_of_core(connection: Connection, tenant_id: str, core_id: str) -> str | None:
-    """Return the flow that was last deployed to a Core. It is asked before every call of a Core."""
+def flow_of_core(connection: Connection, tenant_id: str, core_id: str) -> Flow | None:
+    """Return the flow that was last deployed to a Core, if it is not deleted. Asked before every call of one."""
     row = _FLOW_OF_CORE.first(connection, {"tenant_id": tenant_id, "core_id": core_id})
-    return row["flow_id"] if row else None
+    return entity(Flow, row) if row else None
 
 
 class DeploymentRepository:

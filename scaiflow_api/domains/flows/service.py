@@ -1,7 +1,6 @@
 """Finding a flow that a caller may use, and reading what it holds."""
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection
@@ -25,9 +24,6 @@ from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.kit.semver import Version
 from scaiflow_api.storage import FlowVersions, StoredDocument
 
-Naming: TypeAlias = Callable[[Connection], str]
-"""Finds a flow's id by something else, in one go with the flow; raises where there is none."""
-
 
 class FlowService:
     """Reads flows. Every other domain comes to a flow through here."""
@@ -36,9 +32,7 @@ class FlowService:
         self._db = db
         self._versions = versions
 
-    async def open(
-        self, caller: Caller, flow_id: str | Naming, level: Level, *, own_tenant: bool = False
-    ) -> Flow:
+    async def open(self, caller: Caller, flow_id: str, level: Level, *, own_tenant: bool = False) -> Flow:
         """Return the flow if the caller holds `level` on it.
 
         Raises FlowNotFound where the caller may not even see it, InsufficientAcl where it sees but may not, and
@@ -46,10 +40,9 @@ class FlowService:
         """
 
         def find(connection: Connection) -> Flow:
-            named = flow_id if isinstance(flow_id, str) else flow_id(connection)
-            flow = FlowRows(connection).find(named, reads_of(caller))
+            flow = FlowRows(connection).find(flow_id, reads_of(caller))
             if flow is None:
-                raise FlowNotFound(flow_id=named)
+                raise FlowNotFound(flow_id=flow_id)
             check_level(connection, flow, caller, level)
             return flow
 

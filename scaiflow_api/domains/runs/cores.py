@@ -5,9 +5,11 @@ from sqlalchemy import Connection
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.db.session import Database
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.deploy.repository import flow_of_core
+from scaiflow_api.domains.flows.access import check_level
 from scaiflow_api.domains.flows.errors import FlowNotFound
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
@@ -19,7 +21,10 @@ _FLOWS_AT_ONCE = 500
 class Cores:
     """The Cores of a caller's own tenant, and the way to them."""
 
-    def __init__(self, flows: FlowService, deployments: Deployments, credentials: Credentials) -> None:
+    def __init__(
+        self, db: Database, flows: FlowService, deployments: Deployments, credentials: Credentials
+    ) -> None:
+        self._db = db
         self._flows = flows
         self._deployments = deployments
         self._credentials = credentials
@@ -27,14 +32,15 @@ class Cores:
     async def open(self, caller: Caller, core_id: str, level: Level) -> Flow:
         """Return the flow of a Core, if the caller holds `level` on it. Raises CoreNotFound, InsufficientAcl."""
 
-        def deployed(connection: Connection) -> str:
-            flow_id = flow_of_core(connection, caller.tenant_id, core_id)
-            if flow_id is None:
+        def find(connection: Connection) -> Flow:
+            flow = flow_of_core(connection, caller.tenant_id, core_id)
+            if flow is None:
                 raise CoreNotFound(core_id=core_id)
-            return flow_id
+            check_level(connection, flow, caller, level)
+            return flow
 
         try:
-            return await self._flows.open(caller, deployed, level, own_tenant=True)
+            return await self._db.ask(find)
         except FlowNotFound:
             raise CoreNotFound(core_id=core_id) from None
 

@@ -61,7 +61,7 @@ _EVENTS_EXAMPLE = {
 async def cores(request: Request) -> Cores:
     resources = await resources_of(request)
     flows = FlowService(resources.db, resources.versions)
-    return Cores(flows, Deployments(resources.db), await credentials_of(request))
+    return Cores(resources.db, flows, Deployments(resources.db), await credentials_of(request))
 
 
 CoresDep = Annotated[Cores, Depends(cores)]
