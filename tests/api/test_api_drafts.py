@@ -279,7 +279,7 @@ class TestOtherSaves:
     ) -> None:
         await draft.type("Typed")
 
-        await draft.put({**echo, "extra": [{}] * 500_000})
+        await draft.put({**echo, "extra": [0] * 500_000})
         answers = [
             await draft.get(),
             await draft.post("save"),
