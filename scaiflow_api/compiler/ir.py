@@ -304,19 +304,24 @@ AnyBlock: TypeAlias = (
 )
 
 
+_WITHOUT_BODIES = frozenset({RigidBlock, GuardedBlock, FlexibleBlock, CheckpointBlock, CoreCallBlock})
+
+
 def bodies(block: AnyBlock) -> tuple[tuple[AnyBlock, ...], ...]:
     """Return the bodies that a block contains, in order."""
+    if type(block) in _WITHOUT_BODIES:
+        return ()
     match block:
-        case RigidBlock() | GuardedBlock() | FlexibleBlock() | CheckpointBlock() | CoreCallBlock():
-            return ()
         case MatchBlock():
-            return (*(arm.body for arm in block.arms), block.else_body)
+            return (*[arm.body for arm in block.arms], block.else_body)
         case ForeachBlock() | WhileBlock():
             return (block.body,)
         case ParallelBlock():
-            return tuple(branch.body for branch in block.branches)
+            return tuple([branch.body for branch in block.branches])
         case TryBlock():
             return (block.body, block.catch)
+        case _:
+            return ()
 
 
 def frame_nodes(body: tuple[AnyBlock, ...]) -> Iterator[str]:
@@ -335,8 +340,9 @@ def walk(body: tuple[AnyBlock, ...]) -> Iterator[AnyBlock]:
     while pending:
         block = pending.pop()
         yield block
-        for inner in reversed(bodies(block)):
-            pending.extend(reversed(inner))
+        if type(block) not in _WITHOUT_BODIES:
+            for inner in reversed(bodies(block)):
+                pending += inner[::-1]
 
 
 # The module

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from scaiflow_api.compiler import Imported, compile_flow, import_manifest
 from scaiflow_api.compiler.bundle.framing import write_bundle
+from scaiflow_api.flowgraph import FlowGraph
 
 JSON = dict[str, Any]
 Edit = Callable[[JSON], object]
@@ -418,3 +419,31 @@ def test_blocks_removed_from_a_bundle_take_their_nodes_along() -> None:
 
     assert codes(imported) == ["SF602"]
     assert changes(imported) == (set(), {"edge_6", "edge_7", "edge_8"})
+
+
+@pytest.mark.parametrize(
+    ("edit", "times"),
+    [
+        (lambda core: None, 1),
+        (lambda core: core.update(name="other"), 2),
+        (lambda core: steps_of(core)[0].update(rigid="y"), 2),
+        (lambda core: steps_of(core).pop(), 3),
+    ],
+    ids=["as it was compiled", "a name", "a step", "a step that is gone"],
+)
+def test_all_nodes_are_read_again_only_where_something_was_edited(
+    edit: Edit, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = ryaml.loads(compile_flow(a_document()).text)
+    edit(tree["core"])
+    read: list[int] = []
+    validate = FlowGraph.model_validate
+
+    def counting(document: JSON) -> FlowGraph:
+        read.append(len(document["nodes"]))
+        return validate(document)
+
+    monkeypatch.setattr(FlowGraph, "model_validate", counting)
+    import_manifest(orjson.dumps(tree).decode())
+
+    assert len([nodes for nodes in read if nodes]) == times

@@ -7,6 +7,7 @@ import msgspec
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Sink
+from scaiflow_api.compiler.graph.flow import FlowView
 from scaiflow_api.compiler.importing.drawing import Drawing, label_of
 from scaiflow_api.compiler.importing.from_steps import walk_through
 from scaiflow_api.compiler.importing.header import Document, edit_identity, edit_sections
@@ -14,8 +15,8 @@ from scaiflow_api.compiler.importing.nodes import Edits
 from scaiflow_api.compiler.importing.rearranging import Ends, Rearranging, arms_of, report_removed
 from scaiflow_api.compiler.importing.recognition import kind_of
 from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
-from scaiflow_api.compiler.importing.skeleton import skeleton
-from scaiflow_api.compiler.importing.sound import sound, view_of
+from scaiflow_api.compiler.importing.skeleton import are_alike
+from scaiflow_api.compiler.importing.sound import checked_view, with_header
 from scaiflow_api.compiler.importing.source import Source
 from scaiflow_api.compiler.importing.told import lowered
 from scaiflow_api.compiler.importing.triggers import Start, shared_out, starts_of
@@ -39,11 +40,10 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Document:
     if baseline is not None and _is(baseline, source.module):
         _edit_header(document, source, sink)
         return document
-    if checked.sound is None:
-        sound(document, limits)
+    view = checked_view(checked, document, limits)
     starts = starts_of(source.module)
     walk = walk_through(source.module, starts, limits, {})
-    return _Import(source, walk, starts, limits, sink).edit(document, cut, baseline)
+    return _Import(source, walk, starts, limits, sink).edit(document, cut, view, baseline)
 
 
 _SORTED = msgspec.msgpack.Encoder(order="sorted")
@@ -128,7 +128,10 @@ class _Import:
         self._limits = limits
         self._sink = sink
 
-    def edit(self, document: Document, cut: list[Ends], baseline: ir.Module | None) -> Document:
+    def edit(
+        self, document: Document, cut: list[Ends], view: FlowView, baseline: ir.Module | None
+    ) -> Document:
+        """Return the document with the edits; `view` and `baseline` are what it was before."""
         drawing = Drawing(map(dict, document["nodes"]), map(dict, document.get("edges", ())))
         known = set(drawing.by_id)
         changed = self._rearrange(drawing, cut, baseline)
@@ -136,9 +139,16 @@ class _Import:
         if drawing.edges or "edges" in document:
             document["edges"] = drawing.edges
         _edit_header(document, self._source, self._sink)
-        self._edit_nodes(document, drawing, known)
-        if changed or baseline is None:
-            baseline = lowered(check_document(document, self._limits))
+        checked = check_document(document, self._limits) if changed else None
+        if checked is None:
+            view = with_header(view, document, self._limits)
+        else:
+            view = checked_view(checked, document, self._limits)
+        edited = self._edit_nodes(document, drawing, known, view)
+        if baseline is None or (changed and edited):
+            checked = check_document(document, self._limits)
+        if checked is not None:
+            baseline = lowered(checked)
         if baseline is not None:
             self._compare(baseline, drawing)
         return document
@@ -160,9 +170,9 @@ class _Import:
         rearranging.sort_arms()
         return rearranging.changed
 
-    def _edit_nodes(self, document: Document, drawing: Drawing, known: set[str]) -> None:
-        lowered = Lowered(view_of(document, self._limits))
-        edits = Edits(lowered, self._marks, self._sink)
+    def _edit_nodes(self, document: Document, drawing: Drawing, known: set[str], view: FlowView) -> bool:
+        """Take over the edits of nodes that were known; return whether there were any."""
+        edits = Edits(Lowered(view), self._marks, self._sink)
         places = {node["id"]: place for place, node in enumerate(document["nodes"])}
         for flow in self._module.flows:
             starts = [start for start in self._starts if start.trigger.target_flow == flow.name]
@@ -176,12 +186,14 @@ class _Import:
             node_id = drawing.names[step.node_id]
             if node_id in known or "node_config" in self._source.foreign.carried.get(step.node_id, {}):
                 edits.step(drawing.by_id[node_id], step, places[node_id])
+        return edits.any
 
     def _compare(self, baseline: ir.Module, drawing: Drawing) -> None:
         """Report flows whose steps the graph cannot tell."""
+        names = {name: node_id for name, node_id in drawing.names.items() if name != node_id}
         by_place = list(zip(baseline.flows, self._module.flows, strict=False))
         for before, given in by_place:
-            if skeleton(before.body, {}) != skeleton(given.body, drawing.names):
+            if not are_alike(before.body, given.body, names):
                 self._report_rearranged(given.name)
         for flow in self._module.flows[len(by_place) :]:
             self._report_rearranged(flow.name)

@@ -16,7 +16,7 @@ from scaiflow_api.compiler.importing.leading import Followers
 from scaiflow_api.compiler.importing.nodes import Edits, Meta, add_entry, add_step
 from scaiflow_api.compiler.importing.ranks import by_rank
 from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
-from scaiflow_api.compiler.importing.sound import view_of
+from scaiflow_api.compiler.importing.sound import checked_view, view_of
 from scaiflow_api.compiler.importing.source import Source
 from scaiflow_api.compiler.importing.told import do_the_same, followers_of, lowered
 from scaiflow_api.compiler.importing.triggers import Start, starts_of
@@ -80,8 +80,13 @@ def _draw(source: Source, limits: Limits, followers: Followers) -> _Drawn:
     drawing.add_data((start.name for start in starts), ranked if followers else walk.steps.values())
     document = {**_identity(module), "nodes": drawing.nodes(), "edges": drawing.edges}
     edit_sections(document, source)
-    _edit_carried(document, source, walk, drawing, Edits(Lowered(view_of(document, limits)), marks, sink))
-    return _Drawn(document, sink, lowered(check_document(document, limits)) if source.tells_outputs else None)
+    checked = check_document(document, limits) if source.tells_outputs else None
+    view = view_of(document, limits) if checked is None else checked_view(checked, document, limits)
+    edits = Edits(Lowered(view), marks, sink)
+    _edit_carried(document, source, walk, drawing, edits)
+    if checked is not None and edits.any:
+        checked = check_document(document, limits)
+    return _Drawn(document, sink, None if checked is None else lowered(checked))
 
 
 def walk_through(module: ir.Module, starts: list[Start], limits: Limits, followers: Followers) -> Walk:

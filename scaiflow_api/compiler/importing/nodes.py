@@ -64,6 +64,8 @@ class Edits:
         self._lowered = lowered
         self._marks = marks
         self._sink = sink
+        self.any = False
+        """Whether any node was edited."""
 
     def step(self, node: Node, step: Step, place: int) -> None:
         given = KINDS[node["type"]]
@@ -102,6 +104,7 @@ class Edits:
         if keys:
             node["config"] = edited(kind, config, wanted, keys, settings)
         if keys or moved:
+            self.any = True
             what, names = f"node '{node['id']}'", ", ".join([*moved, *keys])
             self._sink.report(EDITED, f"nodes[{place}]", node_id=node["id"], what=what, keys=names)
 

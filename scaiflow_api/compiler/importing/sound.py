@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from scaiflow_api.compiler.check import Checked
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.manifest.section import ManifestError
@@ -26,3 +27,14 @@ def view_of(document: Mapping[str, JSON], limits: Limits) -> FlowView:
     graph = sound(document, limits)
     nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
     return FlowView(document, graph, nodes, wiring.check(graph.edges, nodes, Sink()))
+
+
+def checked_view(checked: Checked, document: Mapping[str, JSON], limits: Limits) -> FlowView:
+    """Return the flow of a document that was checked. Raises as `sound` does where it is none."""
+    return view_of(document, limits) if checked.sound is None else checked.sound.view
+
+
+def with_header(view: FlowView, document: Mapping[str, JSON], limits: Limits) -> FlowView:
+    """Return the flow of a document that has the nodes and edges of `view`. Raises as `sound` does."""
+    graph = sound({**document, "nodes": [], "edges": []}, limits)
+    return FlowView(document, graph, view.nodes, view.edges)
