@@ -30,7 +30,7 @@ from scaiflow_api.flowgraph.problems import (
 )
 from scaiflow_api.flowgraph.scan import MAX_PROBLEMS, scan
 from scaiflow_api.flowgraph.unique import find_duplicates
-from scaiflow_api.kit.canonical_json import canonical_copy, normalized
+from scaiflow_api.kit.canonical_json import copy_of, exact_text, normalized
 
 NUL = b"\\u0000"
 """As it stands in JSON; it may also be a backslash and what follows, so it only tells where to look closer."""
@@ -77,15 +77,17 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
         return [Problem("", "the document is not a JSON object", NOT_A_FLOW)]
     check_counts(document, limits)
     check_entries(document)
-    known = canonical_copy(document, max_depth=limits.max_nesting)
+    exact = exact_text(document, max_depth=limits.max_nesting)
+    if exact is not None:
+        _check_bytes(exact, limits)
+    known = None if exact is None else copy_of(document, exact)
     if known is None or NUL in known[1]:
         found = scan(document, limits)
         if found:
             # Values that no JSON reader agrees on: nothing below can be told from them with certainty.
             return found
     plain, text = known or _canonical(document)
-    if len(text) > limits.max_bytes:
-        raise FlowTooLarge(limit="bytes", maximum=limits.max_bytes, actual=len(text))
+    _check_bytes(text, limits)
     check_containers(text)
     duplicates = list(find_duplicates(plain))
     try:
@@ -98,6 +100,11 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
 def _canonical(document: dict[str, Any]) -> tuple[Any, bytes]:
     plain = normalized(document)
     return plain, orjson.dumps(plain)
+
+
+def _check_bytes(text: bytes, limits: Limits) -> None:
+    if len(text) > limits.max_bytes:
+        raise FlowTooLarge(limit="bytes", maximum=limits.max_bytes, actual=len(text))
 
 
 def check_counts(document: dict[str, object], limits: Limits) -> None:

@@ -50,29 +50,33 @@ _ENCODER_DEPTH = 254
 """What orjson allows, by its documentation."""
 
 
-def canonical_copy(value: Any, *, max_depth: int = MAX_DEPTH) -> tuple[Any, bytes] | None:
+def canonical_copy(value: Any) -> tuple[Any, bytes] | None:
     """Return what `normalized` and `canonical_json` would, several times as fast; None where they must look closer.
 
     That is the case for a value that the encoder refuses or changes (NaN becomes null), for integral floats, and
-    for more than `max_depth` lists and objects inside each other.
+    for more than `MAX_DEPTH` lists and objects inside each other.
     """
-    text = _exactly(value, max_depth)
-    if text is None:
-        return None
+    text = exact_text(value, max_depth=MAX_DEPTH)
+    return None if text is None else copy_of(value, text)
+
+
+def copy_of(value: Any, text: bytes) -> tuple[Any, bytes] | None:
+    """Return what `canonical_copy` does, from the `exact_text` of the value."""
     copy = orjson.loads(text)
     return (copy, text) if copy == value else None
 
 
 def canonical_text(value: dict[str, Any], *, max_depth: int = MAX_DEPTH) -> bytes | None:
     """Return the text of `canonical_copy`, three times as fast, for an object as a parser of JSON returns it."""
-    text = _exactly(value, max_depth)
+    text = exact_text(value, max_depth=max_depth)
     # Of such values the encoder changes NaN and the infinities alone, to null.
     if text is not None and NULL.search(text) and orjson.loads(text) != value:
         return None
     return text
 
 
-def _exactly(value: Any, max_depth: int) -> bytes | None:
+def exact_text(value: Any, *, max_depth: int) -> bytes | None:
+    """Return the text of `canonical_copy`, but for what the encoder changes."""
     text = encoded(value, max_depth=max_depth, option=CANONICAL)
     return None if text is None or INTEGRAL_FLOAT.search(text) else text
 

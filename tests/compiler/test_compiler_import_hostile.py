@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from scaiflow_api.compiler import CompileError, ManifestError, compile_flow, import_manifest, validate_flow
 from scaiflow_api.compiler.bundle.framing import HEADER
+from scaiflow_api.compiler.importing import source as importing_source
 from scaiflow_api.flowgraph import FlowDocument, FlowTooLarge, Limits, parse_document
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
@@ -193,6 +194,28 @@ def nested(levels: int) -> str:
 def test_what_would_be_too_large_a_flow_is_refused(source: str) -> None:
     with pytest.raises(FlowTooLarge):
         import_manifest(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "limit"),
+    [
+        (START + "        []\n      additional_triggers:\n" + "        - {type: api}\n" * 5_000, "nodes"),
+        (START + "        - {x: 1}\n" * 5_001, "steps without a node"),
+        (START + "        - match: {arms: []}\n" * 5_001, "steps without a node"),
+    ],
+    ids=["triggers", "steps", "matches"],
+)
+def test_a_crowd_is_refused_before_it_is_read(
+    source: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing_source, "read_values", unreachable)
+
+    with pytest.raises(FlowTooLarge, match=f"its limit of {limit} is 5000,"):
+        import_manifest(source)
+
+
+def unreachable(*given: object) -> None:
+    raise AssertionError("comes too late")
 
 
 def test_the_limits_of_the_caller_hold() -> None:

@@ -267,6 +267,16 @@ def test_a_document_beyond_a_limit_is_refused_with_its_name(limits: Limits, limi
     assert detail["actual"] > maximum
 
 
+def test_too_many_bytes_are_refused_before_they_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*given: object) -> None:
+        raise AssertionError("comes too late")
+
+    monkeypatch.setattr(parse, "copy_of", unreachable)
+
+    with pytest.raises(FlowTooLarge):
+        parse_document(MINIMAL, limits=Limits(max_bytes=20))
+
+
 def test_a_document_at_its_limits_is_accepted() -> None:
     value: object = "x"
     for _ in range(63):

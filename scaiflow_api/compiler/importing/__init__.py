@@ -11,7 +11,7 @@ from scaiflow_api.compiler.importing.header import Document
 from scaiflow_api.compiler.importing.sound import sound
 from scaiflow_api.compiler.importing.source import Source, read_source
 from scaiflow_api.compiler.rules.imports import UNKNOWN_KEYS, UNKNOWN_STEP
-from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowTooLarge, Limits
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits
 
 UNKNOWN_STEPS = "unknown_steps"
 UNKNOWN_CORE = "unknown_core"
@@ -32,11 +32,7 @@ def import_manifest(source: str | bytes, *, limits: Limits = DEFAULT_LIMITS) -> 
     What the compiler made becomes the same document again. Raises ManifestError, of which BundleError is one, and
     FlowTooLarge.
     """
-    read = read_source(source)
-    triggers = len(read.module.triggers)
-    if triggers > limits.max_nodes:
-        # Each would be an entry.
-        raise FlowTooLarge(limit="nodes", maximum=limits.max_nodes, actual=triggers)
+    read = read_source(source, limits)
     sink = Sink()
     if read.module.metadata.graph is None:
         document = document_from_steps(read, limits, sink)

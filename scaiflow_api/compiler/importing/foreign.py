@@ -24,6 +24,7 @@ from scaiflow_api.compiler.kinds import (
     subflow_call,
 )
 from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
+from scaiflow_api.flowgraph import FlowTooLarge
 
 JSON = Any
 Step = dict[str, JSON]
@@ -68,8 +69,9 @@ SHARED_KEYS = frozenset({"meta", "result_binding", "on_error", "data_bindings", 
 
 
 class Foreign(Struct):
-    """What was found."""
+    """What was found. Raises FlowTooLarge where that are more than `max_steps` steps: each is kept and reported."""
 
+    max_steps: int
     steps: list[tuple[str, str, Step]] = field(default_factory=list)
     """Where each stood, why it has no node, and the step as it was."""
     keys: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -77,13 +79,18 @@ class Foreign(Struct):
     carried: dict[str, Step] = field(default_factory=dict)
     """Node id → the `meta` of its step."""
 
+    def add(self, place: str, reason: str, step: Step) -> None:
+        self.steps.append((place, reason, step))
+        if len(self.steps) > self.max_steps:
+            raise FlowTooLarge(limit="steps without a node", maximum=self.max_steps, actual="more")
 
-def take_foreign_steps(flows: object) -> Foreign:
+
+def take_foreign_steps(flows: object, max_steps: int) -> Foreign:
     """Take the steps that belong to no node out of `core.flows`; what is malformed stays for the reader.
 
     A `match` without a node stays as well, after being noted: its conditions become those of the edges before it.
     """
-    found = Foreign()
+    found = Foreign(max_steps)
     for place, flow in enumerate(flows if isinstance(flows, list) else ()):
         if isinstance(flow, dict):
             _take(flow, "steps", (None, f"core.flows[{place}]"), found)
@@ -113,17 +120,17 @@ def _take(holder: Step, key: str, place: Place, found: Foreign) -> None:
 def _stays(step: Step, place: Place, found: Foreign) -> bool:
     forms = [key for key, value in step.items() if value is not None and key in FORMS]
     if len(forms) != 1:
-        found.steps.append((_path(place), "it has none of the forms that flows know, or several", step))
+        found.add(_path(place), "it has none of the forms that flows know, or several", step)
         return False
     (form,) = forms
     meta = step.get("meta")
     if meta is None and not _is_synthetic(step, form):
         if form != logic_decision.STEP_KEY:
-            found.steps.append((_path(place), "it has no meta", step))
+            found.add(_path(place), "it has no meta", step)
             return False
         # All that it contains is noted with it.
-        found.steps.append((_path(place), "it has no meta", copy.deepcopy(step)))
-        inside = Foreign(carried=found.carried)
+        found.add(_path(place), "it has no meta", copy.deepcopy(step))
+        inside = Foreign(found.max_steps, carried=found.carried)
         _take_inside(step, form, place, inside)
         found.keys += inside.keys
         return True

@@ -89,6 +89,8 @@ class Rearranging:
 
     def edit_arms(self, given: Mapping[str, str | None], before: Mapping[str, str | None]) -> None:
         """Take over the conditions of arms; remove the edges whose arms are there no more."""
+        if given == before:
+            return
         gone = {
             edge["id"] for edge in self._drawing.edges if edge["id"] in before and edge["id"] not in given
         }
@@ -149,6 +151,8 @@ class Rearranging:
 
     def connect(self) -> None:
         """Connect what is new, and what nothing leads to any more, as the steps now stand."""
+        if not (self._cut or self._new):
+            return
         drawing = self._drawing
         control = [edge for edge in drawing.edges if edge["type"] != "data"]
         leading = {edge["target"]["node"] for edge in control}

@@ -16,6 +16,7 @@ from scaiflow_api.compiler.lowering.lower import IDENTITY_PROVIDER, MODE
 from scaiflow_api.compiler.manifest.reader import TRIGGER_KINDS, read_values
 from scaiflow_api.compiler.manifest.section import ManifestError
 from scaiflow_api.compiler.manifest.text import load_manifest_text
+from scaiflow_api.flowgraph import FlowTooLarge, Limits
 
 JSON = Any
 CORE_KEYS = frozenset(
@@ -39,12 +40,12 @@ class Source(Struct, frozen=True):
     """`core.model`, which a runtime ignores where the manifest has a registry besides."""
 
 
-def read_source(source: str | bytes) -> Source:
-    """Read a manifest or, where the bytes begin with `SCIR`, a bundle. Raises ManifestError alone."""
+def read_source(source: str | bytes, limits: Limits) -> Source:
+    """Read a manifest or, where the bytes begin with `SCIR`, a bundle. Raises ManifestError and FlowTooLarge."""
     if isinstance(source, bytes) and source.startswith(MAGIC):
-        read = _from_bundle(read_bundle(source))
+        read = _from_bundle(read_bundle(source), limits)
     else:
-        read = _from_text(source if isinstance(source, str) else _decoded(source))
+        read = _from_text(source if isinstance(source, str) else _decoded(source), limits)
     _check_names(read.module)
     return read
 
@@ -69,12 +70,28 @@ def _check_names(module: ir.Module) -> None:
             seen.add(node_id)
 
 
-def _from_text(text: str) -> Source:
+def _check_triggers(triggers: int, limits: Limits) -> None:
+    if triggers > limits.max_nodes:
+        # Each would be an entry.
+        raise FlowTooLarge(limit="nodes", maximum=limits.max_nodes, actual=triggers)
+
+
+def _triggers_in(flows: object) -> int:
+    """Return how many triggers the flows of a manifest seem to have, whatever they hold."""
+    further = [
+        flow.get("additional_triggers") if isinstance(flow, dict) else None
+        for flow in (flows if isinstance(flows, list) else ())
+    ]
+    return len(further) + sum(len(items) for items in further if isinstance(items, list))
+
+
+def _from_text(text: str, limits: Limits) -> Source:
     values = load_manifest_text(text)
     core = values.get("core") if isinstance(values, dict) else None
     if not isinstance(core, dict):
         core = {}
-    foreign = take_foreign_steps(core.get("flows"))
+    _check_triggers(_triggers_in(core.get("flows")), limits)
+    foreign = take_foreign_steps(core.get("flows"), limits.max_nodes)
     module = read_values(values)
     unknown = {key: core[key] for key in core if key not in CORE_KEYS}
     model = core.get("model")
@@ -87,8 +104,9 @@ def _from_text(text: str) -> Source:
     )
 
 
-def _from_bundle(module: ir.Module) -> Source:
-    foreign = Foreign()
+def _from_bundle(module: ir.Module, limits: Limits) -> Source:
+    _check_triggers(len(module.triggers), limits)
+    foreign = Foreign(limits.max_nodes)
     for flow in module.flows:
         for block in foreign_blocks(flow.body):
             reason = (
@@ -96,7 +114,7 @@ def _from_bundle(module: ir.Module) -> Source:
                 if block.node_id is None
                 else "no kind of node becomes one of its blocks"
             )
-            foreign.steps.append((f"flow '{flow.name}'", reason, write_body((block,))[0]))
+            foreign.add(f"flow '{flow.name}'", reason, write_body((block,))[0])
     more = {"entity_key": module.entity_key, "types": module.types}
     unknown = {key: value for key, value in more.items() if value}
     return Source(module, foreign, unknown | _unlike_ours(module), tells_outputs=True)
