@@ -49,9 +49,8 @@ def is_current(url: str) -> bool:
             async with engine.connect() as connection:
                 try:
                     return await connection.run_sync(ask)
-                except (
-                    DatabaseError
-                ):  # there is no such table yet, or the next to ask says better what is wrong
+                except DatabaseError:
+                    # There is no such table yet, or the next to ask says better what is wrong.
                     return False
         finally:
             await engine.dispose()

@@ -47,6 +47,6 @@ def remember_caller(scope: Scope, caller: Caller) -> None:
 
 
 def caller_of(scope: Scope) -> Caller | None:
-    """Return who makes the request; None: nobody was remember_caller."""
+    """Return who makes the request; None: nobody was identified."""
     caller: Caller | None = scope.get(_CALLER)
     return caller

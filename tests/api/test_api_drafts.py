@@ -38,6 +38,20 @@ def nobody_follows(app: FastAPI) -> None:
     app.state.after_save = die
 
 
+@pytest.fixture
+def somebody_saves_meanwhile(draft: OpenDraft, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the draft is read to be saved, somebody saves a version beside it, once."""
+    read, saves = DraftReader.read_sound, [draft.relabelled("Saved")]
+
+    async def read_slowly(self: DraftReader, of: Any) -> Draft:
+        found = await read(self, of)
+        while saves:
+            await draft.put(saves.pop())
+        return found
+
+    monkeypatch.setattr(DraftReader, "read_sound", read_slowly)
+
+
 def labels(content: Json) -> list[str]:
     return [node["label"] for node in content["nodes"]]
 
@@ -324,48 +338,24 @@ class TestSaving:
         assert stale.json()["detail"]["current_version"] == "1.0.1"
         assert [answer.json()["version"] for answer in (anyhow, fresh)] == ["1.0.2", "1.0.3"]
 
+    @pytest.mark.usefixtures("somebody_saves_meanwhile")
     async def test_a_condition_that_ends_on_the_way_is_not_merged_over(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        draft: OpenDraft,
-        flow: str,
-        monkeypatch: pytest.MonkeyPatch,
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
         headers = people.bob.headers
         seen = (await api.get(f"/flows/{flow}", headers=headers)).headers["ETag"]
-        read, saves = DraftReader.read_sound, [draft.relabelled("Saved")]
 
-        async def read_slowly(self: DraftReader, of: Any) -> Draft:
-            found = await read(self, of)
-            while saves:
-                await draft.put(saves.pop())
-            return found
-
-        monkeypatch.setattr(DraftReader, "read_sound", read_slowly)
         answer = await draft.post("save", {**headers, "If-Match": seen})
 
         assert refused(answer) == (412, "version_conflict")
         assert await numbers(api, headers, flow) == ["1.0.1", "1.0.0"]
 
+    @pytest.mark.usefixtures("somebody_saves_meanwhile")
     async def test_what_others_save_meanwhile_is_in_the_version(
-        self,
-        api: httpx.AsyncClient,
-        people: People,
-        draft: OpenDraft,
-        flow: str,
-        monkeypatch: pytest.MonkeyPatch,
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
     ) -> None:
         await draft.type("Typed")
-        read, saves = DraftReader.read_sound, [draft.relabelled("Saved")]
 
-        async def read_slowly(self: DraftReader, of: Any) -> Draft:
-            found = await read(self, of)
-            while saves:
-                await draft.put(saves.pop())
-            return found
-
-        monkeypatch.setattr(DraftReader, "read_sound", read_slowly)
         answer = await draft.post("save")
 
         assert labels(answer.json()["content"])[:2] == ["Typed", "Saved"]

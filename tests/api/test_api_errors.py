@@ -189,12 +189,13 @@ async def test_ids_of_a_request_are_taken_over_or_made(api: httpx.AsyncClient) -
 class TestCors:
     """What a browser on another origin may do."""
 
-    async def test_the_canvas_may_call(self, api: httpx.AsyncClient) -> None:
+    @pytest.mark.parametrize("method", ["PUT", "HEAD"])
+    async def test_the_canvas_may_call(self, api: httpx.AsyncClient, method: str) -> None:
         answer = await api.options(
             "/flows",
             headers={
                 "Origin": "http://localhost:5173",
-                "Access-Control-Request-Method": "PUT",
+                "Access-Control-Request-Method": method,
                 "Access-Control-Request-Headers": "authorization,if-match",
             },
         )

@@ -75,16 +75,3 @@ async def test_the_metrics_count_it_apart(app: FastAPI, api: httpx.AsyncClient) 
 
     told = (await api.get(f"{ROOT}/metrics")).text
     assert 'scaiflow_http_request_duration_seconds_count{method="HEAD",route="/docs",status="2xx"}' in told
-
-
-async def test_a_page_may_ask_for_it(api: httpx.AsyncClient) -> None:
-    preflight = await api.options(
-        "/flows",
-        headers={
-            "Origin": "http://localhost:5173",
-            "Access-Control-Request-Method": "HEAD",
-            "Access-Control-Request-Headers": "authorization",
-        },
-    )
-
-    assert preflight.status_code == 200
