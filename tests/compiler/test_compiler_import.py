@@ -555,6 +555,7 @@ core:
         ("SF603", f"metadata.unknown_steps[{place}]") for place in range(3)
     ]
     assert "core.flows[0].steps[1]: it has no meta" in imported.diagnostics[1].message
+    assert [bool(item.fix) for item in imported.diagnostics] == [False, True, False]
     assert imported.document["metadata"]["unknown_steps"] == [
         {"shell": "ls", "meta": {"node_id": "s"}},
         {"foreach": {"items": "[1]", "steps": [{"rigid": "a", "meta": {"node_id": "a"}}]}},

@@ -5,12 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
+from compiler_documents import a_flow, a_node, an_entry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from scaiflow_api.compiler import ManifestError, ir
+from scaiflow_api.compiler import ManifestError, compile_flow, import_manifest, ir
+from scaiflow_api.compiler.importing.foreign import take_foreign_steps
 from scaiflow_api.compiler.kinds import KINDS, StepKind, pause, plugin_call, subflow_call
 from scaiflow_api.compiler.kinds.base import Common, FallibleConfig, Surroundings
 from scaiflow_api.compiler.manifest.section import Section
@@ -224,6 +226,26 @@ def test_a_step_that_was_written_is_read_as_the_same_block(
 
     common = Common(**{**COMMON, "data_bindings": block.data_bindings})
     assert read(text, common) == block
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=SLOW)
+@given(ANY)
+def test_an_import_knows_every_key_of_a_step_that_was_written(drawn: tuple[str, JSON]) -> None:
+    step = {**step_of(lowered(*drawn)), "meta": {"node_id": "node_a"}}
+
+    found = take_foreign_steps([{"steps": [step]}], 10)
+
+    assert (found.steps, found.keys) == ([], [])
+
+
+def test_an_import_knows_how_long_a_plugin_may_take() -> None:
+    config = {"plugin": "scaidrive", "method": "search", "args": {"path": "/", "query": "x"}, "timeout": "5s"}
+    document = a_flow([an_entry(), a_node("a", "tool_plugin", config=config)], ("entry", "a"))
+
+    imported = import_manifest(compile_flow(document).text)
+
+    assert imported.diagnostics == ()
+    assert imported.document["nodes"][1]["config"] == config
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=SLOW)

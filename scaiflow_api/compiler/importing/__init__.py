@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from scaiflow_api.compiler.diagnostics import Diagnostic, Sink
+from scaiflow_api.compiler.importing.foreign import NO_META
 from scaiflow_api.compiler.importing.from_graph import document_from_graph
 from scaiflow_api.compiler.importing.from_steps import document_from_steps
 from scaiflow_api.compiler.importing.header import Document
@@ -54,7 +55,8 @@ def _keep_unknown(document: Document, read: Source, sink: Sink) -> None:
         earlier = kept if isinstance(kept, list) else []
         for number, (place, reason, _) in enumerate(foreign.steps, len(earlier)):
             path = f"metadata.{UNKNOWN_STEPS}[{number}]"
-            sink.report(UNKNOWN_STEP, path, place=place, reason=reason)
+            fix = "to make it a node, give it meta with a node_id of its own" if reason == NO_META else None
+            sink.report(UNKNOWN_STEP, path, fix=fix, place=place, reason=reason)
         metadata = {**metadata, UNKNOWN_STEPS: [*earlier, *(step for _, _, step in foreign.steps)]}
     if read.unknown_core:
         metadata = {**metadata, UNKNOWN_CORE: dict(read.unknown_core)}

@@ -43,7 +43,7 @@ FORMS: Mapping[str, frozenset[str]] = {
     model_call.STEP_KEY: TURN_KEYS,
     llm_rigid.STEP_KEY: frozenset(),
     data_variable_set.STEP_KEY: frozenset(),
-    plugin_call.STEP_KEY: frozenset({"alias", "method", "args"}),
+    plugin_call.STEP_KEY: frozenset({"alias", "method", "args", "timeout"}),
     pause.STEP_KEY: frozenset(
         {
             *("type", "scope", "queue", "prompt", "options", "sections"),
@@ -65,6 +65,8 @@ CONTAINERS = (
     logic_loop.WHILE_KEY,
     logic_parallel.STEP_KEY,
 )
+NO_META = "it has no meta"
+NO_FORM = "it has none of the forms that flows know, or several"
 SHARED_KEYS = frozenset({"meta", "result_binding", "on_error", "data_bindings", "source"})
 
 
@@ -120,16 +122,16 @@ def _take(holder: Step, key: str, place: Place, found: Foreign) -> None:
 def _stays(step: Step, place: Place, found: Foreign) -> bool:
     forms = [key for key, value in step.items() if value is not None and key in FORMS]
     if len(forms) != 1:
-        found.add(_path(place), "it has none of the forms that flows know, or several", step)
+        found.add(_path(place), NO_FORM, step)
         return False
     (form,) = forms
     meta = step.get("meta")
     if meta is None and not _is_synthetic(step, form):
         if form != logic_decision.STEP_KEY:
-            found.add(_path(place), "it has no meta", step)
+            found.add(_path(place), NO_META, step)
             return False
         # All that it contains is noted with it.
-        found.add(_path(place), "it has no meta", copy.deepcopy(step))
+        found.add(_path(place), NO_META, copy.deepcopy(step))
         inside = Foreign(found.max_steps, carried=found.carried)
         _take_inside(step, form, place, inside)
         found.keys += inside.keys
