@@ -61,12 +61,12 @@ def check_document(document: object, limits: Limits) -> Checked:
         return Checked(sink)
     graph, value, text = parsed.graph, parsed.value, parsed.text
     nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
-    edges = wiring.check(graph.edges, nodes, sink)
+    edges, torn = wiring.check(graph.edges, nodes, sink)
     # Lets the models of nodes and edges go.
     graph = graph.model_copy(update={"nodes": [], "edges": []})
     del parsed
     configs = configuration.check(nodes, sink)
-    view = FlowView(value, graph, nodes, edges, configs)
+    view = FlowView(value, graph, nodes, edges, configs, torn)
     paths.check(view, sink)
     regions = structure.check(view, sink)
     uses = expressions.check(view, limits, sink)

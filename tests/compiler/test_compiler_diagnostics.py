@@ -202,6 +202,28 @@ def test_broken_edges_do_not_hide_what_is_wrong_elsewhere() -> None:
     assert codes(document) == ["SF201", "SF111", "SF112", "SF112", "SF101"]
 
 
+def test_what_only_a_broken_edge_would_lead_to_is_not_unreachable_as_well() -> None:
+    document = a_flow([an_entry(), a_text("a"), a_text("b"), a_text("lost")], ("entry", "a"), ("a", "b"))
+    document["edges"][0]["source"]["port"] = "out_typo"
+
+    assert [(item.code, item.node_id) for item in validate_flow(document)] == [
+        ("SF112", "lost"),
+        ("SF102", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"), [("logic_loop", {"items": "[1]"}), ("logic_parallel", {})], ids=["loop", "parallel"]
+)
+def test_what_a_broken_edge_would_do_for_its_source_is_not_missed_as_well(kind: str, config: Any) -> None:
+    document = a_flow(
+        [an_entry(), a_node("owner", kind, config=config), a_text("a")], ("entry", "owner"), ("owner", "a")
+    )
+    document["edges"][1]["source"]["port"] = "bdy"
+
+    assert codes(document) == ["SF102"]
+
+
 def test_a_misspelled_key_is_named_beside_the_one_that_is_missing() -> None:
     node = a_node("a", "llm_rigid", config={"tempalte": "x"})
 

@@ -94,6 +94,13 @@ class Exit(Struct, frozen=True, eq=False, gc=False):
         return cls(edges[0].source_port, conditional, sequential)
 
 
+class Torn(Struct, frozen=True):
+    """Nodes at one end of a control edge that is broken: what they miss may be just this edge."""
+
+    sources: frozenset[int] = frozenset()
+    targets: frozenset[int] = frozenset()
+
+
 class FlowView(Struct, frozen=True, eq=False, dict=True):
     """A document free of `SF0xx` problems."""
 
@@ -106,6 +113,7 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
     """Those whose ends exist."""
     configs: Mapping[int, NodeConfig] = field(default_factory=dict)
     """By place of the node; a node whose configuration is broken has none."""
+    torn: Torn = Torn()
 
     @cached_property
     def by_id(self) -> dict[str, FlowNode]:

@@ -26,7 +26,8 @@ def view_of(document: Mapping[str, JSON], limits: Limits) -> FlowView:
     """Return the flow of a document with its nodes and edges resolved. Raises as `sound` does."""
     graph = sound(document, limits)
     nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
-    return FlowView(document, graph, nodes, wiring.check(graph.edges, nodes, Sink()))
+    edges, _ = wiring.check(graph.edges, nodes, Sink())
+    return FlowView(document, graph, nodes, edges)
 
 
 def checked_view(checked: Checked, document: Mapping[str, JSON], limits: Limits) -> FlowView:

@@ -165,7 +165,10 @@ def check(view: FlowView, sink: Sink) -> Regions | None:
 def _check_edges(view: FlowView, sink: Sink) -> None:
     for node in view.nodes:
         edges = view.control_out.get(node.index, [])
-        if node.type == "logic_loop" and not any(edge.source_port == BODY_PORT for edge in edges):
+        # Whether an edge that is broken would have led into the body, or made a branch, nobody can say.
+        is_torn = node.index in view.torn.sources
+        has_body = any(edge.source_port == BODY_PORT for edge in edges)
+        if node.type == "logic_loop" and not has_body and not is_torn:
             fix = f"connect the first step of a round to port '{BODY_PORT}'"
             sink.report(NO_BODY, node.path, node_id=node.id, fix=fix, node=node.id, port=BODY_PORT)
         if node.type != "logic_parallel":
@@ -176,7 +179,7 @@ def _check_edges(view: FlowView, sink: Sink) -> None:
                 sink.report(
                     CONDITIONAL_BRANCH, edge.path, edge_id=edge.id, fix=fix, edge=edge.id, node=node.id
                 )
-        if len(edges) < 2:
+        if len(edges) < 2 and not is_torn:
             count = "one branch" if edges else "no branch"
             fix = "draw a second edge from it, or remove it"
             sink.report(LONE_BRANCH, node.path, node_id=node.id, fix=fix, node=node.id, count=count)

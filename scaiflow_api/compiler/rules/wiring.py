@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scaiflow_api import flowgraph
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode
+from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, Torn
 from scaiflow_api.compiler.suggest import Suggestions
 
 
@@ -117,19 +117,23 @@ RULES = (
 )
 
 
-def check(edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink) -> list[FlowEdge]:
-    """Report what is wrong with the edges; return those whose ends exist."""
+def check(
+    edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink
+) -> tuple[list[FlowEdge], Torn]:
+    """Report what is wrong with the edges; return those whose ends exist, and what the others were to join."""
     by_id = {node.id: node for node in nodes}
     outputs = {node.index: frozenset(node.outputs) for node in nodes}
     inputs = {node.index: frozenset(node.inputs) for node in nodes}
     suggestions = Suggestions()
     sound = []
+    broken = []
     for index, edge in enumerate(edges):
         if edge.condition is not None or edge.type == "conditional":
             _check_condition(index, edge, sink)
         source = _end(index, edge, edge.source, "source", by_id, outputs, suggestions, sink)
         target = _end(index, edge, edge.target, "target", by_id, inputs, suggestions, sink)
         if source is None or target is None:
+            broken.append(edge)
             continue
         if target.is_entry:
             sink.report(EDGE_INTO_ENTRY, f"edges[{index}]", edge_id=edge.id, edge=edge.id, node=target.id)
@@ -137,7 +141,15 @@ def check(edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink
         ends = (source.index, edge.source.port, target.index, edge.target.port)
         sound.append(FlowEdge(index, edge.id, edge.type, *ends, edge.condition))
     _check_data_ports(sound, nodes, sink)
-    return sound
+    return sound, _torn(broken, by_id)
+
+
+def _torn(broken: Sequence[flowgraph.Edge], by_id: dict[str, FlowNode]) -> Torn:
+    control = [edge for edge in broken if edge.type != "data"]
+    return Torn(
+        frozenset(by_id[edge.source.node].index for edge in control if edge.source.node in by_id),
+        frozenset(by_id[edge.target.node].index for edge in control if edge.target.node in by_id),
+    )
 
 
 def _check_condition(index: int, edge: flowgraph.Edge, sink: Sink) -> None:
