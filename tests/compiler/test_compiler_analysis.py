@@ -1,6 +1,7 @@
 """What can be told of a flow without running it: types, what nobody uses, fixtures, models, schedules."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from scaiflow_api.compiler.analysis.inference import Inference
 from scaiflow_api.compiler.analysis.occurrences import occurrences
 from scaiflow_api.compiler.analysis.shapes import Shape, misfit
 from scaiflow_api.compiler.analysis.types import parse_type
-from scaiflow_api.compiler.knowledge.cron import read_cron
+from scaiflow_api.compiler.knowledge.cron import NICKNAMES, read_cron
 from scaiflow_api.compiler.knowledge.time_zones import TIME_ZONES
 from scaiflow_api.compiler.suggest import Suggestions
 from scaiflow_api.expressions import parse
@@ -610,6 +611,28 @@ def test_malformed_schedules_are_refused(text: str) -> None:
         read_cron(text)
 
 
+@pytest.mark.parametrize(
+    ("cron", "sentence"),
+    [
+        ("61 * * * *", "the minute cannot be '61': expected 0 to 59"),
+        ("0 9-5 * * *", "the hour cannot be '9-5': expected 0 to 23; ranges go upwards"),
+        ("0 0 ? * *", "the day of the month cannot be '?': expected 1 to 31"),
+        ("0 0 * FOO *", "the month cannot be 'FOO': expected 1 to 12, or JAN to DEC"),
+        ("0 0 * * fri-mon", "the day of the week cannot be 'fri-mon': expected 0 to 7, or SUN to SAT"),
+        ("0 0 0 1 1 *", "expected five fields (minute, hour, day, month, day of the week); found 6"),
+        ("@daily", "write 0 0 * * *"),
+    ],
+)
+def test_what_is_wrong_with_a_schedule_is_said(cron: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        read_cron(cron)
+
+
+@pytest.mark.parametrize("cron", NICKNAMES.values())
+def test_what_stands_for_a_nickname_can_be_read(cron: str) -> None:
+    assert read_cron(cron).ever_fires
+
+
 def scheduled(**config: str) -> JSON:
     nodes = [a_node("tick", "entry_schedule", config=config), a_text("a")]
     return a_flow_of_ways(nodes, "tick>a")
@@ -627,6 +650,8 @@ def test_a_schedule_that_never_fires_is_a_warning() -> None:
         ("UTC", None),
         ("europe/amsterdam", "did you mean 'Europe/Amsterdam'?"),
         ("Europe/Amsterdm", "did you mean 'Europe/Amsterdam'?"),
+        ("GMT+2", "name a place, such as Europe/Amsterdam, or UTC"),
+        ("Z", "name a place, such as Europe/Amsterdam, or UTC"),
     ],
 )
 def test_unknown_time_zones_are_found(timezone: str, fix: str | None) -> None:

@@ -9,7 +9,24 @@ from msgspec import Struct
 
 ANY_TIME = datetime(2020, 1, 1, tzinfo=UTC)
 """The parser wants a time to start from; what it reads does not depend on it."""
-FIELDS = 5
+FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day-of-month": "1 to 31",
+    "month": "1 to 12, or JAN to DEC",
+    "day-of-week": "0 to 7, or SUN to SAT",
+}
+"""The names that the parser gives to the fields, in their order, and what each may hold."""
+NICKNAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+"""What some crons understand, and its five fields."""
 MONTH_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 """January first; in days, February as in leap years."""
 WEEK = 7
@@ -60,17 +77,28 @@ class Cron(Struct, frozen=True):
 
 
 def read_cron(text: str) -> Cron:
-    """Read an expression, also one that never fires. Raises ValueError for what is none."""
+    """Read an expression, also one that never fires. Raises ValueError, in words for people, for what is none."""
     fields = text.split()
-    if len(fields) != FIELDS:
-        raise ValueError("not five fields")
+    if len(fields) != len(FIELDS):
+        meant = NICKNAMES.get(text.strip().lower())
+        found = f"write {meant}" if meant else f"found {len(fields)}"
+        raise ValueError(f"expected five fields (minute, hour, day, month, day of the week); {found}")
     minute, hour, day, month, weekday = fields
     try:
         # In one piece the parser would also refuse days that none of the months has.
         by_day = CronSim(f"{minute} {hour} {day} * {weekday}", ANY_TIME)
         by_month = CronSim(f"{minute} {hour} * {month} {weekday}", ANY_TIME)
     except CronSimError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(_complaint(str(error), fields)) from error
     return Cron(
         frozenset(by_day.days), frozenset(by_month.months), frozenset(by_day.weekdays), by_day.day_and
     )
+
+
+def _complaint(said: str, fields: list[str]) -> str:
+    """Return what is wrong, from the parser's `Bad minute`."""
+    for (name, values), field in zip(FIELDS.items(), fields, strict=True):
+        if said == f"Bad {name}":
+            words = name.replace("-of-", " of the ")
+            return f"the {words} cannot be '{field:.40}': expected {values}; ranges go upwards"
+    return said

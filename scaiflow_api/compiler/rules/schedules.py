@@ -1,5 +1,7 @@
 """SF215, SF216: schedules that never come, and time zones that nobody knows."""
 
+import re
+
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowView
 from scaiflow_api.compiler.kinds.entry_schedule import EntryScheduleConfig
@@ -7,6 +9,7 @@ from scaiflow_api.compiler.knowledge.cron import read_cron
 from scaiflow_api.compiler.knowledge.time_zones import TIME_ZONES
 from scaiflow_api.compiler.suggest import Suggestions
 
+OFFSET = re.compile(r"Z|(UTC|GMT)[+-]?[0-9]+", re.IGNORECASE)
 PLACE = {"position": {"x": 0, "y": 0}}
 
 
@@ -63,11 +66,16 @@ def check(view: FlowView, sink: Sink) -> None:
                 NEVER_FIRES, f"{path}.cron", node_id=entry.id, fix=fix, node=entry.id, cron=config.cron
             )
         if config.timezone not in TIME_ZONES:
-            near = _same_but_for_case(config.timezone) or suggestions.did_you_mean(
-                config.timezone, TIME_ZONES
-            )
+            near = _fix(config.timezone, suggestions)
             names = {"node": entry.id, "timezone": config.timezone}
             sink.report(UNKNOWN_TIME_ZONE, f"{path}.timezone", node_id=entry.id, fix=near, **names)
+
+
+def _fix(name: str, suggestions: Suggestions) -> str | None:
+    """Say which name is meant. One that is an offset is like the names of others, and means none of them."""
+    if OFFSET.fullmatch(name):
+        return "name a place, such as Europe/Amsterdam, or UTC"
+    return _same_but_for_case(name) or suggestions.did_you_mean(name, TIME_ZONES)
 
 
 def _same_but_for_case(name: str) -> str | None:
