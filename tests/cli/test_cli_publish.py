@@ -60,7 +60,7 @@ def test_every_option_is_heard(scaiflow, echo, tmp_path):
 def test_a_bad_option_is_one_sentence(scaiflow, echo, tmp_path, options, sentence):
     done = scaiflow("publish", echo, "--package-id", "echo", *options)
 
-    assert done.code == 1
+    assert done.code == 2
     assert sentence in done.errors
     assert done.errors.count("\n") == 1
     assert list(tmp_path.glob("*.scaipkg")) == []
@@ -69,7 +69,7 @@ def test_a_bad_option_is_one_sentence(scaiflow, echo, tmp_path, options, sentenc
 def test_a_name_without_latin_letters_asks_for_an_id(scaiflow, changed):
     done = scaiflow("publish", changed(lambda document: document.update(name="回声")))
 
-    assert done.code == 1
+    assert done.code == 2
     assert "give one with --package-id" in done.errors
 
 

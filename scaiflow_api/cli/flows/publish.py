@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from scaiflow_api.cli.failure import CommandFailed
+from scaiflow_api.cli.failure import CommandFailed, Unusable
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.files import STANDARD, decode, read_bytes, write_output
 from scaiflow_api.cli.flows.findings import show, tell, too_large
@@ -59,7 +59,7 @@ def _build(file: FlowFile, info: PackageInfo, readme: str | None) -> bytes | Non
         show(file, [too_large(refusal)], sys.stderr)
     except PackageRefused as refusal:
         if not refusal.paths:
-            raise CommandFailed(_with_option(str(refusal), info)) from None
+            raise Unusable(_with_option(str(refusal), info)) from None
         lines = lines_of(file.text, refusal.paths)
         for path in refusal.paths:
             print(visible(f"{file.shown_name}:{lines[path]}: {path}: a literal secret"), file=sys.stderr)
