@@ -112,6 +112,36 @@ async def test_every_schema_is_that_of_the_configuration_that_the_compiler_reads
         assert {name: fields[name].default for name in defaults} == defaults, item["kind"]
 
 
+async def test_every_key_at_any_depth_is_described(palette: list[Json]) -> None:
+    silent = [(item["kind"], key) for item in palette for key in _undescribed(item["config"])]
+
+    assert silent == []
+
+
+def _undescribed(schema: object) -> Iterator[str]:
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _undescribed(item)
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        for key, rule in properties.items() if isinstance(properties, dict) else ():
+            if not rule.get("description"):
+                yield key
+        for value in schema.values():
+            yield from _undescribed(value)
+
+
+async def test_the_old_name_of_a_key_says_that_it_is_old(palette: list[Json]) -> None:
+    old = [
+        (item["kind"], key)
+        for item in palette
+        for key, rule in item["config"]["properties"].items()
+        if rule.get("deprecated")
+    ]
+
+    assert old == [("llm_guarded", "model"), ("llm_flexible", "model")]
+
+
 async def test_every_reference_in_a_schema_leads_somewhere(palette: list[Json]) -> None:
     references = [(item, target) for item in palette for target in _references(item["config"])]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, TypedDict
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, FallibleConfig, Surroundings, Text
@@ -28,7 +28,7 @@ class ModelCallConfig(FallibleConfig):
     """What the model is asked to do."""
     llm_role: Text | None = None
     """The role in the flow's model registry; without one, the first entry."""
-    model: Text | None = None
+    model: Text | None = Field(default=None, json_schema_extra={"deprecated": True})
     """The old name of `llm_role`, used where that is absent."""
     output_schema: dict[str, str] | None = None
     """Name → type of the fields of the answer."""

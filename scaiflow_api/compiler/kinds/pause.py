@@ -66,8 +66,12 @@ Options = Annotated[
                     {
                         "type": "object",
                         "properties": {
-                            "id": {"type": "string", "minLength": 1},
-                            "label": {"type": "string"},
+                            "id": {
+                                "type": "string",
+                                "minLength": 1,
+                                "description": "What the resolution says when it is chosen.",
+                            },
+                            "label": {"type": "string", "description": "What people see; else the id."},
                         },
                         "required": ["id"],
                     },
