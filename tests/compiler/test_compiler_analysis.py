@@ -346,6 +346,43 @@ def test_types_in_schemas_are_read() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("type_", "fix"),
+    [
+        ("flot", "did you mean 'float'?"),
+        ("array<strng>?", "did you mean 'string'?"),
+        ("map<string, Integer>", "did you mean 'int'?"),
+        ("boolean", "did you mean 'bool'?"),
+        ("String", "did you mean 'string'?"),
+    ],
+)
+def test_a_type_that_is_almost_one_is_found(type_: str, fix: str) -> None:
+    nodes = [an_entry_with(a=type_), a_model("m", output_schema={"x": type_})]
+    document = a_flow_of_ways(nodes, "entry>m", variables=[{"name": "v", "type": type_}])
+
+    assert [(path, meant) for path, _, meant in found(document, "SF314")] == [
+        ("nodes[0].config.input_schema.a", fix),
+        ("nodes[1].config.output_schema.x", fix),
+        ("variables[0].type", fix),
+    ]
+
+
+@pytest.mark.parametrize("type_", ["any", "uuid", "enum[integer, str]", "Invoice", "array<Order>", "object"])
+def test_types_of_the_language_and_declared_ones_are_not_misnamed(type_: str) -> None:
+    document = a_flow_of_ways([an_entry_with(a=type_), a_text("b")], "entry>b")
+
+    assert found(document, "SF314") == []
+
+
+@pytest.mark.parametrize("name", ["my thing", "1st", "input", "result"])
+def test_a_binding_that_no_expression_can_ask_for_is_to_be_called_otherwise(name: str) -> None:
+    node = a_node("a", "llm_rigid", config={"template": "x", "result_binding": name})
+
+    ((_, _, fix),) = found(a_flow_of_ways([an_entry(), node], "entry>a"), "SF309")
+    assert fix is not None
+    assert "call it otherwise" in fix
+
+
 def test_values_that_show_a_template_fit_every_type() -> None:
     assert misfit(["{{ x }}"], parse_type("array<int>")) is None
 

@@ -17,6 +17,14 @@ _MARKS = frozenset("[]<>,?")
 _CLOSERS = {"[": "]", "<": ">"}
 _T = TypeVar("_T")
 
+TYPE_NAMES = frozenset(
+    {
+        *("string", "int", "float", "bool", "enum", "array", "map", "object", "any"),
+        *("date", "datetime", "duration", "money", "email", "url", "uuid"),
+    }
+)
+"""The names that the language itself has."""
+
 _MAX_LENGTH = 4096
 _MAX_NESTING = 16
 
@@ -32,6 +40,12 @@ class Type(Struct, frozen=True):
     arguments: tuple["Type", ...] = ()
     choices: tuple[str, ...] = ()
     optional: bool = False
+
+    def names(self) -> Iterator[str]:
+        """Yield its name, and those of its arguments."""
+        yield self.name
+        for argument in self.arguments:
+            yield from argument.names()
 
     def __str__(self) -> str:
         inner = ", ".join(self.choices or map(str, self.arguments))

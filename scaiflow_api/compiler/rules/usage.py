@@ -1,13 +1,15 @@
 """SF308, SF309: what is declared and read by nobody."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, field
 
 from scaiflow_api.compiler.analysis.occurrences import occurrences
-from scaiflow_api.compiler.analysis.scope import OWN_RESULT, Scope
+from scaiflow_api.compiler.analysis.scope import NOT_OFFERED, OWN_RESULT, Scope
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
+from scaiflow_api.compiler.kinds.logic_loop import NAME_PATTERN
 from scaiflow_api.compiler.kinds.model_call import ModelCallConfig
 from scaiflow_api.compiler.rules.expressions import BAD_EXPRESSION, Use
 
@@ -51,6 +53,8 @@ UNUSED_RESULT = Rule(
 
 RULES = (UNUSED_VARIABLE, UNUSED_RESULT)
 
+NAME = re.compile(NAME_PATTERN)
+
 
 def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None:
     if any(found.code == BAD_EXPRESSION.code for found in sink.found):
@@ -64,6 +68,8 @@ def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None
         if isinstance(binding, str) and binding not in read and binding != short_id(node.id):
             path, what = f"{node.path}.config.result_binding", f"its result binding '{binding}'"
             fix = f"use it, or remove it: '{short_id(node.id)}' names the result too"
+            if NAME.fullmatch(binding) is None or binding in NOT_OFFERED:
+                fix = "no expression can ask for it; call it otherwise, with letters, digits and underscores"
             sink.report(UNUSED_RESULT, path, node_id=node.id, fix=fix, node=node.id, what=what)
         for name in reads.unread_fields(node, read):
             path, what = f"{node.path}.config.output_schema.{name}", f"the field '{name}' of its answer"
