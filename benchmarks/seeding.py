@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Dialect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from scaiflow_api.db.base import Base
 from scaiflow_api.db.models import Flow, FlowAcl, FlowCount, FlowNameTail, Group, Membership, User
 from scaiflow_api.db.models.flow import name_key
 from scaiflow_api.db.name_counts import counted_parts
@@ -54,8 +55,16 @@ async def seed(url: str, flows: int) -> None:
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         # What a database does by itself within a minute.
-        await connection.execute(text("VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE"))
+        await connection.execute(text(_look_over(engine.dialect)))
     await engine.dispose()
+
+
+def _look_over(dialect: Dialect) -> str:
+    """Return the statement that has the database count what its tables hold."""
+    if dialect.name != "mysql":
+        return "VACUUM ANALYZE" if dialect.name == "postgresql" else "ANALYZE"
+    quoted = dialect.identifier_preparer.quote
+    return f"ANALYZE TABLE {', '.join(quoted(table) for table in Base.metadata.tables)}"
 
 
 def _flow(draw: random.Random, number: int, owner: str) -> dict[str, Any]:
