@@ -45,7 +45,7 @@ def test_added_and_removed_items_are_named(scaiflow, echo, changed):
     )
 
     assert "  - node node_echo llm_flexible Echo" in done.lines
-    assert "  - edge edge_1 sequential" in done.lines
+    assert "  - edge edge_1 sequential node_entry -> node_echo" in done.lines
 
 
 def test_only_layout_is_said_to_be_only_that(scaiflow, echo, changed):

@@ -42,6 +42,28 @@ def test_what_is_no_json_is_one_sentence(scaiflow, echo, command, data, sentence
     assert done.errors.count("\n") == 1
 
 
+@pytest.mark.parametrize("output_format", ["yaml", "ir"])
+@pytest.mark.parametrize("comment", [b"", b"# by hand\n"])
+@pytest.mark.parametrize("command", COMMANDS_THAT_READ, ids=lambda command: command[0])
+def test_what_was_compiled_is_no_flow_and_how_it_becomes_one_is_said(
+    scaiflow, echo, command, comment, output_format
+):
+    artefact = scaiflow("compile", echo, "--format", output_format, "--out", "-").output
+    data = comment + artefact if output_format == "yaml" else artefact
+
+    done = scaiflow(*command, *(["echo.flow.json"] if command[0] == "diff" else ["-"]), stdin=data)
+
+    assert (done.code, done.output) == (2, b"")
+    assert "scaiflow import makes one of it" in done.errors
+
+
+def test_a_flow_is_not_imported_and_what_it_is_is_said(scaiflow, echo):
+    done = scaiflow("import", echo)
+
+    assert (done.code, done.output) == (1, b"")
+    assert "looks like a flow document" in done.errors
+
+
 @pytest.mark.parametrize("name", ["missing.flow.json", ".", "a\nb", "x" * 5_000, "a\0b"])
 @pytest.mark.parametrize("command", ["validate", "compile", "import", "publish", "fmt"])
 def test_a_file_that_cannot_be_read_is_one_sentence(scaiflow, command, name):

@@ -75,6 +75,8 @@ def _list(word: str, found: ListDiff, paint: Paint) -> Iterator[str]:
 def _described(item: Any) -> str:
     name = visible(item.get("id") or item["name"])
     details = [item.get(key) for key in ("type", "label")]
+    if "source" in item and "target" in item:
+        details.append(f"{item['source']['node']} -> {item['target']['node']}")
     return " ".join([name, *(visible(str(detail)) for detail in details if detail)])
 
 

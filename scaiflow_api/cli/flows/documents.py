@@ -30,6 +30,10 @@ def read_flow(name: str) -> FlowFile:
     Raises Unusable for what is no file, no UTF-8 or no JSON, and for an object that has a key twice.
     """
     data = read_bytes(name)
+    if data.startswith((b"SCIR", b"core:")) or b"\ncore:" in data:
+        raise Unusable(
+            f"{shown_name(name)}: a manifest or bundle, and no flow document; scaiflow import makes one of it"
+        )
     text = decode(name, data)
     try:
         document = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)

@@ -29,7 +29,8 @@ def read_values(values: object) -> ir.Module:
     """Return the module of a manifest whose text is loaded already. Raises ManifestError alone."""
     root = Section(values, "The manifest")
     if "core" not in root:
-        raise ManifestError("The manifest has no 'core'.")
+        flow = "; with its 'nodes' it looks like a flow document" if "nodes" in root else ""
+        raise ManifestError(f"The manifest has no 'core'{flow}.")
     core = Section(root.json("core"), "core")
     metadata = core.section("scaiflow_meta") if "scaiflow_meta" in core else Section({}, "core.scaiflow_meta")
     models = _models(core, metadata)
