@@ -1,8 +1,8 @@
 """The tenant that lists are measured on."""
 
-from benchmarks.seeding import TENANT, seed
 from sqlalchemy import func, select
 
+from benchmarks.seeding import TENANT, seed
 from scaiflow_api.db.models import Flow, FlowAcl, FlowCount
 from scaiflow_api.db.name_counts import ALL_NAMES
 from scaiflow_api.db.session import Database
