@@ -1,5 +1,6 @@
 """Manifests as a runtime reads them: written by hand, broken, hostile."""
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -9,9 +10,11 @@ import ryaml
 from compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import ManifestError, compile_flow, ir, read_manifest
 from scaiflow_api.compiler.manifest.steps import StepReader
+from scaiflow_api.compiler.manifest.writer import emit_yaml
 from scaiflow_api.flowgraph import FlowTooLarge
 
 BY_HAND = """
@@ -219,3 +222,36 @@ def test_values_of_other_types_are_refused_with_a_sentence(seed: int) -> None:
 MANIFEST = a_manifest()
 VALUES = ["3", "true", "[]", "{}", "null", "text", "[1, 2]", "{a: b}", "&x y", "*x", "!t z", "|", '"']
 DOCUMENT = ryaml.loads(MANIFEST)
+
+
+class Triggers(tuple[ir.Trigger, ...]):
+    """Count how often somebody goes through them."""
+
+    rounds = 0
+
+    def __iter__(self) -> Iterator[ir.Trigger]:
+        self.rounds += 1
+        return super().__iter__()
+
+
+def test_many_flows_are_written_without_going_through_all_triggers_for_each() -> None:
+    module = compile_flow(a_flow([an_entry(), a_text("say")], ("entry", "say"))).module
+    (flow,), (trigger,) = module.flows, module.triggers
+    names = [f"flow_{number}" for number in range(50)]
+    triggers = Triggers(
+        replace(trigger, name=f"{kind}_{name}", target_flow=name)
+        for kind in ("first", "other")
+        for name in names
+    )
+    many = replace(
+        module,
+        flows=tuple(replace(flow, name=name, body=(), outputs=()) for name in names),
+        triggers=triggers,
+    )
+
+    read = read_manifest(emit_yaml(many))
+
+    assert triggers.rounds == 1
+    assert [(trigger.name, trigger.target_flow) for trigger in read.triggers] == [
+        (f"{kind}_{name}", name) for name in names for kind in ("first", "other")
+    ]

@@ -35,7 +35,11 @@ def emit_yaml(module: ir.Module) -> str:
     core |= {"plugins": module.plugins, "capabilities": module.capabilities}
     if module.scaiqueue is not None:
         core["scaiqueue"] = module.scaiqueue
-    core["flows"] = [_flow(flow, module.triggers, writer) for flow in module.flows]
+    started_by: dict[str, list[dict[str, Any]]] = {flow.name: [] for flow in module.flows}
+    for trigger in module.triggers:
+        if trigger.target_flow in started_by:
+            started_by[trigger.target_flow].append(_trigger(trigger))
+    core["flows"] = [_flow(flow, started_by[flow.name], writer) for flow in module.flows]
     core["scaiflow_meta"] = _metadata(module)
     text = write_yaml({"core": core})
     size = len(text.encode())
@@ -47,8 +51,8 @@ def emit_yaml(module: ir.Module) -> str:
     return text
 
 
-def _flow(flow: ir.Flow, triggers: Iterable[ir.Trigger], writer: StepWriter) -> dict[str, Any]:
-    first, *others = (_trigger(trigger) for trigger in triggers if trigger.target_flow == flow.name)
+def _flow(flow: ir.Flow, triggers: list[dict[str, Any]], writer: StepWriter) -> dict[str, Any]:
+    first, *others = triggers
     return {
         "name": flow.name,
         "trigger": first,

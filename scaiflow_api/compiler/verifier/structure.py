@@ -1,7 +1,7 @@
 """How a module hangs together: names, bounds, and what may stand where (all codes but E412 and E417)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.pause import RESOLVE, check_timeout_option
@@ -36,9 +36,9 @@ class _Structure:
 
     def violations(self) -> Iterator[Violation]:
         yield from self._entity_key()
-        for index, trigger in enumerate(self._module.triggers):
-            yield from self._trigger(trigger, f"triggers[{index}]")
         names = Counter(flow.name for flow in self._module.flows)
+        for index, trigger in enumerate(self._module.triggers):
+            yield from self._trigger(trigger, names, f"triggers[{index}]")
         for index, flow in enumerate(self._module.flows):
             path = f"flows[{index}]"
             if names[flow.name] > 1:
@@ -56,11 +56,11 @@ class _Structure:
         if key is not None and declared and all(params and key not in params for params in declared):
             yield Violation("E402", f"No flow's input carries the entity key '{key}'.", "entity_key")
 
-    def _trigger(self, trigger: ir.Trigger, path: str) -> Iterator[Violation]:
+    def _trigger(self, trigger: ir.Trigger, flows: Container[str], path: str) -> Iterator[Violation]:
         if trigger.kind not in TRIGGER_KINDS:
             known = ", ".join(TRIGGER_KINDS)
             yield Violation("E410", f"The trigger kind '{trigger.kind}' is none of {known}.", f"{path}.kind")
-        if all(flow.name != trigger.target_flow for flow in self._module.flows):
+        if trigger.target_flow not in flows:
             message = (
                 f"The trigger '{trigger.name}' starts the flow '{trigger.target_flow}', which does not exist."
             )
