@@ -170,6 +170,23 @@ class TestReading:
         assert discarded.json()["base_version"] == "1.0.1"
         assert (await draft.read())["diff"]["equal"]
 
+    async def test_it_is_not_discarded_under_a_condition_that_no_longer_holds(
+        self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str
+    ) -> None:
+        headers = people.bob.headers
+        seen = (await api.get(f"/flows/{flow}", headers=headers)).headers["etag"]
+        await draft.type("Typed")
+        renamed = await api.put(f"/flows/{flow}", json={"name": "Renamed"}, headers=headers)
+
+        stale = await draft.post("discard", {**headers, "If-Match": seen})
+        kept = await draft.read()
+        fresh = await draft.post("discard", {**headers, "If-Match": renamed.headers["etag"]})
+
+        assert refused(stale) == (412, "version_conflict")
+        assert labels(kept["content"])[0] == "Typed"
+        assert fresh.status_code == 200
+        assert labels((await draft.read())["content"])[0] != "Typed"
+
     async def test_it_is_a_side_of_a_comparison(
         self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str, echo: Json
     ) -> None:

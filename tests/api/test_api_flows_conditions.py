@@ -21,7 +21,15 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"api": Api(env=Environment.DEVELOPMENT, require_if_match=True)})
 
 
-@pytest.mark.parametrize(("method", "path", "body"), [*CHANGES, ("POST", "/draft/save", None)])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        *CHANGES,
+        ("POST", "/draft/save", None),
+        ("POST", "/draft/discard", None),
+        ("POST", "/transfer", {"owner_id": "usr_erin"}),
+    ],
+)
 async def test_a_change_without_a_condition_is_refused(
     api: httpx.AsyncClient, people: People, flow: str, method: str, path: str, body: Json | None
 ) -> None:

@@ -125,6 +125,22 @@ class TestTransfer:
         assert refused(back) == (403, "insufficient_acl"), "a grant of admin is not enough"
         assert (back.json()["detail"]["needed"], back.json()["detail"]["held"]) == ("owner", "admin")
 
+    async def test_a_condition_that_no_longer_holds_leaves_it_where_it_is(
+        self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str
+    ) -> None:
+        await meet(api, people.erin.headers)
+        path, body, bob = f"/flows/{flow}/transfer", {"owner_id": "usr_erin"}, people.bob.headers
+        seen = (await api.get(f"/flows/{flow}", headers=bob)).headers["etag"]
+        renamed = await api.put(f"/flows/{flow}", json={"name": "Renamed"}, headers=bob)
+
+        stale = await api.post(path, json=body, headers={**bob, "If-Match": seen})
+        owner = (await api.get(f"/flows/{flow}", headers=bob)).json()["owner_id"]
+        fresh = await api.post(path, json=body, headers={**bob, "If-Match": renamed.headers["etag"]})
+
+        assert refused(stale) == (412, "version_conflict")
+        assert owner == "usr_bob"
+        assert (fresh.status_code, fresh.json()["owner_id"]) == (200, "usr_erin")
+
     async def test_there_and_back_leaves_one_grant(
         self, api: httpx.AsyncClient, people: People, resources: Resources, flow: str
     ) -> None:

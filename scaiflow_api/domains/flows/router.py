@@ -171,14 +171,14 @@ async def duplicate_flow(
 @router.post(
     "/{flow_id}/transfer",
     response_model=FlowSummary,
-    responses=documented(FlowNotFound, InsufficientAcl, OwnerNotFound),
+    responses=documented(FlowNotFound, InsufficientAcl, OwnerNotFound, VersionConflict, PreconditionRequired),
     openapi_extra=acl(Level.ADMIN),
 )
 async def transfer_flow(
-    flow_id: str, body: FlowTransfer, caller: Manager, transfers: TransferFlowDep
+    flow_id: str, body: FlowTransfer, caller: Manager, transfers: TransferFlowDep, if_match: IfMatch
 ) -> FlowSummary:
     """Give the flow to another user of its tenant; only its owner and administrators may.
 
     The old owner keeps `admin` as a grant, which the new owner may revoke.
     """
-    return FlowSummary.model_validate(await transfers.transfer(caller, flow_id, body.owner_id))
+    return FlowSummary.model_validate(await transfers.transfer(caller, flow_id, body.owner_id, if_match))

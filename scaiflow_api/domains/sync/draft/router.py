@@ -127,15 +127,26 @@ async def save_draft(
 @router.post(
     "/discard",
     response_model=DraftState,
-    responses=documented(FlowNotFound, InsufficientAcl, DraftNotFound, DraftTooLarge, StoreUnavailable),
+    responses=documented(
+        FlowNotFound,
+        InsufficientAcl,
+        DraftNotFound,
+        DraftTooLarge,
+        VersionConflict,
+        PreconditionRequired,
+        StoreUnavailable,
+    ),
     openapi_extra=acl(Level.EDIT),
 )
-async def discard_draft(flow_id: str, caller: Manager, drafts: DraftServiceDep) -> DraftState:
+async def discard_draft(
+    flow_id: str, caller: Manager, drafts: DraftServiceDep, if_match: IfMatch
+) -> DraftState:
     """Throw away all that is not saved: the draft begins anew with the current version.
 
-    Everybody who has it open is disconnected (close code 4410), and loads the new one.
+    Everybody who has it open is disconnected (close code 4410), and loads the new one. As for a save, `If-Match`
+    names the flow, not the draft.
     """
-    row = await drafts.discard(caller, flow_id)
+    row = await drafts.discard(caller, flow_id, if_match)
     return DraftState(
         flow_id=row.flow_id, epoch=row.epoch, base_version=row.applied_version, updated_at=row.updated_at
     )

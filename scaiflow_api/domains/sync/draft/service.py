@@ -77,12 +77,14 @@ class DraftService:
             return saved, stored
         raise SaveContention
 
-    async def discard(self, caller: Caller, flow_id: str) -> SyncDocument:
-        """Begin the draft anew with the current version; return its row. Raises DraftNotFound, DraftTooLarge.
+    async def discard(self, caller: Caller, flow_id: str, if_match: str | None) -> SyncDocument:
+        """Begin the draft anew with the current version; return its row.
 
-        Everybody who has it open must load the new one; what they did not save is gone.
+        Everybody who has it open must load the new one; what they did not save is gone. Raises DraftNotFound,
+        DraftTooLarge, and VersionConflict when `if_match` does not name the flow.
         """
         flow = await self._flows.open(caller, flow_id, Level.EDIT)
+        require_match(flow, if_match)
         old = await self._find(flow)
         epoch = new_id("epoch")
         content = await self._flows.document(flow)
@@ -94,6 +96,7 @@ class DraftService:
                 current = await session.run_sync(lambda inner: FlowRows(inner.connection()).reread(flow))
                 if current.deleted_at is not None:
                     raise FlowNotFound(flow_id=flow.id)
+                require_match(current, if_match)
                 await require_level(session, current, caller, Level.EDIT)
                 await record(session, caller, _discarded(current, old, epoch, flow.version), now)
         self._announcements.publish(topic_of(flow.tenant_id, flow.id), written(LogGrew(_BEYOND_ANY_ENTRY)))
