@@ -50,7 +50,7 @@ _KINDS = {kind.value: kind for kind in TokenKind}
 
 _HINTS = {
     "&": "Write `&&` or `and`.",
-    "|": "Write `||` or `or`.",
+    "|": "Write `||` or `or`; what are filters elsewhere are methods here, `name.upper()`.",
     "^": "There is no `^`; multiply instead.",
     "$": "A name is written without `$`.",
     "@": "A name is written without `@`.",

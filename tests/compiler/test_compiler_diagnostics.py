@@ -224,6 +224,16 @@ def test_what_a_broken_edge_would_do_for_its_source_is_not_missed_as_well(kind: 
     assert codes(document) == ["SF102"]
 
 
+@pytest.mark.parametrize("condition", ["{{ urgent }} == true", "score > {{ limit }}"])
+def test_braces_inside_of_an_expression_are_named_as_what_is_wrong(condition: str) -> None:
+    document = a_flow([an_entry(), a_text("a")], ("entry", "a"))
+    document["edges"][0] |= {"type": "conditional", "condition": condition}
+
+    found = only(document)
+
+    assert (found.code, found.fix) == ("SF300", "write it without {{ }}: all of it is an expression")
+
+
 def test_a_misspelled_key_is_named_beside_the_one_that_is_missing() -> None:
     node = a_node("a", "llm_rigid", config={"tempalte": "x"})
 

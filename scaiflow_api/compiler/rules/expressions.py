@@ -163,7 +163,9 @@ def _read_expression(text: str, place: Place, sink: Sink) -> Iterator[Use]:
     try:
         expression = parse(bare)
     except ExpressionSyntaxError as error:
-        _report(error, bare, place, sink)
+        # Names are wrapped where one thinks of a template; a map as the key of a map is nothing.
+        fix = "write it without {{ }}: all of it is an expression" if "{{" in bare else None
+        _report(error, bare, place, sink, fix)
         return
     if wrapped:
         place.report(WRAPPED_EXPRESSION, sink, fix=f"write {bare}")
@@ -179,7 +181,9 @@ def _read_template(text: str, place: Place, sink: Sink) -> Iterator[Use]:
     yield Use(place, template)
 
 
-def _report(error: ExpressionSyntaxError, text: str, place: Place, sink: Sink) -> None:
+def _report(
+    error: ExpressionSyntaxError, text: str, place: Place, sink: Sink, fix: str | None = None
+) -> None:
     near = (
         text[max(0, error.position - 20) : error.position]
         + "⟨here⟩"
@@ -188,7 +192,7 @@ def _report(error: ExpressionSyntaxError, text: str, place: Place, sink: Sink) -
     place.report(
         BAD_EXPRESSION,
         sink,
-        fix=_as_fix(error.hint) or f"look at {near.strip()!r}",
+        fix=fix or _as_fix(error.hint) or f"look at {near.strip()!r}",
         problem=f"{error.problem} at position {error.position}",
     )
 
