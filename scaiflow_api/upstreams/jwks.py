@@ -15,6 +15,10 @@ from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense
 log = structlog.get_logger(__name__)
 
 REFRESH_AFTER_S = 300.0
+STALE_AFTER_S = 600.0
+"""Keys get so old only where nobody came for a while, or ScaiKey is away: who asks then waits for the newer ones."""
+WAIT_FOR_NEWER_S = 1.0
+"""So long at most: known keys keep working while ScaiKey is away."""
 ASK_AGAIN_AFTER_S = 30.0
 """An unknown key id makes us ask at most this often: anyone can invent key ids."""
 ASK_AGAIN_WITHOUT_KEYS_S = 1.0
@@ -85,6 +89,9 @@ class KeyCache:
                 self._asked_at, ASK_AGAIN_AFTER_S
             ):
                 self._refresh()
+            if self._flight is not None and self._in_flight and self._older(self._fetched_at, STALE_AFTER_S):
+                await asyncio.wait((self._flight,), timeout=WAIT_FOR_NEWER_S)
+                return self._keys.get(kid)
             return key
         asked = False
         while (key := self._keys.get(kid)) is None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from scaiflow_api.auth.tokens import SigningKey
+from scaiflow_api.upstreams import jwks
 from scaiflow_api.upstreams.errors import ScaiKeyUnavailable
 from scaiflow_api.upstreams.failures import UpstreamNonsense, UpstreamUnavailable
 from scaiflow_api.upstreams.jwks import KeyCache, read_key_set
@@ -155,6 +156,39 @@ async def test_an_old_set_is_refreshed_in_the_background(clock: Any) -> None:
     assert await cache.find("a") is None  # revoked by rotation
     assert await cache.find("a") is None
     assert published.asked == 3
+
+
+async def test_after_an_idle_time_a_key_that_was_removed_lets_nobody_in(clock: Any) -> None:
+    published = Published("a", "b")
+    cache = KeyCache(published.fetch, clock)
+    await cache.find("a")
+    published.kids = ("b",)
+    clock.advance(3600)
+    published.gate = asyncio.Event()
+    finding = [asyncio.create_task(cache.find(kid)) for kid in "aabb"]
+    await settle()
+    published.gate.set()
+
+    found = await asyncio.gather(*finding)
+
+    assert [key.kid if key else None for key in found] == [None, None, "b", "b"]
+    assert published.asked == 2
+
+
+async def test_after_an_idle_time_a_scaikey_that_does_not_answer_is_not_waited_for_long(
+    clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "WAIT_FOR_NEWER_S", 0.01)
+    published = Published("a")
+    cache = KeyCache(published.fetch, clock)
+    await cache.find("a")
+    clock.advance(3600)
+    published.gate = asyncio.Event()
+
+    assert await asyncio.wait_for(cache.find("a"), 5) is not None
+
+    published.gate.set()
+    await cache.close()
 
 
 async def test_a_new_key_is_found_by_asking_again(clock: Any) -> None:
