@@ -1,4 +1,4 @@
-"""The one who makes a request."""
+"""`Caller`: the user or service that makes a request."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""How far a query may reach: one tenant, or every tenant when a super admin reads."""
+"""The scope of a query: one tenant, or all tenants when a super admin reads."""
 
 from enum import Enum
 from typing import Literal, TypeAlias

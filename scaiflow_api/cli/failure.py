@@ -1,4 +1,4 @@
-"""How a command says that it cannot go on."""
+"""How a command stops: exceptions with a message for the user, and their exit codes."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Whether a server could listen."""
+"""Checks whether a server can listen on a port."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Where commands are listed."""
+"""The registry of commands."""
 
 import sys
 from argparse import ArgumentParser, Namespace

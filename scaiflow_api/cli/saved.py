@@ -1,4 +1,4 @@
-"""Which flow of a ScaiFlow a file is."""
+"""Finds the saved flow that a local flow file belongs to."""
 
 import re
 from collections.abc import Mapping

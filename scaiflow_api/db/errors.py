@@ -1,4 +1,4 @@
-"""What the database refuses, in our words."""
+"""Translates database errors to the errors of the API."""
 
 from scaiflow_api.kit.errors import AppError
 

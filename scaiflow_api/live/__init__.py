@@ -1,4 +1,4 @@
-"""What is true only for a moment: who is here, what happens now. In the process, or in Redis for several of them."""
+"""Short-lived state that processes share: presence, announcements, rate limits. In memory, or in Redis."""
 
 from scaiflow_api.live.announcements import Announcements
 from scaiflow_api.live.errors import LiveNotUsable, PresenceUnavailable

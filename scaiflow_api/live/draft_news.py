@@ -1,4 +1,4 @@
-"""What processes tell each other of a draft: that its log grew, and who is where in it."""
+"""Messages between processes about a draft: its log grew, what its clients announced, and who is there."""
 
 import struct
 from dataclasses import dataclass

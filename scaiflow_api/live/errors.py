@@ -1,4 +1,4 @@
-"""What can go wrong with what is kept for a moment. Errors of Redis and of the system stay inside the package."""
+"""Errors of presence, announcements and rate limits. Errors of Redis and of the system stay inside the package."""
 
 from scaiflow_api.kit.errors import AppError
 

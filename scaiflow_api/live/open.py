@@ -1,4 +1,4 @@
-"""From settings to what is kept, and told, for a moment."""
+"""Opens presence, announcements and rate limits, in memory or in Redis, as the settings say."""
 
 import re
 from collections.abc import Iterator

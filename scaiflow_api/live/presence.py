@@ -1,4 +1,4 @@
-"""What every keeper of presence can do."""
+"""The interface of presence: who has a flow open."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias

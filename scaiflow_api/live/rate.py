@@ -1,4 +1,4 @@
-"""How often somebody may come: a number of times at once, and then evenly at that rate."""
+"""A rate limit: a burst of requests at once, and then evenly at that rate."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Turns that several processes count together, in Redis and by its clock."""
+"""A rate limit that several processes share, in Redis and by its clock."""
 
 import asyncio
 from typing import Final

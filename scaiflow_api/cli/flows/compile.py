@@ -1,4 +1,4 @@
-"""`scaiflow compile`: from a flow to what a runtime executes."""
+"""`scaiflow compile`: compiles a flow file to a manifest, a bundle or readable text."""
 
 import sys
 

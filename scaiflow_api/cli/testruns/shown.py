@@ -1,4 +1,4 @@
-"""Showing a report to a person or as JSON, and what follows from it."""
+"""Prints a test report as text or JSON, and decides the exit code."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What the verifier reports."""
+"""`Violation`: one problem that the verifier found in a module."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a grant."""
+"""Errors about grants."""
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.kit.errors import AppError

@@ -1,4 +1,4 @@
-"""Grants over the wire."""
+"""Request and response bodies of the routes on grants."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal

@@ -1,4 +1,4 @@
-"""What can be wrong with an administrator's wish."""
+"""Errors of the routes for administrators."""
 
 from scaiflow_api.kit.errors import AppError
 

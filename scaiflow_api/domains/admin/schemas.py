@@ -1,4 +1,4 @@
-"""Administration over the wire."""
+"""Request and response bodies of the routes for administrators."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self

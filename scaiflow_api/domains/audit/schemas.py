@@ -1,4 +1,4 @@
-"""The audit log over the wire."""
+"""Request and response bodies of the routes on the audit log."""
 
 from typing import Any
 

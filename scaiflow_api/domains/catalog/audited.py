@@ -1,4 +1,4 @@
-"""What the audit log tells of packages."""
+"""The audit records of actions on packages."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What can be wrong with a package, or with asking for one."""
+"""Errors about packages of the catalog."""
 
 from scaiflow_api.kit.errors import AppError
 

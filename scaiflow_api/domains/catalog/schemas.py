@@ -1,4 +1,4 @@
-"""Packages over the wire."""
+"""Request and response bodies of the routes on packages."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias

@@ -1,4 +1,4 @@
-"""What the audit log tells of deploys, and of what is taken out of ScaiGrid again."""
+"""The audit records of deploys and undeploys."""
 
 from scaiflow_api.db.audit import Entry, Outcome
 from scaiflow_api.db.models.deployment import Deployment

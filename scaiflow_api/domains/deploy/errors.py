@@ -1,4 +1,4 @@
-"""What can go wrong between a flow and a running Core."""
+"""Errors of deploying."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Deployments over the wire."""
+"""Request and response bodies of the routes on deployments."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal

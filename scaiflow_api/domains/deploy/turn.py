@@ -1,4 +1,4 @@
-"""One thing at a time is done to what a flow has in ScaiGrid, over all processes."""
+"""A lock per flow, over all processes: only one deploy or undeploy runs at a time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

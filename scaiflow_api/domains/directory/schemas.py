@@ -1,4 +1,4 @@
-"""The sync over the wire."""
+"""Response bodies of the route that starts a sync."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What a caller holds on a flow at this moment: the decision of `auth.acl`, with the grants that are stored."""
+"""Loads the stored grants on a flow and lets `auth.acl` decide what the caller may do."""
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession

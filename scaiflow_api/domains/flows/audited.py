@@ -1,4 +1,4 @@
-"""What the audit log tells of flows."""
+"""The audit records of actions on flows."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What differs between two documents, over the wire."""
+"""Response bodies for the differences between two documents."""
 
 from typing import Any, Literal
 

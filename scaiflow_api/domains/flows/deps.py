@@ -1,4 +1,4 @@
-"""What routes on flows ask for."""
+"""FastAPI dependencies of the routes on flows."""
 
 from typing import Annotated
 

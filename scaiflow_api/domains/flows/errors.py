@@ -1,4 +1,4 @@
-"""What can be wrong with a flow, or with asking for one."""
+"""Errors about flows."""
 
 from scaiflow_api.kit.errors import AppError
 

@@ -1,4 +1,4 @@
-"""Flows over the wire."""
+"""Request and response bodies of the routes on flows."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
