@@ -1,4 +1,4 @@
-"""Translates database errors to the errors of the API."""
+"""Errors of the database, as the API reports them."""
 
 from scaiflow_api.kit.errors import AppError
 

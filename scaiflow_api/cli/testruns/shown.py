@@ -1,4 +1,4 @@
-"""Prints a test report as text or JSON, and decides the exit code."""
+"""Prints a test report as text or JSON, and judges whether the run was good enough."""
 
 import json
 import sys
