@@ -60,7 +60,10 @@ async def list_acls(flow_id: str, caller: Viewer, acls: FlowAclsDep) -> list[Flo
     openapi_extra=acl(Level.ADMIN),
 )
 async def create_acl(flow_id: str, body: AclCreate, caller: Manager, acls: FlowAclsDep) -> FlowAclOut:
-    """Grant a level to a user or a group of the flow's tenant; members of groups inside it count."""
+    """Grant a level to a user or a group of the flow's tenant; members of groups inside it count.
+
+    Grants have no ETag, and a change of them leaves the flow's as it is: no route on grants looks at `If-Match`.
+    """
     granted = await acls.grant(caller, flow_id, **body.model_dump())
     return FlowAclOut.model_validate(granted)
 
