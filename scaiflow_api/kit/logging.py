@@ -24,17 +24,19 @@ _SECRET_TEXT = re.compile(
 )
 
 
-def scrub(value: Any) -> Any:
-    """Return `value` without what looks like a secret, by the name of a key or by the look of a text."""
+def scrub(value: Any, *, by_name: bool = True) -> Any:
+    """Return `value` without what looks like a secret, by the look of a text or, `by_name`, by the name of a key."""
     if isinstance(value, str):
         return _SECRET_TEXT.sub(SCRUBBED, value)
     if isinstance(value, Mapping):
         return {
-            key: SCRUBBED if isinstance(key, str) and _SECRET_NAMES.search(key) else scrub(item)
+            key: SCRUBBED
+            if by_name and isinstance(key, str) and _SECRET_NAMES.search(key)
+            else scrub(item, by_name=by_name)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [scrub(item) for item in value]
+        return [scrub(item, by_name=by_name) for item in value]
     return value
 
 

@@ -69,7 +69,8 @@ def failure_of(
     code, message = explanation(body)
     if status == 429:
         handed_on = {name: headers[name] for name in HANDED_ON if _HEADER.fullmatch(headers.get(name, ""))}
-        return UpstreamBusy(system, message=message, body=body, headers=handed_on)
+        # Names of keys say nothing here: "tokens" are also what is counted.
+        return UpstreamBusy(system, message=message, body=scrub(body, by_name=False), headers=handed_on)
     if status < 500:
         return UpstreamRejected(system, status=status, code=code, message=message, needs=needs)
     return UpstreamUnavailable(system, status=status, code=code, message=message)

@@ -24,7 +24,8 @@ def read_list(answer: Answer) -> tuple[list[Mapping[str, Any]], str | None]:
     """Return the rows of a list and the cursor of its next page.
 
     Understood: `{data: […]}`, `{data: {items: […]}}` and OpenAI's `{object: "list", data: […]}`, with the cursor
-    beside or inside `data`, or in `meta`. Where `has_more` is false a cursor means nothing. Raises UpstreamNonsense.
+    beside or inside `data`, or in `meta`. Where `has_more` is false a cursor means nothing. Raises UpstreamNonsense,
+    also where there are entries and none is a row.
     """
     body = answer.json()
     data = body.get("data") if isinstance(body, Mapping) else None
@@ -32,12 +33,15 @@ def read_list(answer: Answer) -> tuple[list[Mapping[str, Any]], str | None]:
     rows = next((inner[name] for name in _LIST_NAMES if name in inner), data)
     if not isinstance(rows, list):
         raise UpstreamNonsense(answer.system, status=answer.status)
+    found = [row for row in rows if isinstance(row, Mapping)]
+    if rows and not found:
+        raise UpstreamNonsense(answer.system, status=answer.status)
     meta = body.get("meta")
     places = (inner, body, meta if isinstance(meta, Mapping) else {})
-    cursor = next((found for place in places if (found := text(place.get("next_cursor")))), None)
+    cursor = next((told for place in places if (told := text(place.get("next_cursor")))), None)
     if any(place.get("has_more") is False for place in places):
         cursor = None
-    return [row for row in rows if isinstance(row, Mapping)], cursor
+    return found, cursor
 
 
 def text(value: object) -> str | None:

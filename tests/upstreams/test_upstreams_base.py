@@ -84,6 +84,22 @@ async def test_a_rate_limit_keeps_body_and_headers(
     assert route.call_count == 1
 
 
+async def test_a_rate_limit_is_handed_on_without_keys_that_it_quotes(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    body = {
+        "error": {"code": "RATE_LIMITED", "message": "key sgk_of-somebody-else is busy"},
+        "tokens_left": 0,
+    }
+    respx_mock.get(ME).respond(429, json=body)
+    with pytest.raises(UpstreamBusy) as caught:
+        await scaigrid.me(token)
+    assert caught.value.body == {
+        "error": {"code": "RATE_LIMITED", "message": "key [scrubbed] is busy"},
+        "tokens_left": 0,
+    }
+
+
 async def test_a_rate_limit_without_json_has_an_empty_body(
     respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
 ) -> None:

@@ -105,6 +105,15 @@ async def test_a_cursor_that_repeats_ends_the_list(
     assert route.call_count == 2
 
 
+async def test_a_list_of_what_are_no_rows_is_not_taken_for_an_empty_one(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    for data in (["text", 7], [["m"]], {"items": [None]}):
+        respx_mock.get(f"{GRID}/v1/models").respond(json={"data": data})
+        with pytest.raises(UpstreamNonsense):
+            await scaigrid.models(token)
+
+
 async def test_a_core_is_created_from_yaml(
     respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
 ) -> None:
