@@ -164,7 +164,7 @@ async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.Async
     """Return a client for addresses that tenants name; in production it reaches public ones only."""
     grids = settings.scaigrid
     transport = (
-        PublicOnly("scaigrid", connections=grids.connections, ca_file=grids.ca_file)
+        PublicOnly("scaigrid", ca_file=grids.ca_file)
         if settings.is_production
         else None
     )

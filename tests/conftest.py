@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import compiled_once
+import mocked_upstreams
 import pytest
 from databases import scratch_database
 from hypothesis import settings
@@ -23,6 +24,7 @@ from scaiflow_api.kit.logging import configure_logging
 
 assert models.__all__
 assert compiled_once.SameDialect
+assert mocked_upstreams.EveryTransport
 
 
 # Untold, structlog draws every traceback with the values of all variables, which takes seconds.

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -39,25 +40,17 @@ class AuditTrail:
 
         The row is written even if the caller is cancelled meanwhile.
         """
-        await asyncio.shield(self.appending(by, entry))
+        await asyncio.shield(self._put(by, entry, urgent=True))
 
     def appending(self, by: Caller | None, entry: Entry) -> asyncio.Future[None]:
-        """Begin to write a row. Await the future shielded: it is done when the row is on the disk, or has failed."""
+        """Begin to write a row. The future is done when the row is on the disk, or has failed, which is logged."""
         written = self._put(by, entry, urgent=True)
-        # The caller may never ask, because something else failed first; an unread failure would be logged.
-        written.add_done_callback(lambda done: done.cancelled() or done.exception())
+        written.add_done_callback(partial(_log_failure, entry))
         return written
 
     def append_soon(self, by: Caller | None, entry: Entry) -> None:
         """Write a row for which nobody waits. A failure to write it is logged."""
-
-        def look(written: asyncio.Future[None]) -> None:
-            if not written.cancelled() and (failure := written.exception()) is not None:
-                log.error(
-                    "audit row not written", action=entry.action, outcome=entry.outcome, exc_info=failure
-                )
-
-        self._put(by, entry, urgent=False).add_done_callback(look)
+        self._put(by, entry, urgent=False).add_done_callback(partial(_log_failure, entry))
 
     async def settled(self, tenant_id: str) -> None:
         """Wait until all rows of a tenant that this process was given are written, or could not be."""
@@ -77,6 +70,11 @@ class AuditTrail:
                 self._db, lambda: self._queues.pop(entry.tenant_id)
             )
         return queue.put(Told(by, entry, self._clock.now()), urgent=urgent)
+
+
+def _log_failure(entry: Entry, written: asyncio.Future[None]) -> None:
+    if not written.cancelled() and (failure := written.exception()) is not None:
+        log.error("audit row not written", action=entry.action, outcome=entry.outcome, exc_info=failure)
 
 
 @dataclass(frozen=True, slots=True)

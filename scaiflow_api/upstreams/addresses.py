@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 
 import httpx
 
+from scaiflow_api.upstreams.aiohttp_transport import AiohttpTransport
 from scaiflow_api.upstreams.base import trusted_authorities
 from scaiflow_api.upstreams.failures import AddressRefused, System
 
@@ -102,15 +103,10 @@ class PublicOnly(httpx.AsyncBaseTransport):
         system: System,
         inner: httpx.AsyncBaseTransport | None = None,
         *,
-        connections: int = 100,
         ca_file: Path | None = None,
     ) -> None:
         self._system: System = system
-        self._inner = inner or httpx.AsyncHTTPTransport(
-            verify=trusted_authorities(ca_file),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
-        )
+        self._inner = inner or AiohttpTransport(verify=trusted_authorities(ca_file), keep_alive=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host

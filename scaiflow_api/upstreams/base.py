@@ -4,7 +4,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
@@ -20,6 +20,7 @@ from scaiflow_api import __version__
 from scaiflow_api.kit.metrics import UPSTREAM_CALLS, timed
 from scaiflow_api.kit.tracing import SpanKind, outgoing, span
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.aiohttp_transport import AiohttpTransport
 from scaiflow_api.upstreams.answers import Answer, failure_of
 from scaiflow_api.upstreams.breaker import Breakers, Passage, Road
 from scaiflow_api.upstreams.failures import (
@@ -44,7 +45,7 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _NEVER_SENT = (*_UNREACHABLE, httpx.PoolTimeout)
-_UNTIL_CONNECTED = {"connect": CONNECT_TIMEOUT_S, "pool": CONNECT_TIMEOUT_S}
+_UNTIL_CONNECTED = {"connect": CONNECT_TIMEOUT_S}
 """Reading and writing have the time of the whole call."""
 _HEADERS = {
     "Accept": "application/json",
@@ -63,13 +64,13 @@ def open_transport(
     with the next caller's request. Nor does a transport follow a redirect, with a token, or take a proxy or a
     password from the environment. Of its connections each tenant has a share.
     """
-    # Servers commonly drop idle connections after 5 s; we drop them first, or a POST meets a closing one.
-    limits = httpx.Limits(
-        max_connections=settings.connections, max_keepalive_connections=20, keepalive_expiry=2.0
+    inner = inner or AiohttpTransport(verify=trusted_authorities(settings.ca_file))
+    return FairTransport(
+        inner,
+        most=settings.connections,
+        most_of_one=settings.connections_per_tenant,
+        patience_s=CONNECT_TIMEOUT_S,
     )
-    authorities = trusted_authorities(settings.ca_file)
-    inner = inner or httpx.AsyncHTTPTransport(verify=authorities, trust_env=False, limits=limits)
-    return FairTransport(inner, most=settings.connections_per_tenant, patience_s=CONNECT_TIMEOUT_S)
 
 
 @cache
@@ -119,9 +120,6 @@ class Call:
     """The permission it needs over there, to be named when it is refused."""
     secret: SecretStr | None = None
     """What `content` holds and no error may repeat, beside `bearer`."""
-    once: Callable[[], Awaitable[None]] | None = None
-    """What `content` waits for, begun when the head is sent: the other side reads that meanwhile, and can do nothing,
-    for the rest is missing."""
     blames_upstream: bool = True
     """False: a 5xx, or that it takes too long, may come of what somebody sent, and says nothing of the upstream."""
 
@@ -278,7 +276,7 @@ class Upstream:
             call.method,
             address.url,
             headers=headers,
-            stream=httpx.ByteStream(content) if call.once is None else _Withheld(content, call.once),
+            stream=httpx.ByteStream(content),
             extensions={PARTY: self._party, "timeout": _UNTIL_CONNECTED},
         )
 
@@ -294,18 +292,6 @@ def _address(url: str, params: tuple[tuple[str, str | int], ...]) -> _Address:
     """Read an address, which takes longer than making all else of a request; the same ones come again and again."""
     read = httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
     return _Address(read, read.netloc.decode())
-
-
-class _Withheld(httpx.AsyncByteStream):
-    """A body that waits for something before it is sent."""
-
-    def __init__(self, content: bytes, once: Callable[[], Awaitable[None]]) -> None:
-        self._content = content
-        self._once = once
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        await self._once()
-        yield self._content
 
 
 def origin_of(base_url: str) -> str:

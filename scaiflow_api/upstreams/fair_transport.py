@@ -1,7 +1,7 @@
-"""A transport of whose connections each tenant has a share: slow calls of one leave room for the others."""
+"""A transport with a bounded number of connections, of which each tenant has a share: slow calls of one leave room."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -12,46 +12,69 @@ PARTY: Final = "scaiflow_party"
 
 
 class FairTransport(httpx.AsyncBaseTransport):
-    """Lets each party have `most` requests under way; what is more waits, for `patience_s`, then PoolTimeout."""
+    """Lets `most` requests be under way, `most_of_one` of one party; what is more waits for `patience_s`.
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, *, most: int, patience_s: float) -> None:
+    Raises httpx.PoolTimeout when the patience is over.
+    """
+
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, *, most: int, most_of_one: int, patience_s: float
+    ) -> None:
         self._inner = inner
-        self._most = most
+        self._most_of_one = most_of_one
         self._patience_s = patience_s
+        self._all = asyncio.Semaphore(most)
         # Forgotten with the last request that holds or awaits a place.
-        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        party = request.extensions.get(PARTY)
-        if party is None:
-            return await self._inner.handle_async_request(request)
-        places = self._places.get(party)
-        if places is None:
-            places = self._places[party] = asyncio.Semaphore(self._most)
-        try:
-            async with asyncio.timeout(self._patience_s if places.locked() else None):
-                await places.acquire()
-        except TimeoutError:
-            raise httpx.PoolTimeout("the share of connections is in use", request=request) from None
+        places = self._places_of(request.extensions.get(PARTY))
+        if any(place.locked() for place in places):
+            await self._wait_for(places, request)
+        else:
+            for place in places:  # free, so this does not wait
+                await place.acquire()
         try:
             response = await self._inner.handle_async_request(request)
         except BaseException:
-            places.release()
+            _give_back(places)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Held(response.stream, places)
         return response
+
+    def _places_of(self, party: str | None) -> tuple[asyncio.Semaphore, ...]:
+        if party is None:
+            return (self._all,)
+        share = self._shares.get(party)
+        if share is None:
+            share = self._shares[party] = asyncio.Semaphore(self._most_of_one)
+        # Its own first: who waits for that takes no place of others.
+        return share, self._all
+
+    async def _wait_for(self, places: tuple[asyncio.Semaphore, ...], request: httpx.Request) -> None:
+        taken: list[asyncio.Semaphore] = []
+        try:
+            async with asyncio.timeout(self._patience_s):
+                for place in places:
+                    await place.acquire()
+                    taken.append(place)
+        except BaseException as fault:
+            _give_back(taken)
+            if isinstance(fault, TimeoutError):
+                raise httpx.PoolTimeout("all connections are in use", request=request) from None
+            raise
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
 class _Held(httpx.AsyncByteStream):
-    """The body of an answer; closing it gives the place back."""
+    """The body of an answer; closing it gives the places back."""
 
-    def __init__(self, body: httpx.AsyncByteStream, places: asyncio.Semaphore) -> None:
+    def __init__(self, body: httpx.AsyncByteStream, places: Iterable[asyncio.Semaphore]) -> None:
         self._body = body
-        self._places: asyncio.Semaphore | None = places
+        self._places = places
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._body:
@@ -61,6 +84,10 @@ class _Held(httpx.AsyncByteStream):
         try:
             await self._body.aclose()
         finally:
-            places, self._places = self._places, None
-            if places is not None:
-                places.release()
+            places, self._places = self._places, ()
+            _give_back(places)
+
+
+def _give_back(places: Iterable[asyncio.Semaphore]) -> None:
+    for place in places:
+        place.release()

@@ -1,6 +1,6 @@
 """ScaiGrid, the platform that runs compiled flows: who one is there, its models, and its ScaiCore module."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -91,13 +91,8 @@ class ScaiGrid(GridClient):
         flow_name: str | None = None,
         instance_key: str | None = None,
         timeout_s: float | None = None,
-        once: Callable[[], Awaitable[None]] | None = None,
     ) -> Execution:
-        """Run a Core on an input and wait for what becomes of it. Never repeated once it was sent.
-
-        `once` is called when all but the input is sent, and the input sent when it returns; should it raise, the
-        input is not sent at all, and the error raised.
-        """
+        """Run a Core on an input and wait for what becomes of it. Never repeated once it was sent."""
         body = {"input": value, "flow_name": flow_name, "instance_key": instance_key}
         call = Call(
             method="POST",
@@ -107,7 +102,6 @@ class ScaiGrid(GridClient):
             deadline_s=timeout_s or self._settings.invoke_timeout_s,
             needs=MANAGE,
             blames_upstream=False,
-            once=once,
         )
         return read_execution(await self.send(call))
 

@@ -31,6 +31,7 @@ class Slow(httpx.AsyncBaseTransport):
         self.full = asyncio.Event()
         self.failure: Exception | None = None
         self.asked = 0
+        self.hold: set[str | None] = {"tnt_slow"}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
@@ -38,7 +39,7 @@ class Slow(httpx.AsyncBaseTransport):
             self.full.set()
         if self.failure is not None:
             raise self.failure
-        if request.extensions.get(PARTY) == "tnt_slow":
+        if request.extensions.get(PARTY) in self.hold:
             await self.go.wait()
         return httpx.Response(200, stream=Body())
 
@@ -50,7 +51,7 @@ def inner() -> Slow:
 
 @pytest.fixture
 def http(inner: Slow) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=FairTransport(inner, most=MOST, patience_s=0.03))
+    return httpx.AsyncClient(transport=FairTransport(inner, most=2 * MOST + 1, most_of_one=MOST, patience_s=0.03))
 
 
 def ask(http: httpx.AsyncClient, party: str | None) -> "asyncio.Task[httpx.Response]":
@@ -87,6 +88,19 @@ async def test_a_place_that_comes_free_is_taken(http: httpx.AsyncClient, inner: 
     inner.go.set()
     assert (await waiting).status_code == 200
     await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def test_all_together_have_a_bound_too(http: httpx.AsyncClient, inner: Slow) -> None:
+    inner.hold.update({"tnt_slow", "tnt_other", None})
+    under_way = [ask(http, party) for party in ("tnt_slow", "tnt_other") for _ in range(MOST)]
+    under_way.append(ask(http, None))
+    await asyncio.sleep(0)
+    for party in ("tnt_third", None):
+        with pytest.raises(httpx.PoolTimeout):
+            await ask(http, party)
+    assert inner.asked == 2 * MOST + 1
+    inner.go.set()
+    await asyncio.gather(*under_way, ask(http, "tnt_third"))
 
 
 async def test_failures_give_their_place_back(http: httpx.AsyncClient, inner: Slow) -> None:

@@ -13,41 +13,6 @@ from scaiflow_api.upstreams.errors import as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError
 
 
-class Telling:
-    """The two rows of one block of work."""
-
-    def __init__(self, audit: AuditTrail, caller: Caller, entry: Entry) -> None:
-        self._audit = audit
-        self._caller = caller
-        self._entry = entry
-        self._begun: asyncio.Future[None] | None = None
-        self.details: dict[str, Detail] = dict(entry.details)
-        """The details of the second row; the block may add to them."""
-
-    async def begin(self) -> None:
-        """Write the first row, unless it was written already; it is on the disk when this returns.
-
-        Raises DatabaseUnavailable.
-        """
-        if self._begun is None:
-            self._begun = self._audit.appending(self._caller, self._started())
-        await asyncio.shield(self._begun)
-
-    def end(self, failure: BaseException | None) -> None:
-        """Write how the block ended, unless it failed because its first row could not be written."""
-        if self._begun is None:
-            self._audit.append_soon(self._caller, self._started())
-        elif failure is not None and failure is _failure_of(self._begun):
-            return
-        ended = replace(self._entry, details=self.details)
-        if failure is not None:
-            ended = replace(ended, outcome="failed", details={**self.details, "error": _code(failure)})
-        self._audit.append_soon(self._caller, ended)
-
-    def _started(self) -> Entry:
-        return replace(self._entry, outcome="started")
-
-
 @asynccontextmanager
 async def told(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
     """Write a row before the block begins, and one of how it ended, with the details that the block added.
@@ -55,25 +20,44 @@ async def told(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator
     If the first row cannot be written the block does not begin: raises DatabaseUnavailable. What the block did cannot
     be taken back, so nobody waits for the second row; where it is missing, the outcome is unknown.
     """
-    async with telling(audit, caller, entry) as tells:
-        await tells.begin()
-        yield tells.details
+    try:
+        await audit.append(caller, replace(entry, outcome="started"))
+    except asyncio.CancelledError as given_up:  # the row is written all the same
+        _tell_failure(audit, caller, entry, given_up)
+        raise
+    async with _ending(audit, caller, entry) as details:
+        yield details
 
 
 @asynccontextmanager
-async def telling(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[Telling]:
-    """Do as `told`, for a block that calls `begin` itself before it does anything that has an effect."""
-    tells = Telling(audit, caller, entry)
+async def told_meanwhile(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
+    """Do as `told`, but write the first row while the block works; the block is left when that row is on the disk.
+
+    For what is done too often to wait for the disk first, and what the other system writes down as well. If the row
+    cannot be written, that is logged. The database was asked for rights a moment before, so it seldom is.
+    """
+    written = audit.appending(caller, replace(entry, outcome="started"))
     try:
-        yield tells
+        async with _ending(audit, caller, entry) as details:
+            yield details
+    finally:
+        await asyncio.wait((written,))
+
+
+@asynccontextmanager
+async def _ending(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
+    details = dict(entry.details)
+    try:
+        yield details
     except (Exception, asyncio.CancelledError) as failure:
-        tells.end(failure)
+        _tell_failure(audit, caller, replace(entry, details=details), failure)
         raise
-    tells.end(None)
+    audit.append_soon(caller, replace(entry, details=details))
 
 
-def _failure_of(written: asyncio.Future[None]) -> BaseException | None:
-    return written.exception() if written.done() and not written.cancelled() else None
+def _tell_failure(audit: AuditTrail, caller: Caller, entry: Entry, failure: BaseException) -> None:
+    details = {**entry.details, "error": _code(failure)}
+    audit.append_soon(caller, replace(entry, outcome="failed", details=details))
 
 
 def _code(failure: BaseException) -> str:
