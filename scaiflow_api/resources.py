@@ -163,11 +163,7 @@ def _open_sign_in_rate(stack: AsyncExitStack, settings: Settings) -> Rate | None
 async def _open_abroad(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncBaseTransport:
     """Return a client for addresses that tenants name; in production it reaches public ones only."""
     grids = settings.scaigrid
-    transport = (
-        PublicOnly("scaigrid", ca_file=grids.ca_file)
-        if settings.is_production
-        else None
-    )
+    transport = PublicOnly("scaigrid", ca_file=grids.ca_file) if settings.is_production else None
     return await stack.enter_async_context(open_transport(grids, transport))
 
 

@@ -51,7 +51,9 @@ def inner() -> Slow:
 
 @pytest.fixture
 def http(inner: Slow) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=FairTransport(inner, most=2 * MOST + 1, most_of_one=MOST, patience_s=0.03))
+    return httpx.AsyncClient(
+        transport=FairTransport(inner, most=2 * MOST + 1, most_of_one=MOST, patience_s=0.03)
+    )
 
 
 def ask(http: httpx.AsyncClient, party: str | None) -> "asyncio.Task[httpx.Response]":
