@@ -1,6 +1,6 @@
 """Lets respx answer what goes through the clients' transport, as it does for httpx's own."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import respx.mocks
@@ -13,7 +13,10 @@ class EveryTransport(HTTPCoreMocker):
     """Answers at httpcore, where clients of the tests end, and at `AiohttpTransport`."""
 
     name = "every transport"
-    targets = [*HTTPCoreMocker.targets, f"{AiohttpTransport.__module__}.{AiohttpTransport.__name__}"]
+    targets: ClassVar[list[str]] = [
+        *HTTPCoreMocker.targets,
+        f"{AiohttpTransport.__module__}.{AiohttpTransport.__name__}",
+    ]
 
     @classmethod
     async def prepare_async_request(cls, httpx_request: httpx.Request, **given: Any) -> Any:

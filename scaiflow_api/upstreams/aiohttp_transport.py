@@ -1,4 +1,4 @@
-"""A transport of httpx over aiohttp's connections: answers are parsed in C, with no layer between event loop and socket.
+"""A transport of httpx over aiohttp: answers are parsed in C, with no layer between event loop and socket.
 
 A short call takes a third of the processor time that `httpx.AsyncHTTPTransport` takes (ADR 0028).
 """

@@ -1,4 +1,4 @@
-"""A transport with a bounded number of connections, of which each tenant has a share: slow calls of one leave room."""
+"""A transport with a bounded number of connections, and a share of them for each tenant: slow calls leave room."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
