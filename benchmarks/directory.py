@@ -24,7 +24,7 @@ from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.db.schema import upgrade
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.kit.logging import configure_logging
-from scaiflow_api.localgrid.people import TENANTS_BY_ID
+from scaiflow_api.localgrid.scaikey.people import TENANTS_BY_ID
 from scaiflow_api.resources import Resources, open_resources
 
 PEOPLE, GROUPS, MEMBERSHIPS = 50_000, 2_000, 200_000

@@ -11,7 +11,7 @@ import httpx
 from scaiflow_api.cli.environment import embed, load_settings
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.kit.loopback import LOOPBACK
-from scaiflow_api.localgrid.people import PEOPLE, SERVICE, SERVICE_SECRET
+from scaiflow_api.localgrid.scaikey.people import PEOPLE, SERVICE, SERVICE_SECRET
 from scaiflow_api.settings import ScaiKey
 
 _DISCOVERY = "/api/v1/platform/oauth/.well-known/openid-configuration"

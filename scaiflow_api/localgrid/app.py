@@ -11,30 +11,30 @@ from fastapi import FastAPI
 from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.localgrid.asgi import BodyLimit, HostGuard, RequestId
 from scaiflow_api.localgrid.config import GridConfig
-from scaiflow_api.localgrid.desk import Desk
-from scaiflow_api.localgrid.directory import Directory
-from scaiflow_api.localgrid.execution_table import Executions
 from scaiflow_api.localgrid.faults import FaultMiddleware, Faults, switch
 from scaiflow_api.localgrid.grid import Grid
-from scaiflow_api.localgrid.keys import SigningKeys
 from scaiflow_api.localgrid.models.offline import OfflineModel
 from scaiflow_api.localgrid.models.openai import OpenAIModel
-from scaiflow_api.localgrid.people import clients
-from scaiflow_api.localgrid.plugins import GridPlugins
-from scaiflow_api.localgrid.rate_limit import RateLimit, RateLimitMiddleware
-from scaiflow_api.localgrid.runs import Runs
 from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
 from scaiflow_api.localgrid.scaibunker import schema as scaibunker
 from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
+from scaiflow_api.localgrid.scaicore.desk import Desk
+from scaiflow_api.localgrid.scaicore.execution_table import Executions
+from scaiflow_api.localgrid.scaicore.plugins import GridPlugins
+from scaiflow_api.localgrid.scaicore.runs import Runs
 from scaiflow_api.localgrid.scaigrid.app import scaigrid_app
 from scaiflow_api.localgrid.scaigrid.catalogue import is_served
+from scaiflow_api.localgrid.scaigrid.rate_limit import RateLimit, RateLimitMiddleware
 from scaiflow_api.localgrid.scaikey import applications
 from scaiflow_api.localgrid.scaikey.app import scaikey_app
+from scaiflow_api.localgrid.scaikey.directory import Directory
+from scaiflow_api.localgrid.scaikey.keys import SigningKeys
+from scaiflow_api.localgrid.scaikey.people import clients
+from scaiflow_api.localgrid.scaikey.webhooks import Deliveries
 from scaiflow_api.localgrid.scaiqueue import schema as scaiqueue
 from scaiflow_api.localgrid.scaiqueue.post import Post
 from scaiflow_api.localgrid.scaivault.app import scaivault_app
 from scaiflow_api.localgrid.store import Store
-from scaiflow_api.localgrid.webhooks import Deliveries
 
 
 def create_grid(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.rate_limit import RateLimit
+from scaiflow_api.localgrid.scaigrid.rate_limit import RateLimit
 
 _PATH = "/_faults"
 _CONNECTION_HEADERS = {"content-length", "transfer-encoding", "connection"}

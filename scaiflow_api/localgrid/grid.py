@@ -9,15 +9,15 @@ from fastapi import Depends, Request
 
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.localgrid.config import GridConfig
-from scaiflow_api.localgrid.desk import Desk
-from scaiflow_api.localgrid.directory import Directory
-from scaiflow_api.localgrid.keys import SigningKeys
-from scaiflow_api.localgrid.people import Client
-from scaiflow_api.localgrid.runs import Runs
 from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
+from scaiflow_api.localgrid.scaicore.desk import Desk
+from scaiflow_api.localgrid.scaicore.runs import Runs
+from scaiflow_api.localgrid.scaikey.directory import Directory
+from scaiflow_api.localgrid.scaikey.keys import SigningKeys
+from scaiflow_api.localgrid.scaikey.people import Client
+from scaiflow_api.localgrid.scaikey.webhooks import Deliveries
 from scaiflow_api.localgrid.scaiqueue.post import Post
 from scaiflow_api.localgrid.store import Store
-from scaiflow_api.localgrid.webhooks import Deliveries
 
 _T = TypeVar("_T")
 

@@ -14,7 +14,7 @@ from jose import jwt
 from scaiflow_api.auth.errors import InvalidToken
 from scaiflow_api.auth.tokens import TokenVerifier
 from scaiflow_api.localgrid import GridConfig, create_grid
-from scaiflow_api.localgrid.people import SERVICE, SERVICE_SECRET
+from scaiflow_api.localgrid.scaikey.people import SERVICE, SERVICE_SECRET
 from scaiflow_api.resources import Resources
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.settings import Settings

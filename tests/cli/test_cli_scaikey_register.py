@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 
 from scaiflow_api.cli import registration
 from scaiflow_api.localgrid import GridConfig, create_grid
-from scaiflow_api.localgrid.people import ADMIN_CLIENT, ADMIN_SECRET
+from scaiflow_api.localgrid.scaikey.people import ADMIN_CLIENT, ADMIN_SECRET
 from scaiflow_api.upstreams.scaikey_applications import ScaiKeyApplications
 
 Scaiflow = Callable[..., Any]

@@ -17,7 +17,7 @@ from scaiflow_api.domains.directory import loop, sync
 from scaiflow_api.domains.directory.loop import syncing
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.localgrid import GridConfig, create_grid
-from scaiflow_api.localgrid.people import ADMIN_CLIENT, ADMIN_SECRET
+from scaiflow_api.localgrid.scaikey.people import ADMIN_CLIENT, ADMIN_SECRET
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Api, Database, Directory, Environment, ScaiKey, Settings, Store
 from scaiflow_api.upstreams.scaikey import ScaiKey as ScaiKeyClient

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from servers import Place, running, scaiflow
 
-from scaiflow_api.localgrid.people import ADMIN_CLIENT, ADMIN_SECRET
+from scaiflow_api.localgrid.scaikey.people import ADMIN_CLIENT, ADMIN_SECRET
 
 WITHIN_S = 30
 """Five seconds are promised; a busy machine may need more to answer at all."""

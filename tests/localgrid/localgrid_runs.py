@@ -12,16 +12,16 @@ from localgrid_support import FakeClock, a_config
 
 from scaiflow_api.compiler import ir, read_manifest
 from scaiflow_api.compiler.manifest.writer import emit_yaml
-from scaiflow_api.localgrid.checkpoint_row import Checkpoint
-from scaiflow_api.localgrid.checkpoint_table import Checkpoints, Ending
-from scaiflow_api.localgrid.core_table import Core, Cores
-from scaiflow_api.localgrid.desk import Desk
-from scaiflow_api.localgrid.event_log import EventLog, StoredEvent
-from scaiflow_api.localgrid.invocation import Execution, Invocation
-from scaiflow_api.localgrid.plugins import GridPlugins
-from scaiflow_api.localgrid.runs import Runs
 from scaiflow_api.localgrid.scaibunker import schema as scaibunker
 from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
+from scaiflow_api.localgrid.scaicore.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.scaicore.checkpoint_table import Checkpoints, Ending
+from scaiflow_api.localgrid.scaicore.core_table import Core, Cores
+from scaiflow_api.localgrid.scaicore.desk import Desk
+from scaiflow_api.localgrid.scaicore.event_log import EventLog, StoredEvent
+from scaiflow_api.localgrid.scaicore.invocation import Execution, Invocation
+from scaiflow_api.localgrid.scaicore.plugins import GridPlugins
+from scaiflow_api.localgrid.scaicore.runs import Runs
 from scaiflow_api.localgrid.scaiqueue import schema as scaiqueue
 from scaiflow_api.localgrid.scaiqueue.post import Post
 from scaiflow_api.localgrid.store import Store

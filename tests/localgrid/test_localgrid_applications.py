@@ -6,7 +6,7 @@ import pytest
 from localgrid_support import BASE, REDIRECT, VERIFIER, RunningGrid, claims_of, returned, running_grid
 
 from scaiflow_api.localgrid import GridConfig
-from scaiflow_api.localgrid.people import ADMIN_CLIENT, ADMIN_SECRET
+from scaiflow_api.localgrid.scaikey.people import ADMIN_CLIENT, ADMIN_SECRET
 
 API = "/scaikey/api/v1"
 APPLICATIONS = f"{API}/admin/applications/"

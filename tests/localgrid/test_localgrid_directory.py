@@ -12,8 +12,8 @@ import pytest
 from localgrid_support import BASE, FakeClock, RunningGrid, claims_of, running_grid
 
 from scaiflow_api.localgrid import GridConfig
-from scaiflow_api.localgrid.people import ADMIN_CLIENT, ADMIN_SECRET
-from scaiflow_api.localgrid.webhooks import RETRY_AFTER_S
+from scaiflow_api.localgrid.scaikey.people import ADMIN_CLIENT, ADMIN_SECRET
+from scaiflow_api.localgrid.scaikey.webhooks import RETRY_AFTER_S
 
 API = "/scaikey/api/v1"
 ADMIN = f"{API}/admin"

@@ -7,10 +7,10 @@ from pathlib import Path
 from localgrid_ir import a_module
 from localgrid_support import FakeClock
 
-from scaiflow_api.localgrid.core_table import Core
-from scaiflow_api.localgrid.invocation import Invocation
-from scaiflow_api.localgrid.journal import Journal
 from scaiflow_api.localgrid.runtime.events import BLOCK_ENTERED, RuntimeEvent
+from scaiflow_api.localgrid.scaicore.core_table import Core
+from scaiflow_api.localgrid.scaicore.invocation import Invocation
+from scaiflow_api.localgrid.scaicore.journal import Journal
 from scaiflow_api.localgrid.store import Store
 
 CORE = Core(

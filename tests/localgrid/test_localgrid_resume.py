@@ -22,8 +22,8 @@ from localgrid_ir import (
 from localgrid_runs import Bench, bench_at
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.localgrid.invocation import Execution
 from scaiflow_api.localgrid.runtime.model_calls import ModelFailed
+from scaiflow_api.localgrid.scaicore.invocation import Execution
 
 
 @pytest.fixture

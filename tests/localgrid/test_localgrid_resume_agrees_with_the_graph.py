@@ -15,9 +15,9 @@ from localgrid_lanes import lanes_of, order_of
 from localgrid_runs import Bench, bench_at
 
 from scaiflow_api.compiler import compile_flow, read_manifest
-from scaiflow_api.localgrid.checkpoint_row import Checkpoint
-from scaiflow_api.localgrid.desk import NotPending
-from scaiflow_api.localgrid.invocation import Execution
+from scaiflow_api.localgrid.scaicore.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.scaicore.desk import NotPending
+from scaiflow_api.localgrid.scaicore.invocation import Execution
 
 EXAMPLES = max(40, settings().max_examples // 50)
 """The profile `fuzz` draws more."""

@@ -17,7 +17,7 @@ from localgrid_support import (
 )
 
 from scaiflow_api.localgrid import GridConfig
-from scaiflow_api.localgrid.people import SERVICE_SECRET
+from scaiflow_api.localgrid.scaikey.people import SERVICE_SECRET
 
 ME = "/scaigrid/v1/me"
 

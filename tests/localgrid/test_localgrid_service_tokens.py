@@ -2,7 +2,7 @@
 
 from localgrid_support import BASE, CLIENT_ID, CLIENT_SECRET, OAUTH, RunningGrid, claims_of, header_of
 
-from scaiflow_api.localgrid.people import SERVICE_SECRET
+from scaiflow_api.localgrid.scaikey.people import SERVICE_SECRET
 
 
 async def test_the_build_server_gets_a_token_for_the_api(grid: RunningGrid) -> None:

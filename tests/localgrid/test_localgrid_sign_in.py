@@ -13,7 +13,7 @@ from localgrid_support import (
     returned,
 )
 
-from scaiflow_api.localgrid.people import SERVICE_SECRET
+from scaiflow_api.localgrid.scaikey.people import SERVICE_SECRET
 
 ACME = "/scaikey/api/v1/auth/tenants/acme"
 

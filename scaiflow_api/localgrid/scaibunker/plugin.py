@@ -9,18 +9,18 @@ import orjson
 from pydantic import BeforeValidator, Field
 
 from scaiflow_api.expressions import Value
-from scaiflow_api.localgrid.invocation import Invocation
-from scaiflow_api.localgrid.plugin_args import (
+from scaiflow_api.localgrid.runtime.failures import BlockFailed
+from scaiflow_api.localgrid.scaibunker.bunker_table import BunkerSpec
+from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
+from scaiflow_api.localgrid.scaibunker.commands import CommandDone, Commands
+from scaiflow_api.localgrid.scaicore.invocation import Invocation
+from scaiflow_api.localgrid.scaicore.plugin_args import (
     Args,
     MaybeText,
     Text,
     call_method,
     read_args,
 )
-from scaiflow_api.localgrid.runtime.failures import BlockFailed
-from scaiflow_api.localgrid.scaibunker.bunker_table import BunkerSpec
-from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
-from scaiflow_api.localgrid.scaibunker.commands import CommandDone, Commands
 
 ALIAS = "scaibunker"
 _SHOWN_OUTPUT = 1000

@@ -9,12 +9,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import Principal
 from scaiflow_api.localgrid.scaibunker.bunker_table import PAUSED, RUNNING, BunkerSpec
 from scaiflow_api.localgrid.scaibunker.commands import MAX_TIMEOUT_S, Commands
 from scaiflow_api.localgrid.scaigrid.auth import CallerDep, requires
 from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
 from scaiflow_api.localgrid.scaigrid.errors import GridError
+from scaiflow_api.localgrid.scaikey.people import Principal
 
 _HOST = re.compile(
     r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"

@@ -4,17 +4,8 @@ from fastapi import FastAPI
 
 from scaiflow_api.localgrid.grid import Grid
 from scaiflow_api.localgrid.scaibunker import routes as scaibunker
-from scaiflow_api.localgrid.scaigrid import (
-    auth,
-    checkpoints,
-    cores,
-    errors,
-    events,
-    executions,
-    invoke,
-    models,
-    publish,
-)
+from scaiflow_api.localgrid.scaicore import checkpoints, cores, events, executions, invoke, publish
+from scaiflow_api.localgrid.scaigrid import auth, errors, models
 from scaiflow_api.localgrid.scaiqueue import claim_routes, message_routes, queue_routes, scope_routes
 
 _SCAICORE = "/v1/modules/scaicore"

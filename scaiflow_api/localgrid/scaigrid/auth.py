@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.keys import TokenRefused
-from scaiflow_api.localgrid.people import SERVICE, Principal
 from scaiflow_api.localgrid.scaigrid.envelope import ok
 from scaiflow_api.localgrid.scaigrid.errors import GridError
+from scaiflow_api.localgrid.scaikey.keys import TokenRefused
+from scaiflow_api.localgrid.scaikey.people import SERVICE, Principal
 
 router = APIRouter()
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from scaiflow_api.localgrid.core_table import Core, Cores
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import Principal
+from scaiflow_api.localgrid.scaicore.core_table import Core, Cores
 from scaiflow_api.localgrid.scaigrid.auth import ModelReader
 from scaiflow_api.localgrid.scaigrid.catalogue import CATALOGUE
 from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of
 from scaiflow_api.localgrid.scaigrid.errors import GridError
+from scaiflow_api.localgrid.scaikey.people import Principal
 
 router = APIRouter()
 

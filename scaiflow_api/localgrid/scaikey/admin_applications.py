@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.localgrid.config import require_return_address
-from scaiflow_api.localgrid.directory import moment
 from scaiflow_api.localgrid.grid import Grid, GridDep
 from scaiflow_api.localgrid.scaikey.applications import client_of, new_secret
+from scaiflow_api.localgrid.scaikey.directory import moment
 from scaiflow_api.localgrid.scaikey.issue import LIFE_S
 from scaiflow_api.localgrid.scaikey.paging import PageDep, listed
 from scaiflow_api.localgrid.scaikey.platform import ReadsAll, Writes

@@ -8,12 +8,12 @@ from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.directory import GROUP, USER, full_name, group_json, moment
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import TENANTS_BY_ID
+from scaiflow_api.localgrid.scaikey.directory import GROUP, USER, full_name, group_json, moment
 from scaiflow_api.localgrid.scaikey.paging import PageDep, listed
+from scaiflow_api.localgrid.scaikey.people import TENANTS_BY_ID
 from scaiflow_api.localgrid.scaikey.platform import ReadsGroups, Writes
-from scaiflow_api.localgrid.webhooks import announce
+from scaiflow_api.localgrid.scaikey.webhooks import announce
 
 router = APIRouter(prefix="/admin/groups")
 

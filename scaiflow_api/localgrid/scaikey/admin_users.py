@@ -7,13 +7,13 @@ from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.directory import ACTIVE, SUSPENDED, moment, user_json
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import SERVICE, TENANTS, TENANTS_BY_ID
 from scaiflow_api.localgrid.scaikey.applications import is_registered
+from scaiflow_api.localgrid.scaikey.directory import ACTIVE, SUSPENDED, moment, user_json
 from scaiflow_api.localgrid.scaikey.paging import Listed, Page, PageDep, listed
+from scaiflow_api.localgrid.scaikey.people import SERVICE, TENANTS, TENANTS_BY_ID
 from scaiflow_api.localgrid.scaikey.platform import ReadsAll, ReadsUsers, Writes
-from scaiflow_api.localgrid.webhooks import announce
+from scaiflow_api.localgrid.scaikey.webhooks import announce
 
 router = APIRouter()
 

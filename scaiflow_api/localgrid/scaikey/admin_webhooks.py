@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.loopback import LOOPBACK
-from scaiflow_api.localgrid.directory import moment
 from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.scaikey.directory import moment
 from scaiflow_api.localgrid.scaikey.paging import PageDep, listed
 from scaiflow_api.localgrid.scaikey.platform import ReadsAll, Writes
-from scaiflow_api.localgrid.webhooks import EVENTS
+from scaiflow_api.localgrid.scaikey.webhooks import EVENTS
 
 router = APIRouter(prefix="/admin/webhooks")
 

@@ -4,7 +4,7 @@ import json
 import secrets
 import sqlite3
 
-from scaiflow_api.localgrid.people import USER_SCOPES, Client
+from scaiflow_api.localgrid.scaikey.people import USER_SCOPES, Client
 from scaiflow_api.localgrid.store import Store
 
 TABLES = """

@@ -10,11 +10,11 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import SERVICE, Client, Principal, Tenant
 from scaiflow_api.localgrid.scaikey.discovery import TenantDep
 from scaiflow_api.localgrid.scaikey.errors import NEVER_CACHED
 from scaiflow_api.localgrid.scaikey.grants import SESSION_LIFE_S, Grants, NewCode
 from scaiflow_api.localgrid.scaikey.page import choice_page, message_page
+from scaiflow_api.localgrid.scaikey.people import SERVICE, Client, Principal, Tenant
 
 COOKIE = "scaikey_session"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)

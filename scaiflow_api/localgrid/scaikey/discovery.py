@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException
 
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.keys import ALGORITHM
-from scaiflow_api.localgrid.people import TENANTS, Tenant
+from scaiflow_api.localgrid.scaikey.keys import ALGORITHM
+from scaiflow_api.localgrid.scaikey.people import TENANTS, Tenant
 
 router = APIRouter()
 

@@ -6,8 +6,8 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from scaiflow_api.localgrid.grid import Grid
-from scaiflow_api.localgrid.people import SERVICE, Client, Principal
 from scaiflow_api.localgrid.scaikey.grants import Grant
+from scaiflow_api.localgrid.scaikey.people import SERVICE, Client, Principal
 
 LIFE_S = 3600
 

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.keys import TokenRefused
 from scaiflow_api.localgrid.scaikey.authorize import COOKIE
 from scaiflow_api.localgrid.scaikey.discovery import TenantDep
 from scaiflow_api.localgrid.scaikey.errors import NEVER_CACHED
 from scaiflow_api.localgrid.scaikey.grants import Grants
+from scaiflow_api.localgrid.scaikey.keys import TokenRefused
 from scaiflow_api.localgrid.scaikey.page import message_page
 
 router = APIRouter()

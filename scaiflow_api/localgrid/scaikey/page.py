@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse
 
-from scaiflow_api.localgrid.people import Principal
 from scaiflow_api.localgrid.scaikey.errors import NEVER_CACHED
+from scaiflow_api.localgrid.scaikey.people import Principal
 
 _STYLE = """
 :root { color-scheme: light dark; font: 100%/1.5 system-ui, sans-serif }

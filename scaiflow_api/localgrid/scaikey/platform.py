@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.keys import TokenRefused
+from scaiflow_api.localgrid.scaikey.keys import TokenRefused
 
 _NEEDED = "Platform token requires admin:read or admin:write scope"
 

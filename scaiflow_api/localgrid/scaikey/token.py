@@ -12,11 +12,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import Client
 from scaiflow_api.localgrid.scaikey.discovery import TenantDep
 from scaiflow_api.localgrid.scaikey.errors import NEVER_CACHED, OAuthError
 from scaiflow_api.localgrid.scaikey.grants import Grant, Grants, Refused
 from scaiflow_api.localgrid.scaikey.issue import LIFE_S, id_token, service_token, user_token
+from scaiflow_api.localgrid.scaikey.people import Client
 
 router = APIRouter()
 

@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias, TypeVar
 from fastapi import Depends, Query
 
 from scaiflow_api.localgrid.grid import Grid
-from scaiflow_api.localgrid.people import Principal
 from scaiflow_api.localgrid.scaigrid.auth import requires
+from scaiflow_api.localgrid.scaikey.people import Principal
 from scaiflow_api.localgrid.scaiqueue import messages, scopes
 from scaiflow_api.localgrid.scaiqueue.message import Actor
 from scaiflow_api.localgrid.scaiqueue.scopes import Scope

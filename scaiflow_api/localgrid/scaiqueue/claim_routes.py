@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from scaiflow_api.localgrid import checkpoint_table
-from scaiflow_api.localgrid.checkpoint_row import Checkpoint
-from scaiflow_api.localgrid.checkpoint_table import Ending
 from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.scaicore import checkpoint_table
+from scaiflow_api.localgrid.scaicore.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.scaicore.checkpoint_table import Ending
 from scaiflow_api.localgrid.scaigrid.envelope import MAX_NESTING, is_within, ok, read_json
 from scaiflow_api.localgrid.scaigrid.errors import invalid
 from scaiflow_api.localgrid.scaiqueue import claims, queues

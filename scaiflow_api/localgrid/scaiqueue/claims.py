@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from scaiflow_api.localgrid.event_log import NewEvent, append
+from scaiflow_api.localgrid.scaicore.event_log import NewEvent, append
 from scaiflow_api.localgrid.scaigrid.errors import GridError
 from scaiflow_api.localgrid.scaiqueue import messages, queues, receipts
 from scaiflow_api.localgrid.scaiqueue.message import (

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import Principal
 from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of, read_json
+from scaiflow_api.localgrid.scaikey.people import Principal
 from scaiflow_api.localgrid.scaiqueue import messages, publishing, queues
 from scaiflow_api.localgrid.scaiqueue.access import Limit, Publisher, QueueViewer, actor_of, in_scope
 from scaiflow_api.localgrid.scaiqueue.message import Message, NewMessage

@@ -6,16 +6,16 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from scaiflow_api.expressions import Value, parse_duration
-from scaiflow_api.localgrid.invocation import Invocation
-from scaiflow_api.localgrid.plugin_args import (
+from scaiflow_api.localgrid.runtime.evaluation import as_text
+from scaiflow_api.localgrid.runtime.failures import BlockFailed
+from scaiflow_api.localgrid.scaicore.invocation import Invocation
+from scaiflow_api.localgrid.scaicore.plugin_args import (
     Args,
     MaybeText,
     Text,
     call_method,
     read_args,
 )
-from scaiflow_api.localgrid.runtime.evaluation import as_text
-from scaiflow_api.localgrid.runtime.failures import BlockFailed
 from scaiflow_api.localgrid.scaiqueue.claims import MOST_AT_ONCE
 from scaiflow_api.localgrid.scaiqueue.message import Actor, NewMessage
 from scaiflow_api.localgrid.scaiqueue.post import Post

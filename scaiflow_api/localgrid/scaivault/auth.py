@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.keys import TokenExpired, TokenRefused
+from scaiflow_api.localgrid.scaikey.keys import TokenExpired, TokenRefused
 from scaiflow_api.localgrid.scaivault.errors import VaultError
 
 PLATFORM = ""

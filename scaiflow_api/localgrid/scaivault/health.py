@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from scaiflow_api.localgrid.directory import moment
 from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.scaikey.directory import moment
 
 router = APIRouter()
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from scaiflow_api.localgrid.directory import moment
 from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.scaikey.directory import moment
 from scaiflow_api.localgrid.scaivault.auth import Deletes, Reads, Writes
 from scaiflow_api.localgrid.scaivault.errors import VaultError
 from scaiflow_api.localgrid.scaivault.secret_table import InRecovery, NewVersion, SecretTable

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scaiflow_api.expressions import Value
-from scaiflow_api.localgrid.invocation import Invocation
 from scaiflow_api.localgrid.runtime.checkpoint import Answer, Question
+from scaiflow_api.localgrid.scaicore.invocation import Invocation
 from scaiflow_api.localgrid.wire_time import iso_or_none, wire_time
 
 STATUSES = ("pending", "resolved", "expired", "cancelled")

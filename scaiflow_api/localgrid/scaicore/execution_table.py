@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from scaiflow_api.localgrid.checkpoint_row import Checkpoint
-from scaiflow_api.localgrid.checkpoint_table import of_execution
-from scaiflow_api.localgrid.core_table import Core, core_of
-from scaiflow_api.localgrid.invocation import Execution, Invocation
+from scaiflow_api.localgrid.scaicore.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.scaicore.checkpoint_table import of_execution
+from scaiflow_api.localgrid.scaicore.core_table import Core, core_of
+from scaiflow_api.localgrid.scaicore.invocation import Execution, Invocation
 from scaiflow_api.localgrid.store import Store
 
 KEPT_EXECUTIONS = 10_000

@@ -10,14 +10,14 @@ from typing import Protocol
 
 from scaiflow_api.compiler import ManifestError
 from scaiflow_api.expressions import Value
-from scaiflow_api.localgrid.core_table import Core, Cores
-from scaiflow_api.localgrid.execution_table import Ancestry, Executions
-from scaiflow_api.localgrid.invocation import Execution, Invocation
-from scaiflow_api.localgrid.live_run import LiveRun
-from scaiflow_api.localgrid.manifests import find_flow, flow_names, read_verified
-from scaiflow_api.localgrid.people import TENANTS
 from scaiflow_api.localgrid.runtime.core_call import CoreRequest
 from scaiflow_api.localgrid.runtime.failures import BlockFailed
+from scaiflow_api.localgrid.scaicore.core_table import Core, Cores
+from scaiflow_api.localgrid.scaicore.execution_table import Ancestry, Executions
+from scaiflow_api.localgrid.scaicore.invocation import Execution, Invocation
+from scaiflow_api.localgrid.scaicore.live_run import LiveRun
+from scaiflow_api.localgrid.scaicore.manifests import find_flow, flow_names, read_verified
+from scaiflow_api.localgrid.scaikey.people import TENANTS
 from scaiflow_api.localgrid.store import Store
 
 MAX_CALL_DEPTH = 8

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from scaiflow_api.localgrid.invocation import Invocation
 from scaiflow_api.localgrid.runtime.plugin_call import Plugin
 from scaiflow_api.localgrid.scaibunker import plugin as scaibunker
 from scaiflow_api.localgrid.scaibunker.bunkers import Bunkers
+from scaiflow_api.localgrid.scaicore.invocation import Invocation
 from scaiflow_api.localgrid.scaiqueue import plugin as scaiqueue
 from scaiflow_api.localgrid.scaiqueue.post import Post
 

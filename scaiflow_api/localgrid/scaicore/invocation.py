@@ -6,7 +6,7 @@ from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.expressions import Value
-from scaiflow_api.localgrid.core_table import Core
+from scaiflow_api.localgrid.scaicore.core_table import Core
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.invocation import Execution
-from scaiflow_api.localgrid.people import Principal
+from scaiflow_api.localgrid.scaicore.invocation import Execution
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager, CoreViewer
 from scaiflow_api.localgrid.scaigrid.envelope import ok
 from scaiflow_api.localgrid.scaigrid.errors import GridError
+from scaiflow_api.localgrid.scaikey.people import Principal
 
 router = APIRouter(prefix="/executions")
 

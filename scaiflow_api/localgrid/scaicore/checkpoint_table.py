@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from scaiflow_api.expressions import Value
-from scaiflow_api.localgrid import reviews
-from scaiflow_api.localgrid.checkpoint_row import ESCALATE, ESCALATION_TARGET, Checkpoint, assignment
-from scaiflow_api.localgrid.event_log import NewEvent, append
+from scaiflow_api.localgrid.scaicore import reviews
+from scaiflow_api.localgrid.scaicore.checkpoint_row import ESCALATE, ESCALATION_TARGET, Checkpoint, assignment
+from scaiflow_api.localgrid.scaicore.event_log import NewEvent, append
 from scaiflow_api.localgrid.scaiqueue.message import Message
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.wire_time import wire_time

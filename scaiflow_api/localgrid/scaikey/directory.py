@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.localgrid.people import (
+from scaiflow_api.localgrid.scaikey.people import (
     GROUPS,
     PEOPLE,
     SERVICE,

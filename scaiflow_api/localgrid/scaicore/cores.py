@@ -11,13 +11,13 @@ from fastapi.responses import Response
 from scaiflow_api.compiler import ManifestError, ir
 from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.core_table import Core, Cores, SlugTaken
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.manifests import read_verified
-from scaiflow_api.localgrid.people import Principal
+from scaiflow_api.localgrid.scaicore.core_table import Core, Cores, SlugTaken
+from scaiflow_api.localgrid.scaicore.manifests import read_verified
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager, CoreViewer
 from scaiflow_api.localgrid.scaigrid.envelope import ok, page_of, position_of
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
+from scaiflow_api.localgrid.scaikey.people import Principal
 from scaiflow_api.localgrid.wire_time import wire_time
 
 MAX_MANIFEST_BYTES = 20 * 1024 * 1024

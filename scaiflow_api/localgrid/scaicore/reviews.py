@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import replace
 
-from scaiflow_api.localgrid.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.scaicore.checkpoint_row import Checkpoint
 from scaiflow_api.localgrid.scaigrid.errors import GridError
 from scaiflow_api.localgrid.scaiqueue import messages, publishing, queues, scopes
 from scaiflow_api.localgrid.scaiqueue.message import Actor, NewMessage

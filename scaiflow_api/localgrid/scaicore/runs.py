@@ -20,22 +20,22 @@ from scaiflow_api.compiler import ManifestError
 from scaiflow_api.expressions import Value
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid import checkpoint_table, execution_table
 from scaiflow_api.localgrid.config import GridConfig
-from scaiflow_api.localgrid.core_calls import CoreCalls
-from scaiflow_api.localgrid.event_log import NewEvent, append
-from scaiflow_api.localgrid.execution_table import Ancestry, Executions, Past, Unfinished
-from scaiflow_api.localgrid.invocation import Execution, Invocation
-from scaiflow_api.localgrid.journal import Journal
-from scaiflow_api.localgrid.live_run import LiveRun
-from scaiflow_api.localgrid.manifests import find_flow, read_verified
 from scaiflow_api.localgrid.models.registry import RoleRegistry
-from scaiflow_api.localgrid.plugins import GridPlugins
 from scaiflow_api.localgrid.runtime.budget import BlockBudget
 from scaiflow_api.localgrid.runtime.events import INVOCATION_FAILED
 from scaiflow_api.localgrid.runtime.failures import RunFailed
 from scaiflow_api.localgrid.runtime.interpreter import Run
 from scaiflow_api.localgrid.runtime.model_calls import ModelProvider
+from scaiflow_api.localgrid.scaicore import checkpoint_table, execution_table
+from scaiflow_api.localgrid.scaicore.core_calls import CoreCalls
+from scaiflow_api.localgrid.scaicore.event_log import NewEvent, append
+from scaiflow_api.localgrid.scaicore.execution_table import Ancestry, Executions, Past, Unfinished
+from scaiflow_api.localgrid.scaicore.invocation import Execution, Invocation
+from scaiflow_api.localgrid.scaicore.journal import Journal
+from scaiflow_api.localgrid.scaicore.live_run import LiveRun
+from scaiflow_api.localgrid.scaicore.manifests import find_flow, read_verified
+from scaiflow_api.localgrid.scaicore.plugins import GridPlugins
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.wire_time import wire_time
 

@@ -7,10 +7,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.core_table import Core
 from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.scaicore.core_table import Core
+from scaiflow_api.localgrid.scaicore.cores import change_core
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager
-from scaiflow_api.localgrid.scaigrid.cores import change_core
 from scaiflow_api.localgrid.scaigrid.envelope import ok, read_json
 from scaiflow_api.localgrid.scaigrid.errors import invalid
 

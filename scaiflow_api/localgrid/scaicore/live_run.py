@@ -8,12 +8,12 @@ from functools import partial
 import orjson
 
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.localgrid import checkpoint_table
-from scaiflow_api.localgrid.checkpoint_row import Checkpoint, new_checkpoint
-from scaiflow_api.localgrid.invocation import Execution, Invocation
-from scaiflow_api.localgrid.journal import Journal
 from scaiflow_api.localgrid.runtime.checkpoint import Answer, Question
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
+from scaiflow_api.localgrid.scaicore import checkpoint_table
+from scaiflow_api.localgrid.scaicore.checkpoint_row import Checkpoint, new_checkpoint
+from scaiflow_api.localgrid.scaicore.invocation import Execution, Invocation
+from scaiflow_api.localgrid.scaicore.journal import Journal
 
 
 class LiveRun:

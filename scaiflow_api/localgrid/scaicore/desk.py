@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Callable
 
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.localgrid import checkpoint_table
-from scaiflow_api.localgrid.checkpoint_row import Checkpoint
-from scaiflow_api.localgrid.checkpoint_table import Checkpoints, Ending
-from scaiflow_api.localgrid.runs import Runs
+from scaiflow_api.localgrid.scaicore import checkpoint_table
+from scaiflow_api.localgrid.scaicore.checkpoint_row import Checkpoint
+from scaiflow_api.localgrid.scaicore.checkpoint_table import Checkpoints, Ending
+from scaiflow_api.localgrid.scaicore.runs import Runs
 from scaiflow_api.localgrid.store import Store
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import structlog
 
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.localgrid.directory import moment
+from scaiflow_api.localgrid.scaikey.directory import moment
 from scaiflow_api.localgrid.store import Store
 
 log = structlog.get_logger(__name__)

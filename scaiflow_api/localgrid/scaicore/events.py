@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from scaiflow_api.localgrid.event_log import EventLog
 from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.localgrid.scaicore.cores import get_core
+from scaiflow_api.localgrid.scaicore.event_log import EventLog
 from scaiflow_api.localgrid.scaigrid.auth import CoreViewer
-from scaiflow_api.localgrid.scaigrid.cores import get_core
 from scaiflow_api.localgrid.scaigrid.envelope import cursor_of, ok, position_of
 
 EARLIEST = "earliest"

@@ -8,12 +8,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from scaiflow_api.compiler import ManifestError, ir
-from scaiflow_api.localgrid.core_table import Core
 from scaiflow_api.localgrid.grid import GridDep
-from scaiflow_api.localgrid.invocation import Invocation
-from scaiflow_api.localgrid.manifests import find_flow, flow_names, read_verified
+from scaiflow_api.localgrid.scaicore.core_table import Core
+from scaiflow_api.localgrid.scaicore.cores import get_core
+from scaiflow_api.localgrid.scaicore.invocation import Invocation
+from scaiflow_api.localgrid.scaicore.manifests import find_flow, flow_names, read_verified
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager
-from scaiflow_api.localgrid.scaigrid.cores import get_core
 from scaiflow_api.localgrid.scaigrid.envelope import MAX_NESTING, is_within, ok, read_json
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
 

@@ -8,13 +8,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from scaiflow_api.localgrid.checkpoint_row import STATUSES, Checkpoint
-from scaiflow_api.localgrid.checkpoint_table import Ending
-from scaiflow_api.localgrid.desk import NotPending
 from scaiflow_api.localgrid.grid import Grid, GridDep
-from scaiflow_api.localgrid.people import Principal
+from scaiflow_api.localgrid.scaicore.checkpoint_row import STATUSES, Checkpoint
+from scaiflow_api.localgrid.scaicore.checkpoint_table import Ending
+from scaiflow_api.localgrid.scaicore.cores import get_core
+from scaiflow_api.localgrid.scaicore.desk import NotPending
 from scaiflow_api.localgrid.scaigrid.auth import CheckpointReader, CheckpointResolver
-from scaiflow_api.localgrid.scaigrid.cores import get_core
 from scaiflow_api.localgrid.scaigrid.envelope import (
     MAX_NESTING,
     is_within,
@@ -24,6 +23,7 @@ from scaiflow_api.localgrid.scaigrid.envelope import (
     read_json,
 )
 from scaiflow_api.localgrid.scaigrid.errors import GridError, invalid
+from scaiflow_api.localgrid.scaikey.people import Principal
 
 router = APIRouter(prefix="/checkpoints")
 

@@ -12,10 +12,6 @@ import orjson
 
 from scaiflow_api.expressions import Value
 from scaiflow_api.kit.clock import Clock
-from scaiflow_api.localgrid import checkpoint_table, execution_table
-from scaiflow_api.localgrid.event_log import NewEvent, append
-from scaiflow_api.localgrid.execution_table import Ancestry, Past
-from scaiflow_api.localgrid.invocation import Execution, Invocation
 from scaiflow_api.localgrid.runtime.events import (
     INVOCATION_COMPLETED,
     INVOCATION_FAILED,
@@ -24,6 +20,10 @@ from scaiflow_api.localgrid.runtime.events import (
 )
 from scaiflow_api.localgrid.runtime.failures import BlockFailed, RunFailed
 from scaiflow_api.localgrid.runtime.lane import CutOff, Work
+from scaiflow_api.localgrid.scaicore import checkpoint_table, execution_table
+from scaiflow_api.localgrid.scaicore.event_log import NewEvent, append
+from scaiflow_api.localgrid.scaicore.execution_table import Ancestry, Past
+from scaiflow_api.localgrid.scaicore.invocation import Execution, Invocation
 from scaiflow_api.localgrid.store import Store
 from scaiflow_api.localgrid.wire_time import wire_time
 

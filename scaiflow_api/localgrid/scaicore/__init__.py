@@ -1,0 +1,1 @@
+"""ScaiCore, a module of ScaiGrid: Cores, their runs, events and checkpoints."""
