@@ -33,7 +33,8 @@ class EveryTransport(HTTPCoreMocker):
     @classmethod
     async def from_async_httpx_response(cls, answer: httpx.Response, target: Any, **given: Any) -> Any:
         if isinstance(target, AiohttpTransport):
-            return answer
+            # Unread, as from a socket: the mocked answer is closed already, and nobody would close it again.
+            return httpx.Response(answer.status_code, headers=answer.headers, stream=answer.stream)
         return await super().from_async_httpx_response(answer, target, **given)
 
 
