@@ -42,12 +42,6 @@ class AuditTrail:
         """
         await asyncio.shield(self._put(by, entry, urgent=True))
 
-    def appending(self, by: Caller | None, entry: Entry) -> asyncio.Future[None]:
-        """Begin to write a row. The future is done when the row is on the disk, or has failed, which is logged."""
-        written = self._put(by, entry, urgent=True)
-        written.add_done_callback(partial(_log_failure, entry))
-        return written
-
     def append_soon(self, by: Caller | None, entry: Entry) -> None:
         """Write a row for which nobody waits. A failure to write it is logged."""
         self._put(by, entry, urgent=False).add_done_callback(partial(_log_failure, entry))

@@ -14,7 +14,7 @@ from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.audit.effects import told, told_meanwhile
+from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.errors import DeployInProgress
 from scaiflow_api.upstreams.failures import UpstreamTimedOut
 
@@ -149,40 +149,6 @@ async def test_an_end_that_cannot_be_told_changes_nothing_of_what_was_done(
             raise ValueError("its own")
 
     assert await ends(db, audit) == [("started", {"by": "test"})] * 2
-
-
-async def test_a_start_told_meanwhile_is_on_the_disk_when_the_block_is_left(
-    db: Database, audit: AuditTrail, bob: Caller
-) -> None:
-    async with told_meanwhile(audit, bob, ENTRY) as details:
-        details["run"] = "exec_1"
-    assert await written(db) == [("started", {"by": "test"})]
-    assert (await ends(db, audit))[1:] == [("succeeded", {"by": "test", "run": "exec_1"})]
-
-
-async def test_a_failure_waits_for_the_start_told_meanwhile_too(
-    db: Database, audit: AuditTrail, bob: Caller
-) -> None:
-    with pytest.raises(UpstreamTimedOut):
-        async with told_meanwhile(audit, bob, ENTRY):
-            raise UpstreamTimedOut("scaigrid", after_s=1)
-    assert [outcome for outcome, _ in await written(db)] == ["started"]
-    assert [outcome for outcome, _ in await ends(db, audit)] == ["started", "failed"]
-
-
-async def test_a_start_that_cannot_be_told_meanwhile_is_logged_and_takes_nothing_from_the_block(
-    db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit_trail, "write_down", away)
-    with capture_logs() as logged:
-        async with told_meanwhile(audit, bob, ENTRY) as details:
-            details["run"] = "exec_1"
-        await audit.settled("tnt_acme")
-
-    assert [(line["event"], line["outcome"]) for line in logged] == [
-        ("audit row not written", "started"),
-        ("audit row not written", "succeeded"),
-    ]
 
 
 async def test_a_start_that_cannot_be_told_before_is_the_failure_and_leaves_no_end(

@@ -25,27 +25,6 @@ async def told(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator
     except asyncio.CancelledError as given_up:  # the row is written all the same
         _tell_failure(audit, caller, entry, given_up)
         raise
-    async with _ending(audit, caller, entry) as details:
-        yield details
-
-
-@asynccontextmanager
-async def told_meanwhile(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
-    """Do as `told`, but write the first row while the block works; the block is left when that row is on the disk.
-
-    For what is done too often to wait for the disk first, and what the other system writes down as well. If the row
-    cannot be written, that is logged. The database was asked for rights a moment before, so it seldom is.
-    """
-    written = audit.appending(caller, replace(entry, outcome="started"))
-    try:
-        async with _ending(audit, caller, entry) as details:
-            yield details
-    finally:
-        await asyncio.wait((written,))
-
-
-@asynccontextmanager
-async def _ending(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
     details = dict(entry.details)
     try:
         yield details

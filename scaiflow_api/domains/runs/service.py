@@ -11,7 +11,7 @@ from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
 from scaiflow_api.db.audit_trail import AuditTrail
-from scaiflow_api.domains.audit.effects import told, told_meanwhile
+from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import ExecutionNotActive, ExecutionNotFound
 from scaiflow_api.upstreams.credentials import Access
@@ -63,7 +63,7 @@ class Runs:
             target_id=core_id,
             flow_id=flow.id,
         )
-        async with told_meanwhile(self._audit, caller, entry) as details:
+        async with told(self._audit, caller, entry) as details:
             run = await access.grid.invoke(
                 access.credential, core_id, value, flow_name=flow_name, instance_key=instance_key
             )
