@@ -1,6 +1,6 @@
 """SF10x: edges end at nodes and ports that exist, and say what their type needs."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from scaiflow_api import flowgraph
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
@@ -116,14 +116,16 @@ RULES = (
     CROWDED_DATA_PORT,
 )
 
+_FEW_PORTS = 8
+
 
 def check(
     edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink
 ) -> tuple[list[FlowEdge], Torn]:
     """Report what is wrong with the edges; return those whose ends exist, and what the others were to join."""
     by_id = {node.id: node for node in nodes}
-    outputs = {node.index: frozenset(node.outputs) for node in nodes}
-    inputs = {node.index: frozenset(node.inputs) for node in nodes}
+    outputs = [_looked_up(node.outputs) for node in nodes]
+    inputs = [_looked_up(node.inputs) for node in nodes]
     suggestions = Suggestions()
     sound = []
     broken = []
@@ -142,6 +144,11 @@ def check(
         sound.append(FlowEdge(index, edge.id, edge.type, *ends, edge.condition))
     _check_data_ports(sound, nodes, sink)
     return sound, _torn(broken, by_id)
+
+
+def _looked_up(ports: tuple[str, ...]) -> Container[str]:
+    """Return the ports as what tells soonest whether one is among them; nearly every node has one or two."""
+    return ports if len(ports) <= _FEW_PORTS else frozenset(ports)
 
 
 def _torn(broken: Sequence[flowgraph.Edge], by_id: dict[str, FlowNode]) -> Torn:
@@ -179,7 +186,7 @@ def _end(
     end: flowgraph.Endpoint,
     side: str,
     by_id: dict[str, FlowNode],
-    known: dict[int, frozenset[str]],
+    known: Sequence[Container[str]],
     suggestions: Suggestions,
     sink: Sink,
 ) -> FlowNode | None:
