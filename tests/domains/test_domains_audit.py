@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from structlog.testing import capture_logs
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db import audit_trail
