@@ -39,6 +39,10 @@ class Place:
         return f"http://127.0.0.1:{self.api_port}"
 
     @property
+    def grid(self) -> str:
+        return f"http://127.0.0.1:{self.grid_port}/"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The process's environment without any of our settings, but for this place's."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCAI", "MAKE"))}
@@ -72,9 +76,9 @@ class Place:
 
 @contextmanager
 def running(
-    place: Place, command: list[str], url: str, **environment: str
+    place: Place, command: list[str], *urls: str, **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a command, wait until `url` answers, and end it with its whole group."""
+    """Start a command, wait until all of `urls` answer, and end it with its whole group."""
     log = place.folder / f"log-{time.monotonic_ns()}.txt"
     place.folder.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
@@ -88,7 +92,8 @@ def running(
             start_new_session=True,
         )
         try:
-            await_answer(process, url, log)
+            for url in urls:
+                await_answer(process, url, log)
             yield process
         finally:
             with suppress(ProcessLookupError):

@@ -87,7 +87,7 @@ async def work_until_it_dies(
 
 @pytest.mark.services
 def test_kill_nine_amid_saves_publishes_and_deletes(place: Place) -> None:
-    with running(place, scaiflow("grid"), f"http://127.0.0.1:{place.grid_port}/"):
+    with running(place, scaiflow("grid"), place.grid):
         headers = place.headers("bob")
         environment = of_serve(place)
         with running(place, scaiflow("serve"), f"{place.api}/readyz", **environment) as server:
@@ -111,7 +111,7 @@ def test_kill_nine_amid_saves_publishes_and_deletes(place: Place) -> None:
 @pytest.mark.services
 def test_kill_nine_amid_invocations_hides_no_run(place: Place) -> None:
     """Each run that ScaiGrid knows of was told before; of some nobody was told how they ended."""
-    with running(place, scaiflow("grid"), f"http://127.0.0.1:{place.grid_port}/"):
+    with running(place, scaiflow("grid"), place.grid):
         headers, environment = place.headers("alice"), of_serve(place)
         with running(place, scaiflow("serve"), f"{place.api}/readyz", **environment) as server:
             flow = create(place, headers)

@@ -16,7 +16,7 @@ def test_a_tenants_key_is_kept_in_the_vault_and_pays(tmp_path: Path) -> None:
     place = Place(tmp_path / "data")
     own = f"http://127.0.0.1:{place.grid_port}/scaigrid/"
     with (
-        running(place, scaiflow("dev"), f"{place.api}/healthz", SCAIFLOW_DEPLOY_AUTH="api_key"),
+        running(place, scaiflow("dev"), f"{place.api}/healthz", place.grid, SCAIFLOW_DEPLOY_AUTH="api_key"),
         httpx.Client(base_url=f"{place.api}/api/v1", timeout=20, trust_env=False) as api,
     ):
         alice, carol = place.headers("alice"), place.headers("carol")

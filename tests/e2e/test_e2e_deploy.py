@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         "SCAIFLOW_SCAIKEY_CLIENT_SECRET": CLIENT_SECRET,
         "SCAIFLOW_GRID_DB": str(place.folder / "grid.db"),
     }
-    with running(place, scaiflow("grid"), f"http://127.0.0.1:{place.grid_port}/", **grid):
+    with running(place, scaiflow("grid"), place.grid, **grid):
         yield place
 
 

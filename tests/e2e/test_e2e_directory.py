@@ -28,7 +28,9 @@ def until(client: httpx.Client, path: str, headers: dict[str, str], expected: An
 def test_suspension_and_membership_reach_whoever_is_signed_in(tmp_path: Path) -> None:
     place = Place(tmp_path / "data")
     with (
-        running(place, scaiflow("dev"), f"{place.api}/healthz", SCAIFLOW_SUPER_ADMIN_GROUPS="grp_ops"),
+        running(
+            place, scaiflow("dev"), f"{place.api}/healthz", place.grid, SCAIFLOW_SUPER_ADMIN_GROUPS="grp_ops"
+        ),
         httpx.Client(base_url=f"{place.api}/api/v1", timeout=20, trust_env=False) as api,
         httpx.Client(
             base_url=f"http://127.0.0.1:{place.grid_port}/scaikey/api/v1", timeout=20, trust_env=False

@@ -25,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         "SCAIFLOW_LOOKUP_CACHE_S": "0",
         "SCAIFLOW_BREAKER_FAILURES": "0",  # each test fails anew
     }
-    with running(place, scaiflow("dev"), f"{place.api}/readyz", **environment):
+    with running(place, scaiflow("dev"), f"{place.api}/readyz", place.grid, **environment):
         yield place
 
 

@@ -17,7 +17,7 @@ BLOCK = re.compile(r"^```(bash|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place = Place(tmp_path_factory.mktemp("tour") / "data")
-    with running(place, ["make", "run"], f"{place.api}/readyz"):
+    with running(place, ["make", "run"], f"{place.api}/readyz", place.grid):
         yield place
 
 

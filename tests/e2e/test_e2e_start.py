@@ -17,14 +17,14 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_a_second_start_finds_its_data_and_ctrl_c_ends_it(place: Place) -> None:
-    with running(place, scaiflow("dev"), f"{place.api}/readyz") as first:
+    with running(place, scaiflow("dev"), f"{place.api}/readyz", place.grid) as first:
         headers = place.headers("bob")
         made = httpx.post(f"{place.api}/api/v1/flows", json={"content": an_empty_flow()}, headers=headers)
         assert made.status_code == 201, made.text
         first.send_signal(signal.SIGINT)
         assert first.wait(20) == 0
 
-    with running(place, scaiflow("dev"), f"{place.api}/readyz"):
+    with running(place, scaiflow("dev"), f"{place.api}/readyz", place.grid):
         # The token was signed before the restart: the grid's key is kept too.
         listed = httpx.get(f"{place.api}/api/v1/flows", headers=headers)
 
@@ -110,7 +110,7 @@ def test_the_version_and_the_openapi_document_need_no_server(place: Place) -> No
 
 
 def test_when_one_server_dies_the_other_is_stopped(place: Place) -> None:
-    with running(place, scaiflow("dev"), f"{place.api}/readyz") as parent:
+    with running(place, scaiflow("dev"), f"{place.api}/readyz", place.grid) as parent:
         children = subprocess.run(
             ["pgrep", "-P", str(parent.pid)], capture_output=True, text=True, check=True
         )

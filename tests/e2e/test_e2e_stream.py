@@ -38,7 +38,9 @@ def reading(api: httpx.Client, url: str, **headers: str) -> Iterator[Iterator[tu
 
 def test_events_arrive_as_they_happen_and_none_is_missed(tmp_path: Path) -> None:
     place = Place(tmp_path / "data")
-    with running(place, scaiflow("dev"), f"{place.api}/readyz", SCAIFLOW_STREAM_POLL_S="0.1") as process:
+    with running(
+        place, scaiflow("dev"), f"{place.api}/readyz", place.grid, SCAIFLOW_STREAM_POLL_S="0.1"
+    ) as process:
         headers = place.headers("bob")
         with httpx.Client(base_url=f"{place.api}/api/v1", headers=headers, timeout=20) as api:
             flow = api.post("/flows", json={"content": ECHO}).json()["id"]

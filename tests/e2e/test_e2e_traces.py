@@ -89,7 +89,7 @@ def test_a_deploy_is_one_trace_and_its_log_lines_name_it(tmp_path: Path) -> None
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_EXPORTER_OTLP_HEADERS": "x-key=a%20secret",
         }
-        with running(place, scaiflow("dev"), f"{place.api}/readyz", **watched):
+        with running(place, scaiflow("dev"), f"{place.api}/readyz", place.grid, **watched):
             headers = place.headers("bob")
             with httpx.Client(base_url=f"{place.api}/api/v1", headers=headers, timeout=30) as api:
                 flow = api.post("/flows", json={"content": ECHO}).json()["id"]
@@ -132,7 +132,9 @@ def test_a_collector_that_is_away_stops_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path / "data")
     with collecting() as collector:
         url = collector.url
-    with running(place, scaiflow("dev"), f"{place.api}/readyz", OTEL_EXPORTER_OTLP_ENDPOINT=url) as process:
+    with running(
+        place, scaiflow("dev"), f"{place.api}/readyz", place.grid, OTEL_EXPORTER_OTLP_ENDPOINT=url
+    ) as process:
         answer = httpx.get(f"{place.api}/api/v1/flows", headers=place.headers("bob"))
         began = time.monotonic()
         process.terminate()
