@@ -6,6 +6,7 @@ do it, one reading of events for each invocation. What is compared takes turns; 
 """
 
 import asyncio
+import ssl
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -26,6 +27,7 @@ from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
+from scaiflow_api.upstreams.aiohttp_transport import AiohttpTransport
 from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
@@ -52,7 +54,7 @@ async def _measure(grid: str, api: str, token: str) -> None:
     settings = ScaiGridSettings(_env_file=None, base_url=grid)
     async with (
         open_transport(settings) as transport,
-        httpx.AsyncClient() as http,
+        httpx.AsyncClient(transport=AiohttpTransport(verify=ssl.create_default_context())) as http,
         httpx.AsyncClient(base_url=f"{api}/api/v1", headers={"Authorization": f"Bearer {token}"}) as ours,
     ):
         access = Access(ScaiGrid(transport, settings), SecretStr("sgk_bench"))
@@ -116,11 +118,11 @@ async def _direct(http: httpx.AsyncClient, grid: str, calls: dict[str, int]) -> 
     await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
 
 
-class _Counting(httpx.AsyncHTTPTransport):
+class _Counting(AiohttpTransport):
     """Counts requests by the last segment of their path."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(verify=ssl.create_default_context())
         self.counts: dict[str, int] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
