@@ -6,6 +6,8 @@ A short call takes a third of the processor time that `httpx.AsyncHTTPTransport`
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 import httpx
@@ -53,7 +55,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def _open(self) -> aiohttp.ClientSession:
         connector = (
-            aiohttp.TCPConnector(limit=0, ssl=self._verify, keepalive_timeout=_IDLE_S)
+            _Connector(limit=0, ssl=self._verify, keepalive_timeout=_IDLE_S)
             if self._keep_alive
             else aiohttp.TCPConnector(limit=0, ssl=self._verify, force_close=True)
         )
@@ -63,6 +65,27 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             auto_decompress=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Leaves a kept connection alone on which something came that nobody had asked for.
+
+    aiohttp would take that for the answer to the next request, which may be another caller's.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._kept: WeakSet[aiohttp.client_proto.ResponseHandler] = WeakSet()
+
+    async def connect(self, *args: Any, **options: Any) -> aiohttp.connector.Connection:
+        while True:
+            connection = await super().connect(*args, **options)
+            protocol = connection.protocol
+            assert protocol is not None
+            if protocol not in self._kept or not protocol.should_close:
+                self._kept.add(protocol)
+                return connection
+            connection.close()
 
 
 class _Body(httpx.AsyncByteStream):

@@ -262,6 +262,13 @@ class Upstream:
         return status, response.headers, bytes(content)
 
     def _request(self, call: Call) -> httpx.Request:
+        """Return what is sent. Raises httpx.LocalProtocolError where a key or an address cannot be."""
+        try:
+            return self._written(call)
+        except (UnicodeError, httpx.InvalidURL):  # their texts may quote it
+            raise httpx.LocalProtocolError("a header or an address that cannot be sent") from None
+
+    def _written(self, call: Call) -> httpx.Request:
         content, address = call.content or b"", _address(call.url, tuple(call.params.items()))
         # No other frame sees these headers; those of a request can be printed, and show no token. All are named here:
         # where httpx adds some, it makes them all anew.

@@ -17,11 +17,12 @@ import pytest
 import respx
 from certificates import certificate
 from faults import CALLS, FAULTS, MESSAGE, TOKEN, Asked, Clients, Fault, attempts, expected, told
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.base import Policy, open_transport
+from scaiflow_api.upstreams.failures import UpstreamUnavailable
 
 UP = "https://up.test"
 MIB = 1024 * 1024
@@ -300,6 +301,36 @@ async def test_a_cookie_of_one_answer_does_not_go_with_the_next_request() -> Non
         for _ in range(2):
             await clients.scaigrid.me(clients.token)
     assert b"cookie" not in served.received.lower()
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"408 Request Timeout"])
+async def test_an_answer_that_nobody_asked_for_goes_to_nobody(status: bytes) -> None:
+    """A proxy may send one on a kept connection: it would be taken for the next caller's."""
+    body = b'{"data": {"id": "usr_alice"}}'
+    foreign = body.replace(b"alice", b"blake")
+
+    async def answer_twice(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n" % (status, len(foreign)) + foreign)
+        await asyncio.sleep(3)
+
+    async with Server(answer_twice) as served, open_transport(ScaiGridSettings(_env_file=None)) as http:
+        clients = Clients(http, f"http://127.0.0.1:{served.port}", PATIENCE)
+        for _ in range(2):
+            assert (await clients.scaigrid.me(clients.token)).id == "usr_alice"
+            await asyncio.sleep(0.05)
+    assert served.connections == 2
+
+
+@pytest.mark.parametrize("token", ["t\u00f6k", "tok\r\nX-Forged: yes", "tok\x00", "tok\ud800"])
+async def test_a_token_that_no_header_can_hold_is_not_sent(token: str) -> None:
+    async with Server(hang_up) as served, open_transport(ScaiGridSettings(_env_file=None)) as http:
+        clients = Clients(http, f"http://127.0.0.1:{served.port}", PATIENCE)
+        with pytest.raises(UpstreamUnavailable) as caught:
+            await clients.scaigrid.me(SecretStr(token))
+    assert told(caught.value).error == "scaigrid_api"
+    assert b"tok" not in served.received
 
 
 @pytest.mark.parametrize(

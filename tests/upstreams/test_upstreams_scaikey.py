@@ -131,6 +131,14 @@ async def test_keys_that_cannot_be_had_are_a_503(
     assert discovered.called
 
 
+async def test_an_address_of_the_keys_that_is_no_url_is_a_503(
+    respx_mock: respx.MockRouter, scaikey: ScaiKey
+) -> None:
+    respx_mock.get(KEY + DISCOVERY_PATH).respond(json={**DOCUMENT, "jwks_uri": f"{KEY}/\x01"})
+    with pytest.raises(ScaiKeyUnavailable):
+        await scaikey.find("k1")
+
+
 async def test_old_discovery_serves_while_scaikey_is_away(
     respx_mock: respx.MockRouter, discovered: respx.Route, scaikey: ScaiKey, clock: Any
 ) -> None:
