@@ -14,9 +14,11 @@ SCRUBBED = "[scrubbed]"
 _SECRET_NAMES = re.compile(
     r"authorization|cookie|token|secret|password|api_?key|credential|code_verifier", re.IGNORECASE
 )
+# Callers choose some of these texts: none may take longer than its length. So a JWT is looked for once in each run of
+# its characters, and only in one that two dots follow; else each of many `eyJ` would read the rest of the run.
 _SECRET_TEXT = re.compile(
-    r"""eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*   # a JWT
-      | \b(?:sgk|skt)_[^\s"']+           # a ScaiGrid key, a ScaiVault token
+    r"""\b(?:sgk|skt)_[^\s"']+           # a ScaiGrid key, a ScaiVault token
+      | (?<![\w-])(?=[\w-]++\.[\w-]{4,}\.)[\w-]*?eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*   # a JWT
       | \bbearer\s+\S+                    # an Authorization header
       | (?<=://)[^\s/:@]*:[^\s/@]+(?=@)   # a user, or none, and a password in an address
     """,

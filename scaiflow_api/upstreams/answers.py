@@ -20,6 +20,8 @@ from scaiflow_api.upstreams.failures import (
 )
 
 _LONGEST_MESSAGE: Final = 500
+_LONGEST_REFUSAL: Final = 256 * 1024
+"""A longer one is not read: each of its texts is looked through for secrets, while others wait."""
 _SHORTEST_SECRET: Final = 8
 """Without a shorter one little would be left of an answer, and it is no secret."""
 HANDED_ON: Final = (
@@ -65,7 +67,7 @@ def failure_of(
     for secret in sent:
         if len(value := secret.get_secret_value()) >= _SHORTEST_SECRET:
             content = content.replace(value.encode(), SCRUBBED.encode())
-    body = _object(content)
+    body = _object(content) if len(content) <= _LONGEST_REFUSAL else {}
     code, message = explanation(body)
     if status == 429:
         handed_on = {name: headers[name] for name in HANDED_ON if _HEADER.fullmatch(headers.get(name, ""))}

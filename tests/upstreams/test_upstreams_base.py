@@ -109,6 +109,16 @@ async def test_a_rate_limit_without_json_has_an_empty_body(
     assert (caught.value.body, caught.value.headers) == ({}, {})
 
 
+async def test_a_refusal_of_megabytes_is_not_read(http: httpx.AsyncBaseTransport, token: SecretStr) -> None:
+    body = {**envelope("RATE_LIMITED", "slow down"), "more": [1] * 200_000}
+    grid = ScaiGrid(http, ScaiGridSettings(_env_file=None, base_url="https://grid.test"))
+    with respx.mock() as router:
+        router.get(ME).respond(429, json=body, headers={"Retry-After": "15"})
+        with pytest.raises(UpstreamBusy) as caught:
+            await grid.me(token)
+    assert (caught.value.body, caught.value.headers) == ({}, {"Retry-After": "15"})
+
+
 @pytest.mark.parametrize("passing", [502, 503, 504])
 async def test_a_passing_fault_of_a_read_is_repeated(
     respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, passing: int
