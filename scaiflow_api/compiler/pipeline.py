@@ -1,5 +1,6 @@
 """From a document to one of the formats."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from scaiflow_api.compiler import ir
@@ -8,6 +9,7 @@ from scaiflow_api.compiler.check import Checked, advise, check_document
 from scaiflow_api.compiler.diagnostics import Diagnostic
 from scaiflow_api.compiler.lowering.lower import lower
 from scaiflow_api.compiler.manifest.writer import emit_yaml
+from scaiflow_api.compiler.rules.expressions import Use
 from scaiflow_api.compiler.scai.text import emit_scai
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits
 
@@ -60,14 +62,14 @@ def compile_flow(
     if checked.sink.has_errors or sound is None or sound.regions is None:
         raise CompileError(tuple(advise(checked)))
     module = lower(sound.view, sound.regions)
-    return Compiled(output_format, _emit(module, output_format), module, checked)
+    return Compiled(output_format, _emit(module, output_format, sound.uses), module, checked)
 
 
-def _emit(module: ir.Module, output_format: str) -> str | bytes:
+def _emit(module: ir.Module, output_format: str, uses: Iterable[Use]) -> str | bytes:
     match output_format:
         case "ir":
             return write_bundle(module)
         case "scai":
-            return emit_scai(module)
+            return emit_scai(module, {read.source for use in uses for read in use.expressions})
         case _:
             return emit_yaml(module)

@@ -4,6 +4,7 @@ The end of an expression is found by its tokens, so that braces of maps and brac
 """
 
 import re
+from collections.abc import Container
 from functools import lru_cache
 from typing import Any
 
@@ -86,14 +87,18 @@ def template_names(value: Any) -> frozenset[str]:
     return frozenset(names)
 
 
-def unwrap(text: str) -> tuple[str, bool]:
+def unwrap(text: str, readable: Container[str] = ()) -> tuple[str, bool]:
     """Take the braces off a text that is wholly wrapped in them: `{{ a > 1 }}` gives `("a > 1", True)`.
 
     Any other text, a malformed one included, is returned as it is, with False; `parse` then has the say.
+    `readable` are expressions that were read before: the end of such a one is not looked for.
     """
     body = text.strip(WHITESPACE)
-    if not body.startswith("{{"):
+    if not (body.startswith("{{") and body.endswith("}}")):
         return text, False
+    bare = body[2:-2].strip(WHITESPACE)
+    if bare in readable and len(body) - 4 <= MAX_CHARACTERS:
+        return bare, True
     try:
         closing = _find_closing(body, 2)
     except ExpressionSyntaxError:

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from compiler import compiler_work
+from compiler import compiler_hostile_shapes, compiler_work
 from compiler.compiler_random_flows import flows
 from compiler_modules import NASTY, a_module, calls, every_kind, modules, on_flags, says, sets
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scaiflow_api.compiler import compile_flow, ir
 from scaiflow_api.compiler.bundle.framing import read_bundle, write_bundle
-from scaiflow_api.compiler.scai.lines import expression, long_text, name, quoted, template, value
+from scaiflow_api.compiler.scai.lines import Texts, long_text, name, quoted, value
 from scaiflow_api.compiler.scai.text import emit_scai
 
 SLOW = [HealthCheck.too_slow]
@@ -66,7 +66,9 @@ def test_any_module_has_a_text_in_balance_with_all_its_nodes(module: ir.Module) 
 @settings(deadline=None, max_examples=50, suppress_health_check=SLOW)
 @given(flows())
 def test_compiled_flows_have_one_too(document: Any) -> None:
-    check(compile_flow(document).module)
+    compiled = compile_flow(document, "scai")
+    check(compiled.module)
+    assert compiled.text == emit_scai(compiled.module)
 
 
 def test_every_kind_and_every_field_of_the_sample_shows() -> None:
@@ -154,12 +156,45 @@ def test_a_quoted_text_is_one_line_of_visible_signs_and_can_be_read_back(text: s
     ],
 )
 def test_a_template_is_bare_only_where_it_is_one_expression(text: str, written: str) -> None:
-    assert template(text) == written
+    assert Texts().template(text) == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{a}}",
+        " {{ a }}\n",
+        "{{a}} {{a}}",
+        "{{ {a: {b: a}} }}",
+        "{{}}",
+        "{{a}",
+        "a",
+        "{{" + " " * 4_096 + "a}}",
+    ],
+)
+def test_a_template_that_was_read_before_is_written_like_any_other(text: str) -> None:
+    readable = {"a", "{a: {b: a}}"}
+
+    assert Texts(readable).template(text) == Texts().template(text)
+
+
+def test_what_was_read_when_it_was_checked_is_not_read_again() -> None:
+    """Neither templates nor conditions: beside a bundle, twice as long an expression is no more work."""
+
+    def work(terms: int) -> int:
+        text = " + ".join(["a"] * terms)
+        document = compiler_hostile_shapes.flow(
+            [compiler_hostile_shapes.node("n", template=f"{{{{ {text} }}}}")], [("entry", "n", text)]
+        )
+        bundle, scai = (compiler_work.calls(lambda: compile_flow(document, each)) for each in ("ir", "scai"))  # noqa: B023
+        return scai - bundle
+
+    assert work(400) == work(200)
 
 
 def test_expressions_that_cannot_be_read_are_quoted() -> None:
-    assert expression("a > 1 && b in ['}']") == "a > 1 && b in ['}']"
-    assert expression("a > {") == '"a > {"'
+    assert Texts().expression("a > 1 && b in ['}']") == "a > 1 && b in ['}']"
+    assert Texts().expression("a > {") == '"a > {"'
 
 
 def test_names_that_are_no_identifiers_are_quoted() -> None:

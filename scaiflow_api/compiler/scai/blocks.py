@@ -8,11 +8,10 @@ from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.scai.lines import (
     IDENTIFIER,
     Page,
+    Texts,
     arguments,
-    expression,
     name,
     quoted,
-    template,
     value,
 )
 
@@ -26,8 +25,10 @@ VALUELESS = (ir.MatchBlock, ir.ParallelBlock, ir.TryBlock)
 class BlockWriter:
     """Writes the bodies of one module. `graph` is that of its metadata: it has the nodes' kinds and labels."""
 
-    def __init__(self, page: Page, graph: Any) -> None:
+    def __init__(self, page: Page, texts: Texts, graph: Any) -> None:
         self._page = page
+        self._template = texts.template
+        self._expression = texts.expression
         nodes = graph.get("nodes") if isinstance(graph, dict) else None
         self._nodes = nodes if isinstance(nodes, dict) else {}
 
@@ -46,7 +47,7 @@ class BlockWriter:
 
     def _block(self, block: ir.AnyBlock) -> None:
         page = self._page
-        with page.block(f"{_binding(block)}@{_head(block)}", self._origin(block)):
+        with page.block(f"{_binding(block)}@{self._head(block)}", self._origin(block)):
             if block.data_bindings:
                 pairs = ", ".join(
                     f"{name(port)} = {name(node)}" for port, node in block.data_bindings.items()
@@ -73,6 +74,20 @@ class BlockWriter:
         if isinstance(block, ir.TryBlock):
             with page.block("@catch"):
                 self.body(block.catch)
+
+    def _head(self, block: ir.AnyBlock) -> str:
+        match block:
+            case ir.MatchBlock(subject=str(subject)):
+                return f"match {self._expression(subject)}"
+            case ir.ForeachBlock():
+                names = [block.item_var, *([] if block.index_var is None else [block.index_var])]
+                return f"foreach {', '.join(name(item) for item in names)} in {self._expression(block.items)}"
+            case ir.WhileBlock():
+                return f"while {self._expression(block.condition)}"
+            case ir.CheckpointBlock():
+                return f"checkpoint {name(block.checkpoint_type)}"
+            case _:
+                return block.kind
 
     def _origin(self, block: ir.AnyBlock) -> str:
         """Return the comment that says where the block comes from."""
@@ -101,22 +116,22 @@ class BlockWriter:
         page = self._page
         match statement:
             case ir.ExpressionStatement():
-                page.line(value(statement.expression, page.indent, template))
+                page.line(value(statement.expression, page.indent, self._template))
             case ir.AssignStatement():
-                page.line(f"{name(statement.name)} = {value(statement.value, page.indent, template)}")
+                page.line(f"{name(statement.name)} = {value(statement.value, page.indent, self._template)}")
             case ir.PluginCallStatement():
                 binding = statement.binding
                 target = "" if binding is None or binding == bound else f"{name(binding)} = "
                 call = f"{target}{name(statement.alias)}.{name(statement.method)}"
                 within = "" if statement.timeout is None else f" // within {statement.timeout}"
-                page.line(f"{call}{arguments(statement.args, page.indent, template)}{within}")
+                page.line(f"{call}{arguments(statement.args, page.indent, self._template)}{within}")
 
     def _model_call(self, block: ir.GuardedBlock | ir.FlexibleBlock) -> None:
         page = self._page
         page.field("goal", block.goal)
         page.line(f"llm = {name(block.llm_role)}")
-        page.field("input", block.input_bindings, template)
-        page.field("context", block.context_bindings, template)
+        page.field("input", block.input_bindings, self._template)
+        page.field("context", block.context_bindings, self._template)
         if isinstance(block, ir.GuardedBlock):
             self._condition("guard", block.guard)
             self._condition("validate", block.validate)
@@ -134,7 +149,7 @@ class BlockWriter:
 
     def _condition(self, keyword: str, condition: str | None) -> None:
         if condition is not None:
-            self._page.line(f"{keyword} {{ {expression(condition)} }}")
+            self._page.line(f"{keyword} {{ {self._expression(condition)} }}")
 
     def _match(self, block: ir.MatchBlock) -> None:
         page = self._page
@@ -143,7 +158,7 @@ class BlockWriter:
         for arm in block.arms:
             keyword = "" if arm.compares else "when "
             edge = "" if arm.edge_id is None else name(arm.edge_id)
-            with page.block(f"{keyword}{expression(arm.condition)} =>", edge):
+            with page.block(f"{keyword}{self._expression(arm.condition)} =>", edge):
                 self.body(arm.body)
         if block.else_body:
             with page.block("else =>"):
@@ -156,7 +171,7 @@ class BlockWriter:
             page.field("max_concurrent", block.max_concurrent)
         self.body(block.body)
         if block.collect is not None:
-            page.line(f"yield {expression(block.collect)}")
+            page.line(f"yield {self._expression(block.collect)}")
         self.outputs("yield", block.outputs)
 
     def _parallel(self, block: ir.ParallelBlock) -> None:
@@ -171,10 +186,10 @@ class BlockWriter:
 
     def _checkpoint(self, block: ir.CheckpointBlock) -> None:
         page, target = self._page, block.hitl_target
-        page.field("prompt", block.prompt, template)
+        page.field("prompt", block.prompt, self._template)
         page.field("options", block.options)
-        page.field("sections", block.sections, template)
-        page.field("assignee", block.assignee, template)
+        page.field("sections", block.sections, self._template)
+        page.field("assignee", block.assignee, self._template)
         page.field("priority", block.priority)
         page.field("timeout", block.timeout)
         page.field("on_timeout", block.on_timeout)
@@ -186,27 +201,12 @@ class BlockWriter:
         page = self._page
         page.field("target", block.target)
         page.field("flow", block.flow_name)
-        page.field("input", block.input_bindings, template)
-        page.field("instance_key", block.instance_key, template)
+        page.field("input", block.input_bindings, self._template)
+        page.field("instance_key", block.instance_key, self._template)
         page.field("version", block.version)
         page.field("timeout", block.timeout)
         if block.is_async:
             page.field("is_async", item=True)
-
-
-def _head(block: ir.AnyBlock) -> str:
-    match block:
-        case ir.MatchBlock(subject=str(subject)):
-            return f"match {expression(subject)}"
-        case ir.ForeachBlock():
-            names = [block.item_var, *([] if block.index_var is None else [block.index_var])]
-            return f"foreach {', '.join(name(item) for item in names)} in {expression(block.items)}"
-        case ir.WhileBlock():
-            return f"while {expression(block.condition)}"
-        case ir.CheckpointBlock():
-            return f"checkpoint {name(block.checkpoint_type)}"
-        case _:
-            return block.kind
 
 
 def _binding(block: ir.AnyBlock) -> str:

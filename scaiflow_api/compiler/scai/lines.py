@@ -6,7 +6,7 @@ Texts may hold anything: a name that is no identifier is quoted, and what a term
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -39,25 +39,31 @@ def type_name(text: str) -> str:
     return text if TYPE.fullmatch(text) else quoted(text)
 
 
-def expression(text: str) -> str:
-    """Return an expression as it is; quoted, if it would not stay on its line or cannot be read."""
-    return text if _is_expression(text) else quoted(text)
+class Texts:
+    """Writes texts of the language. `readable` are expressions that were read before; those are not read again."""
 
+    def __init__(self, readable: Container[str] = ()) -> None:
+        self._readable = readable
 
-def template(text: str) -> str:
-    """Return a template: the bare expression where it is exactly one, else a string literal."""
-    bare, wrapped = unwrap(text)
-    return bare if wrapped and _is_expression(bare) else quoted(text)
+    def expression(self, text: str) -> str:
+        """Return an expression as it is; quoted, if it would not stay on its line or cannot be read."""
+        return text if self._is_expression(text) else quoted(text)
 
+    def template(self, text: str) -> str:
+        """Return a template: the bare expression where it is exactly one, else a string literal."""
+        bare, wrapped = unwrap(text, self._readable)
+        return bare if wrapped and self._is_expression(bare) else quoted(text)
 
-def _is_expression(text: str) -> bool:
-    if not text.isprintable():
-        return False
-    try:
-        parse(text)
-    except ExpressionSyntaxError:
-        return False
-    return True
+    def _is_expression(self, text: str) -> bool:
+        if not text.isprintable():
+            return False
+        if text in self._readable:
+            return True
+        try:
+            parse(text)
+        except ExpressionSyntaxError:
+            return False
+        return True
 
 
 def long_text(text: str, indent: str) -> str:

@@ -5,16 +5,19 @@ a block comes from.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.scai.blocks import BlockWriter
-from scaiflow_api.compiler.scai.lines import Page, name, quoted, type_name, value
+from scaiflow_api.compiler.scai.lines import Page, Texts, name, quoted, type_name, value
 
 
-def emit_scai(module: ir.Module) -> str:
-    """Return the text of a module; the same module gives the same text."""
+def emit_scai(module: ir.Module, readable: Container[str] = ()) -> str:
+    """Return the text of a module; the same module gives the same text.
+
+    `readable` are those of its expressions that were read before; that changes only what it costs.
+    """
     page = Page()
     page.line(
         f"// The intermediate representation {quoted(module.ir_version)}, to be read; it cannot be compiled."
@@ -29,7 +32,7 @@ def emit_scai(module: ir.Module) -> str:
                 for key, kind in module.types.items():
                     page.field(f"type {name(key)}", kind)
         _triggers(page, module.triggers)
-        blocks = BlockWriter(page, module.metadata.graph)
+        blocks = BlockWriter(page, Texts(readable), module.metadata.graph)
         for flow in module.flows:
             page.line()
             params = ", ".join(f"{name(key)}: {type_name(kind)}" for key, kind in flow.params.items())
