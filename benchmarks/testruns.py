@@ -22,8 +22,8 @@ from pydantic import SecretStr
 from benchmarks.documents import flow_of
 from benchmarks.servers import environment, free_port, running
 from scaiflow_api.cli.token import sign_in
-from scaiflow_api.domains.testruns.chosen import Chosen
 from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
+from scaiflow_api.domains.testruns.selection import Selection
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
@@ -36,7 +36,9 @@ FIXTURES = 200
 CONCURRENCY = 4
 ROUNDS = 7
 MODULE = "/v1/modules/scaicore"
-LIMITS = TestLimits(graph=DEFAULT_LIMITS, concurrency=CONCURRENCY, timeout_s=30, events_wait_s=5, clear_s=5)
+LIMITS = TestLimits(
+    graph=DEFAULT_LIMITS, concurrency=CONCURRENCY, timeout_s=30, events_wait_s=5, clean_up_s=5
+)
 
 
 def main() -> None:
@@ -90,8 +92,8 @@ async def _deployed(ours: httpx.AsyncClient, content: dict[str, Any]) -> str:
 
 
 async def _runner(access: Access, content: dict[str, Any]) -> None:
-    chosen = Chosen.of(content, None)
-    report = await FixtureRunner(access, "core_1", LIMITS).run(content, chosen.fixtures)
+    selection = Selection.of(content, None)
+    report = await FixtureRunner(access, "core_1", LIMITS).run(content, selection.fixtures)
     assert (report.passed, report.message) == (FIXTURES, None), report.message
 
 

@@ -40,7 +40,7 @@ LIMITS = TestLimits(
     concurrency=2,
     timeout_s=0.2,
     events_wait_s=0.05,
-    clear_s=0.5,
+    clean_up_s=0.5,
     pace=Pace(first_s=0.005, most_s=0.02),
 )
 

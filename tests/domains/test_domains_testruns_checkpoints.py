@@ -14,9 +14,9 @@ from played_grid import Json, refusal
 from played_runs import Enter, Fails, PlayedRuns, Step, Wait
 from pydantic import SecretStr
 
-from scaiflow_api.domains.testruns.chosen import Chosen
 from scaiflow_api.domains.testruns.runner import EVENTS_LATE, FixtureRunner, TestLimits, keeps_sessions
 from scaiflow_api.domains.testruns.schemas import TestReport
+from scaiflow_api.domains.testruns.selection import Selection
 from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.upstreams.credentials import Access
@@ -29,7 +29,7 @@ LIMITS = TestLimits(
     concurrency=2,
     timeout_s=0.3,
     events_wait_s=0.05,
-    clear_s=0.5,
+    clean_up_s=0.5,
     pace=Pace(first_s=0.005, most_s=0.02),
 )
 Steps = Generator[Step, Any, Any]
@@ -54,7 +54,7 @@ def document(*fixtures: Json, **parts: Any) -> Json:
 
 
 async def run(access: Access, content: Json, limits: TestLimits = LIMITS) -> TestReport:
-    return await FixtureRunner(access, "core_1", limits).run(content, Chosen.of(content, None).fixtures)
+    return await FixtureRunner(access, "core_1", limits).run(content, Selection.of(content, None).fixtures)
 
 
 async def only(access: Access, case: Json, limits: TestLimits = LIMITS) -> tuple[bool, Any, str | None]:

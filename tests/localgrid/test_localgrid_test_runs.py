@@ -11,9 +11,9 @@ from localgrid_support import BASE, RunningGrid
 from pydantic import SecretStr
 
 from scaiflow_api.compiler import compile_flow
-from scaiflow_api.domains.testruns.chosen import Chosen
 from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
 from scaiflow_api.domains.testruns.schemas import TestReport
+from scaiflow_api.domains.testruns.selection import Selection
 from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
@@ -27,7 +27,7 @@ LIMITS = TestLimits(
     concurrency=4,
     timeout_s=5,
     events_wait_s=2,
-    clear_s=2,
+    clean_up_s=2,
     pace=Pace(first_s=0.01, most_s=0.05),
 )
 
@@ -96,7 +96,7 @@ async def deployed(access: Access, document: Json) -> str:
 
 async def run(access: Access, document: Json, limits: TestLimits = LIMITS) -> TestReport:
     core_id = await deployed(access, document)
-    return await FixtureRunner(access, core_id, limits).run(document, Chosen.of(document, None).fixtures)
+    return await FixtureRunner(access, core_id, limits).run(document, Selection.of(document, None).fixtures)
 
 
 async def waiting(access: Access) -> list[str | None]:
@@ -151,7 +151,7 @@ async def test_a_test_run_that_is_given_up_leaves_nothing_waiting(access: Access
     core_id = await deployed(access, document)
     slow = replace(LIMITS, pace=Pace(first_s=5, most_s=5))
     runner = FixtureRunner(access, core_id, slow)
-    running = asyncio.create_task(runner.run(document, Chosen.of(document, None).fixtures))
+    running = asyncio.create_task(runner.run(document, Selection.of(document, None).fixtures))
     async with asyncio.timeout(5):
         while not await waiting(access):  # noqa: ASYNC110 - the grid tells nobody
             await asyncio.sleep(0.005)

@@ -64,7 +64,7 @@ class Attempt:
         core_id: str,
         watch: Watch,
         timeout_s: float,
-        clear_s: float,
+        clean_up_s: float,
         busy_wait_s: float,
     ) -> None:
         self._fixture = fixture
@@ -73,7 +73,7 @@ class Attempt:
         self._core_id = core_id
         self._watch = watch
         self._timeout_s = timeout_s
-        self._clear_s = clear_s
+        self._clean_up_s = clean_up_s
         self._busy_wait_s = busy_wait_s
         self._key = instance_key
         self._may_run = False
@@ -197,7 +197,7 @@ class Attempt:
     async def _clean_up(self) -> None:
         """Cancel the run. It is tried once; a failure is logged and changes no result."""
         with suppress(TimeoutError, UpstreamError):
-            async with asyncio.timeout(self._clear_s):
+            async with asyncio.timeout(self._clean_up_s):
                 found = self.execution_id
                 if found is None and self._key is not None:
                     found = await self._watch.execution_of(self._key)

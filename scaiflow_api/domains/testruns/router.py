@@ -34,7 +34,7 @@ async def run_tests_service(resources: ResourcesDep, credentials: CredentialsDep
             concurrency=settings.scaigrid.test_concurrency,
             timeout_s=settings.scaigrid.test_timeout_s,
             events_wait_s=settings.scaigrid.test_events_wait_s,
-            clear_s=settings.scaigrid.timeout_s,
+            clean_up_s=settings.scaigrid.timeout_s,
         ),
     )
 

@@ -35,7 +35,7 @@ class TestLimits:
     """For one fixture."""
     events_wait_s: float
     """For the last events, when all fixtures are done."""
-    clear_s: float
+    clean_up_s: float
     """For cancelling what one fixture leaves behind."""
     busy_wait_s: float = 0.0
     """For one call, where ScaiGrid limits the rate; 0 ends the test run with ScaiGrid's answer."""
@@ -126,7 +126,7 @@ class FixtureRunner:
             core_id=self._core_id,
             watch=self._watch,
             timeout_s=self._limits.timeout_s,
-            clear_s=self._limits.clear_s,
+            clean_up_s=self._limits.clean_up_s,
             busy_wait_s=self._limits.busy_wait_s,
         )
         outcome = await attempt.carry_out()

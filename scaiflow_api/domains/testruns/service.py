@@ -8,9 +8,9 @@ from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
 from scaiflow_api.domains.flows.audited import flow_entry
 from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.domains.testruns.chosen import Chosen
 from scaiflow_api.domains.testruns.runner import FixtureRunner, TestLimits
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
+from scaiflow_api.domains.testruns.selection import Selection
 from scaiflow_api.upstreams.credentials import Credentials
 
 
@@ -44,12 +44,12 @@ class RunTests:
         if access is None:
             raise MissingScaiGridCredentials(tenant_id=caller.tenant_id)
         document = await self._flows.document(flow)
-        chosen = Chosen.of(document, order.name_filter)
-        if chosen.why_none is not None:
-            return TestReport(results=[], passed=0, failed=0, message=chosen.why_none)
+        selection = Selection.of(document, order.name_filter)
+        if selection.why_none is not None:
+            return TestReport(results=[], passed=0, failed=0, message=selection.why_none)
         entry = flow_entry(flow, "flow.tested", details={"core_id": order.core_id, "version": flow.version})
         async with told(self._audit, caller, entry) as details:
             runner = FixtureRunner(access, order.core_id, self._limits)
-            report = await runner.run(document, chosen.fixtures)
+            report = await runner.run(document, selection.fixtures)
             details |= {"passed": report.passed, "failed": report.failed}
         return report

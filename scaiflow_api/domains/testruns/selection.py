@@ -7,7 +7,7 @@ from scaiflow_api.flowgraph import TestFixture
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Selection:
     """The fixtures of a document that have a filter in their name, in any case and in the document's order."""
 
     fixtures: list[TestFixture]
@@ -15,7 +15,7 @@ class Chosen:
     """A sentence when there are none."""
 
     @classmethod
-    def of(cls, document: dict[str, Any], name_filter: str | None) -> "Chosen":
+    def of(cls, document: dict[str, Any], name_filter: str | None) -> "Selection":
         all_of_them = [TestFixture.model_validate(fixture) for fixture in document.get("tests") or []]
         wanted = (name_filter or "").casefold()
         fixtures = [fixture for fixture in all_of_them if wanted in fixture.name.casefold()]
