@@ -107,9 +107,8 @@ def migrate_database(revision: str, *, down: bool) -> None:
 def openapi_document() -> str:
     """Return the OpenAPI document as JSON."""
     from scaiflow_api.app import create_app
-    from scaiflow_api.settings import Settings
 
-    return json.dumps(create_app(Settings()).openapi(), indent=2, sort_keys=True)
+    return json.dumps(create_app(load_settings()).openapi(), indent=2, sort_keys=True)
 
 
 def _upgrade(settings: "Settings", revision: str) -> None:

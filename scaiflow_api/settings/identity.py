@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from scaiflow_api.settings.section import MIB, Section, split, variable
+from scaiflow_api.settings.section import MIB, Section, callable_address, split, variable
 
 
 class ScaiKey(Section):
@@ -46,6 +46,7 @@ class ScaiKey(Section):
         "development: every request is one fixed principal; refused in production",
     )
 
+    _address = field_validator("base_url")(callable_address)
     _audience = field_validator("audience", mode="before")(split)
 
     @property

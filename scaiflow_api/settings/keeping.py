@@ -5,7 +5,7 @@ import binascii
 
 from pydantic import SecretStr, field_validator
 
-from scaiflow_api.settings.section import MIB, Section, variable
+from scaiflow_api.settings.section import MIB, Section, callable_address, variable
 
 
 class Database(Section):
@@ -117,6 +117,8 @@ class Secrets(Section):
         "base64 of 32 random bytes, for keeping secrets in the database; several separated by commas: the first "
         "encrypts, all decrypt",
     )
+
+    _address = field_validator("vault_url")(callable_address)
 
     @property
     def keys(self) -> list[bytes]:

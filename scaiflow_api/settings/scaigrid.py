@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, field_validator
 
-from scaiflow_api.settings.section import MIB, Section, variable
+from scaiflow_api.settings.section import MIB, Section, callable_address, variable
 
 
 class DeployAuth(StrEnum):
@@ -130,6 +130,8 @@ class ScaiGrid(Section):
         "seconds that `scaiflow test` waits, for one call, where ScaiGrid limits the rate; the API never waits",
         ge=0,
     )
+
+    _address = field_validator("base_url")(callable_address)
 
     @field_validator("ca_file")
     @classmethod

@@ -1,11 +1,13 @@
 """What a section of settings is made of."""
 
+import re
 from typing import Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
+_BASE_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s@?#/:\\\[\]]+)(:[0-9]{1,5})?(/[^\s@?#\\]*)?")
 
 
 class Section(BaseSettings):
@@ -32,4 +34,14 @@ def split(value: object) -> object:
     """Return the parts of a text with commas; to be run before a field is validated."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def callable_address(value: str | None) -> str | None:
+    """Return the base URL of another system; to be run after a field is validated.
+
+    No password can be in it: callers are shown it.
+    """
+    if value is not None and not _BASE_URL.fullmatch(value):
+        raise ValueError("no address like https://HOST:PORT/PATH, without user, password and query")
     return value

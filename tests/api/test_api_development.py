@@ -1,6 +1,7 @@
 """What is switched on for development alone, and who is an administrator from the start."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from people import People
 from pydantic import ValidationError
 
 from scaiflow_api.resources import Resources, open_resources
-from scaiflow_api.settings import Api, Bootstrap, Environment, ScaiKey, Settings
+from scaiflow_api.settings import Api, Bootstrap, Environment, ScaiGrid, ScaiKey, Settings
 
 
 @pytest.fixture
@@ -113,6 +114,27 @@ async def test_bootstrap_admins_hold_their_role_from_the_start(settings: Setting
 def test_a_malformed_bootstrap_admin_stops_the_start(admins: str) -> None:
     with pytest.raises(ValidationError, match="SCAIFLOW_BOOTSTRAP_ADMINS"):
         Bootstrap(admins=admins)
+
+
+@pytest.mark.parametrize("section", [ScaiGrid, ScaiKey])
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("https://grid.test", True),
+        ("http://127.0.0.1:8002/scaigrid/", True),
+        ("http://[::1]:8002", True),
+        ("https://user:password@grid.test", False),
+        ("https://grid.test?x=1", False),
+        ("grid.test:8002", False),
+        ("http://[::1", False),
+        ("https://", False),
+    ],
+)
+def test_an_address_that_cannot_be_called_stops_the_start(
+    section: type[ScaiGrid | ScaiKey], address: str, taken: bool
+) -> None:
+    with nullcontext() if taken else pytest.raises(ValidationError, match="no address like"):
+        section(base_url=address)
 
 
 async def test_a_document_read_last_is_kept_in_memory(resources: Resources) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from certificates import certificate
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams import addresses, tenant_grids
@@ -246,3 +248,28 @@ async def test_each_request_has_a_connection_of_its_own(monkeypatch: pytest.Monk
 
     assert len(connections) == 3
     await asyncio.gather(*filter(None, connections))
+
+
+@pytest.mark.parametrize(("proves", "sent"), [("grid.test", 1), ("elsewhere.test", 0)])
+async def test_a_certificate_is_the_names_not_the_addresses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proves: str, sent: int
+) -> None:
+    received = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async def here(*_: object) -> list[str]:
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(addresses, "public_addresses", here)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=certificate(proves, tmp_path))
+    carrier = PublicOnly("scaigrid", ca_file=tmp_path / "certificate.pem")
+    async with server, open_transport(ScaiGridSettings(_env_file=None), carrier) as http:
+        asked = httpx.Request("GET", f"https://grid.test:{server.sockets[0].getsockname()[1]}/")
+        with nullcontext() if sent else pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
+            await (await http.handle_async_request(asked)).aread()
+
+    assert len(received) == sent
