@@ -12,6 +12,7 @@ from compiler.compiler_documents import a_decision, a_flow, a_node, a_text, an_e
 from compiler.compiler_module_run import ModuleRun
 from compiler.compiler_random_configs import INPUTS
 from compiler.compiler_random_flows import flows
+from compiler.compiler_work import calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -19,6 +20,7 @@ from msgspec import structs
 from scaiflow_api.compiler import Compiled, Imported, compile_flow, import_manifest, ir, validate_flow
 from scaiflow_api.compiler.bundle.framing import write_bundle
 from scaiflow_api.compiler.importing.foreign import FORMS
+from scaiflow_api.compiler.importing.told import do_the_same
 from scaiflow_api.compiler.manifest.reader import read_values
 from scaiflow_api.compiler.manifest.steps import StepReader
 from scaiflow_api.compiler.rules.imports import RULES
@@ -182,6 +184,16 @@ def test_without_a_graph_a_flow_does_the_same_or_it_is_said_that_it_may_not(
         assert behaviour(again, known) == behaviour(compiled.module, known)
 
 
+AROUND = {
+    "arm": lambda *body: (ir.MatchBlock(arms=(ir.MatchArm(condition="x", edge_id=None, body=body),)),),
+    "else": lambda *body: (ir.MatchBlock(arms=(), else_body=body),),
+    "foreach": lambda *body: (ir.ForeachBlock(items="[]", body=body),),
+    "while": lambda *body: (ir.WhileBlock(condition="x", body=body),),
+    "branch": lambda *body: (ir.ParallelBlock(branches=(ir.Branch(edge_id=None, body=body),)),),
+    "try": lambda *body: (ir.TryBlock(body=body),),
+    "catch": lambda *body: (ir.TryBlock(body=(), catch=body),),
+}
+"""What may stand around a block."""
 DECISION = a_decision("choose")
 SHAPES = {
     "an answer that nothing follows, beside a way on": a_flow(
@@ -220,6 +232,48 @@ def test_without_a_graph_outputs_tell_where_nodes_lead(shape: str, output_format
     assert imported.diagnostics == ()
     assert sorted(ways(imported.document), key=str) == sorted(ways(SHAPES[shape]), key=str)
     assert compile_flow(imported.document).module.flows == compiled.module.flows
+
+
+@pytest.mark.parametrize("value", [1, [1, "a"], ["b", "a"]])
+def test_a_value_may_be_called_like_a_part_of_the_module(value: Any) -> None:
+    flexible = a_node("a", "llm_flexible", config={"goal": "Go.", "input_bindings": {"successors": value}})
+    document = a_flow([an_entry(), flexible], ("entry", "a"))
+
+    imported = import_manifest(without_graph(compile_flow(document)))
+
+    assert imported.diagnostics == ()
+    assert imported.document["nodes"][1]["config"] == flexible["config"]
+
+
+def a_module_of(*body: ir.AnyBlock, successors: str = "") -> ir.Module:
+    module = compile_flow(a_flow([an_entry()])).module
+    outputs = (ir.OutputCandidate(node_id="a", successors=tuple(successors)),)
+    return structs.replace(module, flows=(structs.replace(module.flows[0], body=body, outputs=outputs),))
+
+
+def assigned(*names: str, value: Any = True) -> ir.RigidBlock:
+    return ir.RigidBlock(statements=tuple(ir.AssignStatement(name=name, value=value) for name in names))
+
+
+@pytest.mark.parametrize("around", [lambda *body: body, *AROUND.values()], ids=["top", *AROUND])
+def test_neither_flags_set_at_once_nor_successors_have_an_order(around: Any) -> None:
+    module = a_module_of(*around(assigned("__a", "__b")), successors="bc")
+
+    assert do_the_same(module, a_module_of(*around(assigned("__b", "__a")), successors="cb"))
+    assert not do_the_same(module, a_module_of(*around(assigned("__a", "__c")), successors="bc"))
+    assert not do_the_same(module, a_module_of(*around(assigned("__a", "__b")), successors="bd"))
+    assert not do_the_same(module, a_module_of(*around(assigned("__a", "__b", value=1)), successors="bc"))
+    assert not do_the_same(
+        a_module_of(*around(assigned("a", "__b"))), a_module_of(*around(assigned("__b", "a")))
+    )
+
+
+def test_modules_that_are_the_same_are_told_without_going_through_them() -> None:
+    def work(count: int) -> int:
+        module, other = (a_module_of(*(assigned("__a") for _ in range(count))) for _ in range(2))
+        return calls(lambda: do_the_same(module, other))
+
+    assert work(200) == work(100)
 
 
 def test_without_a_graph_a_step_put_in_by_hand_stands_between_its_neighbours() -> None:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Sink
@@ -18,7 +16,7 @@ from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
 from scaiflow_api.compiler.importing.skeleton import are_alike
 from scaiflow_api.compiler.importing.sound import checked_view, with_header
 from scaiflow_api.compiler.importing.source import Source
-from scaiflow_api.compiler.importing.told import lowered
+from scaiflow_api.compiler.importing.told import are_same, lowered
 from scaiflow_api.compiler.importing.triggers import Start, shared_out, starts_of
 from scaiflow_api.compiler.importing.ways import Walk
 from scaiflow_api.compiler.kinds import KINDS
@@ -37,27 +35,13 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Document:
     document, cut = _carried(source.module, sink)
     checked = check_document(document, limits)
     baseline = lowered(checked)
-    if baseline is not None and _is(baseline, source.module):
+    if baseline is not None and are_same(baseline, source.module):
         _edit_header(document, source, sink)
         return document
     view = checked_view(checked, document, limits)
     starts = starts_of(source.module)
     walk = walk_through(source.module, starts, limits, {})
     return _Import(source, walk, starts, limits, sink).edit(document, cut, view, baseline)
-
-
-_SORTED = msgspec.msgpack.Encoder(order="sorted")
-
-
-def _is(module: ir.Module, other: ir.Module) -> bool:
-    """Return whether two modules are the same JSON; `true` is not 1, as `==` has it."""
-    if module != other:
-        return False
-    try:
-        return _SORTED.encode(module) == _SORTED.encode(other)
-    except (TypeError, ValueError, OverflowError):
-        # What no format holds, such as a huge number or a date, which YAML knows.
-        return True
 
 
 def _edit_header(document: Document, source: Source, sink: Sink) -> None:

@@ -1,16 +1,13 @@
 """What a compiled module tells of the graph that it was made of, and whether a document is such a graph."""
 
-from typing import Any
+import msgspec
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.bundle.modules import write_module
 from scaiflow_api.compiler.check import Checked
 from scaiflow_api.compiler.importing.flags import is_flag
 from scaiflow_api.compiler.importing.leading import Followers
-from scaiflow_api.compiler.importing.settings import same
 from scaiflow_api.compiler.lowering.lower import lower
-
-JSON = Any
 
 
 def lowered(checked: Checked) -> ir.Module | None:
@@ -33,19 +30,59 @@ def followers_of(module: ir.Module) -> Followers:
 
 def do_the_same(module: ir.Module, other: ir.Module) -> bool:
     """Return whether the flows of two modules are the same, but for what has no order."""
-    return same(_unordered(write_module(module)["flows"]), _unordered(write_module(other)["flows"]))
+    return are_same(module.flows, other.flows) or are_same(_ordered(module), _ordered(other))
 
 
-def _unordered(value: JSON) -> JSON:
-    if isinstance(value, list):
-        items = [_unordered(item) for item in value]
-        return sorted(items, key=_flag) if all(map(_flag, items)) else items
-    if isinstance(value, dict):
-        return {key: sorted(item) if key == "successors" else _unordered(item) for key, item in value.items()}
-    return value
+_SORTED = msgspec.msgpack.Encoder(order="sorted")
 
 
-def _flag(statement: JSON) -> str:
-    """Return the name of the flag that a statement sets; the empty text for anything else."""
-    name = statement.get("name") if isinstance(statement, dict) else None
-    return name if isinstance(name, str) and is_flag(name) else ""
+def are_same(part: object, other: object) -> bool:
+    """Return whether two modules, or two parts of modules, are the same JSON; `true` is not 1, as `==` has it."""
+    if part != other:
+        return False
+    try:
+        return _SORTED.encode(part) == _SORTED.encode(other)
+    except (TypeError, ValueError, OverflowError):
+        # What no format holds, such as a huge number or a date, which YAML knows.
+        return True
+
+
+def _ordered(module: ir.Module) -> list[ir.Flow]:
+    """Return the flows with flags by name where several are set at once, and successors by id."""
+    return [
+        replace(flow, body=_ordered_body(flow.body), outputs=_ordered_outputs(flow.outputs))
+        for flow in module.flows
+    ]
+
+
+def _ordered_body(body: tuple[ir.AnyBlock, ...]) -> tuple[ir.AnyBlock, ...]:
+    return tuple([_ordered_block(block) for block in body])
+
+
+def _ordered_block(block: ir.AnyBlock) -> ir.AnyBlock:
+    match block:
+        case ir.RigidBlock():
+            flags = [
+                item
+                for item in block.statements
+                if isinstance(item, ir.AssignStatement) and is_flag(item.name)
+            ]
+            if len(flags) < 2 or len(flags) < len(block.statements):
+                return block
+            return replace(block, statements=tuple(sorted(flags, key=lambda item: item.name)))
+        case ir.MatchBlock():
+            arms = tuple([replace(arm, body=_ordered_body(arm.body)) for arm in block.arms])
+            return replace(block, arms=arms, else_body=_ordered_body(block.else_body))
+        case ir.ForeachBlock() | ir.WhileBlock():
+            return replace(block, body=_ordered_body(block.body), outputs=_ordered_outputs(block.outputs))
+        case ir.ParallelBlock():
+            branches = [replace(branch, body=_ordered_body(branch.body)) for branch in block.branches]
+            return replace(block, branches=tuple(branches))
+        case ir.TryBlock():
+            return replace(block, body=_ordered_body(block.body), catch=_ordered_body(block.catch))
+        case _:
+            return block
+
+
+def _ordered_outputs(outputs: tuple[ir.OutputCandidate, ...]) -> tuple[ir.OutputCandidate, ...]:
+    return tuple([replace(item, successors=tuple(sorted(item.successors))) for item in outputs])
