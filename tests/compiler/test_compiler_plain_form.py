@@ -4,7 +4,7 @@ import pytest
 import yaml
 from compiler_documents import a_flow, a_text, an_entry
 from compiler_random_flows import flows
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scaiflow_api.compiler import ManifestError, compile_flow, read_manifest
@@ -130,6 +130,7 @@ def test_a_tag_behind_a_lone_quote_is_found() -> None:
 @given(flows(12), st.lists(st.sampled_from(MARKS) | st.sampled_from(PIECES), max_size=16).map("".join))
 def test_what_we_write_is_in_plain_form(flow: dict[str, object], text: str) -> None:
     assert is_in_plain_form(compile_flow(flow).text)
+    assume("{{" not in text)
     assert is_in_plain_form(compile_flow(a_flow([an_entry(), a_text("a", text)], ("entry", "a"))).text)
 
 
