@@ -60,11 +60,8 @@ def check_document(document: object, limits: Limits) -> Checked:
         sink.has_errors = True
         return Checked(sink)
     graph, value, text = parsed.graph, parsed.value, parsed.text
-    nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
-    edges, torn = wiring.check(graph.edges, nodes, sink)
-    # Lets the models of nodes and edges go.
-    graph = graph.model_copy(update={"nodes": [], "edges": []})
-    del parsed
+    nodes = [FlowNode.of(index, node) for index, node in enumerate(value.get("nodes", ()))]
+    edges, torn = wiring.check(value.get("edges", ()), nodes, sink)
     configs = configuration.check(nodes, sink)
     view = FlowView(value, graph, nodes, edges, configs, torn)
     paths.check(view, sink)

@@ -41,7 +41,8 @@ def problems(document: object) -> list[Problem]:
 def flow(document: object) -> FlowGraph:
     found = parse_document(document)
     assert isinstance(found, FlowDocument), found
-    return found.graph
+    assert (found.graph.nodes, found.graph.edges) == ([], [])
+    return FlowGraph.model_validate(found.value)
 
 
 def written(graph: FlowGraph) -> Any:
@@ -205,6 +206,15 @@ def test_whole_numbers_may_be_written_with_a_point() -> None:
     queues = [{"slug": "q", "max_retries": 5.0}]
 
     assert flow({**MINIMAL, "config": {"scaiqueue": {"queues": queues}}}).config.scaiqueue is not None
+
+
+def test_a_fault_far_down_a_list_is_named_by_its_place() -> None:
+    nodes: list[Any] = [{**NODE, "id": f"n{number}"} for number in range(250)]
+    nodes[230]["label"] = None
+
+    (problem,) = problems({**MINIMAL, "nodes": nodes, "edges": []})
+
+    assert (problem.path, problem.message) == ("nodes[230].label", "label must be text")
 
 
 def test_an_unfinished_flow_is_a_flow() -> None:

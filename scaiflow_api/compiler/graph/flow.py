@@ -47,13 +47,17 @@ class FlowNode(Struct, frozen=True, eq=False, gc=False):
         return self.outputs is USUAL_PORTS[self.type][1]
 
     @classmethod
-    def of(cls, index: int, node: flowgraph.Node) -> "FlowNode":
-        inputs, outputs = USUAL_PORTS[node.type]
-        if node.inputs:
-            inputs = tuple(port.id for port in node.inputs)
-        if node.outputs:
-            outputs = tuple(port.id for port in node.outputs)
-        return cls(index, node.id, node.type, node.label, node.config, KINDS[node.type], inputs, outputs)
+    def of(cls, index: int, node: Mapping[str, Any]) -> "FlowNode":
+        """Return the node at a place of a document that has the shape of a flow."""
+        kind = node["type"]
+        inputs, outputs = USUAL_PORTS[kind]
+        if node.get("inputs"):
+            inputs = tuple([port["id"] for port in node["inputs"]])
+        if node.get("outputs"):
+            outputs = tuple([port["id"] for port in node["outputs"]])
+        return cls(
+            index, node["id"], kind, node["label"], node.get("config", {}), KINDS[kind], inputs, outputs
+        )
 
 
 class FlowEdge(Struct, frozen=True, eq=False, gc=False):
@@ -107,7 +111,7 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
     document: Mapping[str, Any]
     """Its JSON, in canonical form."""
     graph: flowgraph.FlowGraph
-    """Read for all but nodes and edges: the models of these take half of the memory, and may be gone."""
+    """Without nodes and edges."""
     nodes: Sequence[FlowNode]
     edges: Sequence[FlowEdge] = ()
     """Those whose ends exist."""

@@ -14,7 +14,10 @@ JSON = Any
 
 
 def sound(document: Mapping[str, JSON], limits: Limits) -> FlowGraph:
-    """Return the flow of a document. Raises ManifestError, with the first of its faults, and FlowTooLarge."""
+    """Return the flow of a document, without nodes and edges.
+
+    Raises ManifestError, with the first of its faults, and FlowTooLarge.
+    """
     found = parse_document(dict(document), limits=limits)
     if not isinstance(found, list):
         return found.graph
@@ -25,8 +28,8 @@ def sound(document: Mapping[str, JSON], limits: Limits) -> FlowGraph:
 def view_of(document: Mapping[str, JSON], limits: Limits) -> FlowView:
     """Return the flow of a document with its nodes and edges resolved. Raises as `sound` does."""
     graph = sound(document, limits)
-    nodes = [FlowNode.of(index, node) for index, node in enumerate(graph.nodes)]
-    edges, _ = wiring.check(graph.edges, nodes, Sink())
+    nodes = [FlowNode.of(index, node) for index, node in enumerate(document.get("nodes", ()))]
+    edges, _ = wiring.check(document.get("edges", ()), nodes, Sink())
     return FlowView(document, graph, nodes, edges)
 
 

@@ -1,11 +1,13 @@
 """SF10x: edges end at nodes and ports that exist, and say what their type needs."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from scaiflow_api import flowgraph
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, Torn
 from scaiflow_api.compiler.suggest import Suggestions
+
+Edge: TypeAlias = Mapping[str, Any]
 
 
 def _edge(
@@ -119,10 +121,11 @@ RULES = (
 _FEW_PORTS = 8
 
 
-def check(
-    edges: Sequence[flowgraph.Edge], nodes: Sequence[FlowNode], sink: Sink
-) -> tuple[list[FlowEdge], Torn]:
-    """Report what is wrong with the edges; return those whose ends exist, and what the others were to join."""
+def check(edges: Sequence[Edge], nodes: Sequence[FlowNode], sink: Sink) -> tuple[list[FlowEdge], Torn]:
+    """Report what is wrong with the edges of a document that has the shape of a flow.
+
+    Return those whose ends exist, and what the others were to join.
+    """
     by_id = {node.id: node for node in nodes}
     outputs = [_looked_up(node.outputs) for node in nodes]
     inputs = [_looked_up(node.inputs) for node in nodes]
@@ -130,18 +133,19 @@ def check(
     sound = []
     broken = []
     for index, edge in enumerate(edges):
-        if edge.condition is not None or edge.type == "conditional":
+        edge_id, kind, condition = edge["id"], edge["type"], edge.get("condition")
+        if condition is not None or kind == "conditional":
             _check_condition(index, edge, sink)
-        source = _end(index, edge, edge.source, "source", by_id, outputs, suggestions, sink)
-        target = _end(index, edge, edge.target, "target", by_id, inputs, suggestions, sink)
+        source = _end(index, edge, "source", by_id, outputs, suggestions, sink)
+        target = _end(index, edge, "target", by_id, inputs, suggestions, sink)
         if source is None or target is None:
             broken.append(edge)
             continue
         if target.is_entry:
-            sink.report(EDGE_INTO_ENTRY, f"edges[{index}]", edge_id=edge.id, edge=edge.id, node=target.id)
+            sink.report(EDGE_INTO_ENTRY, f"edges[{index}]", edge_id=edge_id, edge=edge_id, node=target.id)
             continue
-        ends = (source.index, edge.source.port, target.index, edge.target.port)
-        sound.append(FlowEdge(index, edge.id, edge.type, *ends, edge.condition))
+        ends = (source.index, edge["source"]["port"], target.index, edge["target"]["port"])
+        sound.append(FlowEdge(index, edge_id, kind, *ends, condition))
     _check_data_ports(sound, nodes, sink)
     return sound, _torn(broken, by_id)
 
@@ -151,39 +155,41 @@ def _looked_up(ports: tuple[str, ...]) -> Container[str]:
     return ports if len(ports) <= _FEW_PORTS else frozenset(ports)
 
 
-def _torn(broken: Sequence[flowgraph.Edge], by_id: dict[str, FlowNode]) -> Torn:
-    control = [edge for edge in broken if edge.type != "data"]
-    return Torn(
-        frozenset(by_id[edge.source.node].index for edge in control if edge.source.node in by_id),
-        frozenset(by_id[edge.target.node].index for edge in control if edge.target.node in by_id),
-    )
+def _torn(broken: Sequence[Edge], by_id: dict[str, FlowNode]) -> Torn:
+    control = [edge for edge in broken if edge["type"] != "data"]
+    return Torn(_known(control, "source", by_id), _known(control, "target", by_id))
 
 
-def _check_condition(index: int, edge: flowgraph.Edge, sink: Sink) -> None:
-    has_one = edge.condition is not None and edge.condition.strip() != ""
-    if edge.type == "conditional" and not has_one:
+def _known(edges: Sequence[Edge], side: str, by_id: dict[str, FlowNode]) -> frozenset[int]:
+    """Return the places of the nodes at one end of edges, as far as there are such nodes."""
+    return frozenset(by_id[edge[side]["node"]].index for edge in edges if edge[side]["node"] in by_id)
+
+
+def _check_condition(index: int, edge: Edge, sink: Sink) -> None:
+    edge_id, kind = edge["id"], edge["type"]
+    has_one = (edge.get("condition") or "").strip() != ""
+    if kind == "conditional" and not has_one:
         sink.report(
             NO_CONDITION,
             f"edges[{index}]",
-            edge_id=edge.id,
+            edge_id=edge_id,
             fix="write a condition, or make it a sequential edge",
-            edge=edge.id,
+            edge=edge_id,
         )
-    if edge.type != "conditional" and has_one:
+    if kind != "conditional" and has_one:
         sink.report(
             IDLE_CONDITION,
             f"edges[{index}].condition",
-            edge_id=edge.id,
+            edge_id=edge_id,
             fix="make the edge conditional, or remove the condition",
-            edge=edge.id,
-            type=edge.type,
+            edge=edge_id,
+            type=kind,
         )
 
 
 def _end(
     index: int,
-    edge: flowgraph.Edge,
-    end: flowgraph.Endpoint,
+    edge: Edge,
     side: str,
     by_id: dict[str, FlowNode],
     known: Sequence[Container[str]],
@@ -194,19 +200,20 @@ def _end(
 
     `known` has the ports of each node on that side.
     """
-    node = by_id.get(end.node)
+    end, edge_id = edge[side], edge["id"]
+    node = by_id.get(end["node"])
     if node is None:
         path = f"edges[{index}]"
-        near = suggestions.did_you_mean(end.node, by_id)
-        sink.report(UNKNOWN_NODE, path, edge_id=edge.id, fix=near, edge=edge.id, end=side, node=end.node)
+        near = suggestions.did_you_mean(end["node"], by_id)
+        sink.report(UNKNOWN_NODE, path, edge_id=edge_id, fix=near, edge=edge_id, end=side, node=end["node"])
         return None
-    if end.port not in known[node.index]:
+    if end["port"] not in known[node.index]:
         ports, rule = (
             (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
         )
         path = f"edges[{index}]"
-        fix = suggestions.did_you_mean(end.port, ports) or _list_ports(ports)
-        sink.report(rule, path, edge_id=edge.id, fix=fix, edge=edge.id, node=node.id, port=end.port)
+        fix = suggestions.did_you_mean(end["port"], ports) or _list_ports(ports)
+        sink.report(rule, path, edge_id=edge_id, fix=fix, edge=edge_id, node=node.id, port=end["port"])
         return None
     return node
 
