@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from scaiflow_api.compiler.manifest.reader import read_manifest
     from scaiflow_api.compiler.manifest.section import ManifestError
     from scaiflow_api.compiler.pipeline import FORMATS, Compiled, CompileError, compile_flow
+    from scaiflow_api.flowgraph.limits import FlowTooLarge
 
 __all__ = [
     "FORMATS",
     "CompileError",
     "Compiled",
     "Diagnostic",
+    "FlowTooLarge",
     "Imported",
     "ManifestError",
     "compile_flow",
@@ -58,6 +60,10 @@ def __getattr__(name: str) -> Any:
             from scaiflow_api.compiler import pipeline
 
             home = pipeline
+        case "FlowTooLarge":
+            from scaiflow_api.flowgraph import limits
+
+            home = limits
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(home, name)

@@ -15,6 +15,7 @@ from scaiflow_api.compiler.rules import (
     declarations,
     expressions,
     fixtures,
+    heading,
     models,
     names,
     paths,
@@ -86,6 +87,7 @@ def advise(checked: Checked) -> list[Diagnostic]:
         if regions is not None:
             binding.check(view, regions, scope, uses, sink)
             types.check(view, regions, scope, uses, sink)
+        heading.check(view, sink)
         declarations.check(view, sink)
         usage.check(view, scope, uses, sink)
         fixtures.check(view, sink)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from scaiflow_api.flowgraph.config import FlowConfig, Part
 
+SCHEMA_ID = "https://scailabs.com/schemas/scaiflow/v2.json"
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 _NUMBER = r"(0|[1-9][0-9]*)"
 _PRE_RELEASE = rf"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"

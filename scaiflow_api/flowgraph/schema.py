@@ -10,10 +10,9 @@ import orjson
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from scaiflow_api.flowgraph.models import FlowGraph
+from scaiflow_api.flowgraph.models import SCHEMA_ID, FlowGraph
 from scaiflow_api.kit.attribute_docs import describe
 
-SCHEMA_ID = "https://scailabs.com/schemas/scaiflow/v2.json"
 SCHEMA_FILE = Path(__file__).with_name("v2.json")
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Response
 
 from scaiflow_api.domains.schema.published import Published, flow_schema, node_kinds
 from scaiflow_api.domains.schema.schemas import NodeKindItem
-from scaiflow_api.flowgraph.schema import SCHEMA_ID
+from scaiflow_api.flowgraph.models import SCHEMA_ID
 from scaiflow_api.web.deps import Viewer
 from scaiflow_api.web.etag import names
 
