@@ -1,6 +1,8 @@
 """The draft over REST: read, saved, discarded, and what other saves do to it."""
 
 import asyncio
+import os
+import signal
 from typing import Any
 
 import httpx
@@ -8,6 +10,7 @@ import pytest
 from api_audit_calls import log_of
 from api_draft_calls import Canvas, OpenDraft, begin_draft
 from api_flow_calls import Json, grant, numbers, refused
+from api_sync_clients import eventually
 from api_sync_crash import CRASHING, SEED
 from fastapi import FastAPI
 from people import People
@@ -98,6 +101,19 @@ class TestReading:
         for person in (people.carol, people.dave):
             answer = await draft.get(person.headers)
             assert refused(answer) == (404, "flow_not_found")
+
+    async def test_it_is_not_called_unreadable_for_what_ended_its_reader_once(
+        self, app: FastAPI, draft: OpenDraft
+    ) -> None:
+        """As where the machine's memory ran out: whoever believes it throws the draft away."""
+        await draft.read()
+        running = app.state.rooms.conversions._helper._running
+        os.kill(running.process.pid, signal.SIGSTOP)
+        reading = asyncio.create_task(draft.get())
+        await eventually(lambda: running.asked)
+        running.process.kill()
+
+        assert (await reading).status_code == 200
 
     async def test_it_has_an_etag_of_all_that_it_shows(
         self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str

@@ -16,7 +16,7 @@ from scaiflow_api.domains.sync.document import epoch_client_id, seed
 from scaiflow_api.domains.sync.draft_log import DraftLog, Place
 from scaiflow_api.domains.sync.held_draft import HeldDraft
 from scaiflow_api.domains.sync.keeper.client import Keeper
-from scaiflow_api.domains.sync.keeper.helper import HelperCrashed, HelperLost
+from scaiflow_api.domains.sync.keeper.helper import Helper, HelperCrashed, HelperLost
 from scaiflow_api.domains.sync.keeper.kept_document import CHANGED, INVALID
 from scaiflow_api.domains.sync.rooms import Rooms
 from scaiflow_api.resources import Resources
@@ -54,6 +54,14 @@ async def test_only_the_question_that_it_ended_over_is_blamed(keeper: Keeper) ->
         await keeper.whole("good")
     await keeper.open("good", SEED_CLIENT, [SEED])
     assert (await keeper.whole("good"))[0] != b""
+
+
+async def test_no_question_is_blamed_for_a_process_that_never_came_to_work() -> None:
+    helper = Helper("scaiflow_api.no_such_module")
+    with pytest.raises(HelperLost) as lost:
+        await helper.ask("anything")
+    assert type(lost.value) is HelperLost
+    await helper.close()
 
 
 async def test_of_many_changes_the_one_that_it_does_not_survive_is_invalid(

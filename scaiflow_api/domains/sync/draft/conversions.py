@@ -12,6 +12,8 @@ from scaiflow_api.flowgraph import Problem
 from scaiflow_api.settings import Sync
 
 _ATTEMPTS: Final = 5
+_CRASHES: Final = 2
+"""Once may be for want of memory; and who is told that a draft is unreadable will throw it away."""
 
 
 class Conversions:
@@ -43,14 +45,17 @@ class Conversions:
         await self._helper.close()
 
     async def _ask(self, question: str, entries: Sequence[Entry], *arguments: Any) -> Any:
-        updates = [entry.update for entry in entries]
+        updates, crashes = [entry.update for entry in entries], 0
         for _ in range(_ATTEMPTS):
             try:
                 outcome, found = await self._helper.ask(
                     question, updates, self._bounds.max_entries, *arguments
                 )
             except HelperCrashed:
-                raise DraftUnreadable from None
+                crashes += 1
+                if crashes == _CRASHES:
+                    raise DraftUnreadable from None
+                continue
             except HelperLost:
                 continue  # it ended over somebody else's question
             if outcome == DONE:

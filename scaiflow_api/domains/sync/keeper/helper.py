@@ -2,7 +2,7 @@
 
 The library that reads drafts crashes on some updates that somebody made up. As a helper works on one question at a
 time, the one that it did not survive is known: the first without an answer. That one fails with `HelperCrashed`, the
-others with `HelperLost`.
+others with `HelperLost`, and so do all where it ended before it was at work.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from scaiflow_api.domains.sync.keeper.wire import ANSWERED, HEAD, UNKNOWN_DRAFT, packed, unpacked
+from scaiflow_api.domains.sync.keeper.wire import ANSWERED, AT_WORK, HEAD, UNKNOWN_DRAFT, packed, unpacked
 from scaiflow_api.domains.sync.varints import Malformed
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,8 @@ class _Running:
     unused: asyncio.StreamWriter
     """The other direction of the second socket."""
     asked: deque[asyncio.Future[Any]] = field(default_factory=deque)
+    at_work: bool = False
+    """It has begun to take questions: what ends it now is the one that it works on."""
 
     @classmethod
     async def started(cls, module: str) -> "_Running":
@@ -153,6 +155,7 @@ class Helper:
     async def _listen(self, running: _Running) -> None:
         asked = running.asked
         with suppress(asyncio.IncompleteReadError, ConnectionError):
+            running.at_work = await running.answers.readexactly(HEAD.size) == AT_WORK
             while True:
                 head = await running.answers.readexactly(HEAD.size)
                 body = await running.answers.readexactly(HEAD.unpack(head)[0])
@@ -167,4 +170,4 @@ class Helper:
             log.error("a helper ended over a question", helper=self._module, status=status, asked=len(asked))
         for position, answer in enumerate(asked):
             if not answer.done():
-                answer.set_exception(HelperLost() if position else HelperCrashed())
+                answer.set_exception(HelperLost() if position or not running.at_work else HelperCrashed())

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from scaiflow_api.domains.sync.keeper.wire import HEAD, packed, unpacked
+from scaiflow_api.domains.sync.keeper.wire import AT_WORK, HEAD, packed, unpacked
 
 _STACK_BYTES: Final = 1024 * 1024
 """Less than the threads of the API have. The library deletes what is nested on the stack: what it survives here, it
@@ -22,6 +22,8 @@ def serve(answer: Callable[..., tuple[int, Any]]) -> None:
 
 def _serve(answer: Callable[..., tuple[int, Any]]) -> None:
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    answers.write(AT_WORK)
+    answers.flush()
     while len(head := questions.read(HEAD.size)) == HEAD.size:
         question = unpacked(questions.read(HEAD.unpack(head)[0]))
         answers.write(packed(answer(*question)))

@@ -6,6 +6,8 @@ from typing import Any, Final
 import ormsgpack
 
 HEAD: Final = struct.Struct("!I")
+AT_WORK: Final = HEAD.pack(0)
+"""What a helper says once, before its first answer."""
 
 ANSWERED: Final = 0
 FAILED: Final = 1
