@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -265,6 +266,14 @@ async def test_only_plain_base64_is_read(verifier: TokenVerifier, part: int, odd
 
     with pytest.raises(InvalidToken):
         await verifier.verify(".".join(parts))
+
+
+async def test_a_signature_is_not_written_with_the_escapes_of_json(verifier: TokenVerifier) -> None:
+    signed, _, signature = sign(claims()).rpartition(".")
+    escaped = re.sub("[A-Za-z0-9]", lambda letter: f"\\u{ord(letter[0]):04x}", signature, count=4)
+
+    with pytest.raises(InvalidToken):
+        await verifier.verify(f"{signed}.{escaped}")
 
 
 async def test_a_changed_payload_refuses(verifier: TokenVerifier) -> None:
