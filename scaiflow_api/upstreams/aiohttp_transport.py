@@ -3,9 +3,12 @@
 A short call takes a third of the processor time that `httpx.AsyncHTTPTransport` takes (ADR 0028).
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
 from typing import Any
 from weakref import WeakSet
 
@@ -15,6 +18,9 @@ from yarl import URL
 
 _IDLE_S = 2.0
 """Servers commonly drop idle connections after 5 s; we drop them first, or a POST meets a closing one."""
+
+_WRITTEN_AT_ONCE = 65_536
+"""A longer body is written in pieces, each when the one before is gone."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -40,7 +46,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers,
-                data=content or None,
+                data=(content if len(content) <= _WRITTEN_AT_ONCE else BytesIO(content)) or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(sock_connect=timeouts.get("connect")),
                 server_hostname=request.extensions.get("sni_hostname"),
@@ -57,7 +63,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         connector = (
             _Connector(limit=0, ssl=self._verify, keepalive_timeout=_IDLE_S)
             if self._keep_alive
-            else aiohttp.TCPConnector(limit=0, ssl=self._verify, force_close=True)
+            else _Connector(limit=0, ssl=self._verify, force_close=True)
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -68,9 +74,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Leaves a kept connection alone on which something came that nobody had asked for.
+    """Leaves a kept connection alone on which something came that nobody had asked for, and ends others at once.
 
-    aiohttp would take that for the answer to the next request, which may be another caller's.
+    aiohttp would take what came for the answer to the next request, which may be another caller's. It would also
+    close a connection gently: then it stays until the other end has read what was to be sent, or has agreed to the
+    end of TLS, which one that means harm never does.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -82,10 +90,22 @@ class _Connector(aiohttp.TCPConnector):
             connection = await super().connect(*args, **options)
             protocol = connection.protocol
             assert protocol is not None
+            if connection.transport is not None:
+                connection.add_callback(partial(_end_soon, connection.transport))
             if protocol not in self._kept or not protocol.should_close:
                 self._kept.add(protocol)
                 return connection
             connection.close()
+
+
+def _end_soon(transport: asyncio.Transport) -> None:
+    """End a connection that is given back, unless it is kept: that is decided next."""
+    asyncio.get_running_loop().call_soon(_end, transport)
+
+
+def _end(transport: asyncio.Transport) -> None:
+    if transport.is_closing():
+        transport.abort()
 
 
 class _Body(httpx.AsyncByteStream):

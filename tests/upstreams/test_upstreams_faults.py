@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
+import stat
 import time
 import zlib
 from collections.abc import Awaitable, Callable
@@ -22,7 +24,7 @@ from structlog.testing import capture_logs
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.base import Policy, open_transport
-from scaiflow_api.upstreams.failures import UpstreamUnavailable
+from scaiflow_api.upstreams.failures import UpstreamTimedOut, UpstreamUnavailable
 
 UP = "https://up.test"
 MIB = 1024 * 1024
@@ -154,6 +156,11 @@ async def silence(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
     await asyncio.sleep(3)
 
 
+async def taking_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    reader._transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.sleep(3)
+
+
 async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     return
 
@@ -256,6 +263,33 @@ async def test_a_real_server_that_misbehaves_is_left_in_time(script: Script, sta
         policy = replace(PATIENCE, deadline_s=0.15) if status == 504 else PATIENCE
         assert await failures_at(f"http://127.0.0.1:{served.port}", policy) == all_are(status, kind)
     assert served.connections >= len(ONE_EACH)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_connection_that_takes_nothing_does_not_stay_with_what_was_to_be_sent(
+    tls: bool, tmp_path: Path
+) -> None:
+    """It could for ever: a connection that is closed waits until the other end has read all."""
+    context = certificate("localhost", tmp_path) if tls else None
+    settings = ScaiGridSettings(_env_file=None, ca_file=tmp_path / "certificate.pem" if tls else None)
+    before = sockets()
+    async with Server(taking_nothing, context) as served, open_transport(settings) as http:
+        address = f"{'https' if tls else 'http'}://localhost:{served.port}"
+        clients = Clients(http, address, replace(PATIENCE, deadline_s=0.3))
+        with pytest.raises(UpstreamTimedOut):
+            await clients.scaigrid.create_core(clients.token, b" " * (32 * MIB))
+        await asyncio.sleep(0.05)
+        assert sockets() - before == 2  # the server's own: one that listens, one that reads nothing
+    assert served.connections == 1
+
+
+def sockets() -> int:
+    """Return how many sockets this process has open."""
+    found = 0
+    for file in Path("/dev/fd").iterdir():
+        with suppress(OSError):  # the list's own
+            found += stat.S_ISSOCK(os.fstat(int(file.name)).st_mode)
+    return found
 
 
 async def test_no_logger_is_told_a_secret_even_where_all_tell_everything(
