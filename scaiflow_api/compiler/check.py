@@ -29,7 +29,7 @@ from scaiflow_api.compiler.rules import (
     usage,
     wiring,
 )
-from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits, parse_document
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowDocument, Limits, Problem, parse_document
 
 
 class Checked(Struct, frozen=True):
@@ -54,8 +54,12 @@ def check_document(document: object, limits: Limits) -> Checked:
 
     Raises FlowTooLarge alone.
     """
+    return check_parsed(parse_document(document, limits=limits), limits)
+
+
+def check_parsed(parsed: FlowDocument | list[Problem], limits: Limits) -> Checked:
+    """Return what `check_document` does for a document of which this is known. Raises FlowTooLarge alone."""
     sink = Sink()
-    parsed = parse_document(document, limits=limits)
     if isinstance(parsed, list):
         sink.found += [shape.diagnostic(problem) for problem in parsed]
         sink.has_errors = True

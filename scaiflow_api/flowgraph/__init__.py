@@ -22,7 +22,7 @@ from scaiflow_api.flowgraph.models import (
     TestFixture,
     Variable,
 )
-from scaiflow_api.flowgraph.parse import FlowDocument, parse_document
+from scaiflow_api.flowgraph.parse import FlowDocument, parse_again, parse_document
 from scaiflow_api.flowgraph.problems import Problem
 from scaiflow_api.flowgraph.quick import sound_text
 
@@ -49,6 +49,7 @@ __all__ = [
     "QueueTopology",
     "TestFixture",
     "Variable",
+    "parse_again",
     "parse_document",
     "sound_text",
 ]

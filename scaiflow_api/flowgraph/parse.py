@@ -106,6 +106,32 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
     return duplicates[:MAX_PROBLEMS] or FlowDocument(graph, plain, text)
 
 
+def parse_again(
+    document: dict[str, Any], before: Mapping[str, Any], *, limits: Limits = DEFAULT_LIMITS
+) -> FlowDocument | list[Problem]:
+    """Return what `parse_document` does for a document that was made from one that is sound.
+
+    `before` is the `value` of that one. Its nodes and edges that are still there, as the same objects, are not
+    looked at again.
+    """
+    check_counts(document, limits)
+    known = {key: {id(part) for part in before.get(key, ())} for key in PARTS if key in document}
+    new = {key: [part for part in document[key] if id(part) not in known[key]] for key in known}
+    found = parse_document(document | new, limits=limits)
+    if isinstance(found, list):
+        return parse_document(document, limits=limits)
+    value = dict(found.value)
+    for key, ids in known.items():
+        looked_at = iter(value[key])
+        value[key] = [part if id(part) in ids else next(looked_at) for part in document[key]]
+    text = orjson.dumps(value)
+    _check_bytes(text, limits)
+    check_entries(value)
+    check_containers(text)
+    duplicates = list(find_duplicates(value))
+    return duplicates[:MAX_PROBLEMS] or FlowDocument(found.graph, value, text)
+
+
 def _read(plain: dict[str, Any]) -> FlowGraph:
     """Return the model of a flow but for its nodes and edges, which are looked at all the same.
 

@@ -1,17 +1,28 @@
 """What was edited by hand in a manifest wins over the flow that the manifest carries."""
 
 from collections.abc import Callable
+from itertools import pairwise
+from random import Random
 from typing import Any
+from unittest.mock import MagicMock
 
 import orjson
 import pytest
 import ryaml
 from compiler.compiler_documents import a_decision, a_flow, a_node, a_text, an_entry
+from compiler.compiler_random_flows import flows
+from compiler.compiler_work import calls
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from scaiflow_api.compiler import Imported, compile_flow, import_manifest
+from scaiflow_api.compiler import Imported, ManifestError, compile_flow, import_manifest
 from scaiflow_api.compiler.bundle.framing import write_bundle
-from scaiflow_api.flowgraph import FlowGraph, parse
+from scaiflow_api.compiler.check import check_document
+from scaiflow_api.compiler.importing import from_graph, told
+from scaiflow_api.compiler.importing.told import lowered, outline_due, outline_of
+from scaiflow_api.compiler.lowering.lower import lower
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowGraph, FlowTooLarge, parse
 
 JSON = dict[str, Any]
 Edit = Callable[[JSON], object]
@@ -422,17 +433,19 @@ def test_blocks_removed_from_a_bundle_take_their_nodes_along() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edit", "times"),
+    ("edit", "again"),
     [
-        (lambda core: None, 1),
-        (lambda core: core.update(name="other"), 2),
-        (lambda core: steps_of(core)[0].update(rigid="y"), 2),
-        (lambda core: steps_of(core).pop(), 3),
+        (lambda core: None, 0),
+        (lambda core: core.update(name="other"), 0),
+        (lambda core: steps_of(core)[0].update(rigid="y"), 1),
+        (lambda core: match_of(core)["arms"][0].update(when="y"), 1),
+        (lambda core: steps_of(core).pop(0), 2 * 1),
+        (lambda core: steps_of(core).insert(0, a_new_step()), 2 * 3),
     ],
-    ids=["as it was compiled", "a name", "a step", "a step that is gone"],
+    ids=["as it was compiled", "a name", "a step", "a condition", "a step that is gone", "a new step"],
 )
-def test_all_nodes_are_read_again_only_where_something_was_edited(
-    edit: Edit, times: int, monkeypatch: pytest.MonkeyPatch
+def test_only_what_was_edited_is_read_again_and_all_is_lowered_once(
+    edit: Edit, again: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = ryaml.loads(compile_flow(a_document()).text)
     edit(tree["core"])
@@ -440,10 +453,77 @@ def test_all_nodes_are_read_again_only_where_something_was_edited(
     read_all = parse._read
 
     def counting(document: JSON) -> FlowGraph:
-        read.append(len(document["nodes"]))
+        read.append(len(document["nodes"]) + len(document["edges"]))
         return read_all(document)
 
     monkeypatch.setattr(parse, "_read", counting)
+    lowering = MagicMock(side_effect=lower)
+    monkeypatch.setattr(told, "lower", lowering)
     import_manifest(orjson.dumps(tree).decode())
 
-    assert len([nodes for nodes in read if nodes]) == times
+    assert (read[0] > 10, sum(read[1:])) == (True, again)
+    assert lowering.call_count == 1
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inside = [place for key, item in items for place in places(item, (*way, key))]
+    return inside if isinstance(value, dict | list) else [way]
+
+
+def outcome(source: str) -> object:
+    try:
+        imported = import_manifest(source)
+    except (ManifestError, FlowTooLarge) as refused:
+        return str(refused)
+    return imported.document, imported.diagnostics
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(flows(12), st.integers(0, 2**32), st.integers(1, 3))
+def test_edits_that_leave_all_steps_in_place_are_what_they_are_where_steps_were_moved(
+    document: Any, seed: int, times: int
+) -> None:
+    """The way that looks only at what was edited says the same as the one that looks at everything."""
+    rng = Random(seed)
+    tree = ryaml.loads(compile_flow(document).text)
+    for _ in range(times):
+        holder = tree["core"]["flows"]
+        *way, last = rng.choice(places(holder))
+        for key in way:
+            holder = holder[key]
+        holder[last] = rng.choice([True, 1, "x", "c0", "{{ c1 }}", "continue", None, [], {"a": 1}])
+    source = orjson.dumps(tree).decode()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(from_graph, "edited_in_place", lambda before, given: None)
+        wanted = outcome(source)
+
+    assert outcome(source) == wanted
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(flows(20))
+def test_which_steps_and_arms_a_document_has_is_known_before_it_is_lowered(document: Any) -> None:
+    checked = check_document(document, DEFAULT_LIMITS)
+    module = lowered(checked)
+    assert module is not None
+
+    due, outline = outline_due(checked), outline_of(module)
+
+    assert due is not None
+    assert (set(due.steps), due.arms) == (set(outline.steps), outline.arms)
+
+
+def test_an_edited_step_costs_little_for_each_node_that_was_not_edited() -> None:
+    """Counted beside what an import of the same costs as it was compiled."""
+
+    def work(count: int) -> int:
+        ids = [f"n{number}" for number in range(count)]
+        compiled = compile_flow(a_flow([an_entry(), *map(a_text, ids)], *pairwise(["entry", *ids])))
+        tree = ryaml.loads(compiled.text)
+        steps_of(tree["core"])[0].update(rigid="y")
+        source = orjson.dumps(tree).decode()
+        return calls(lambda: import_manifest(source)) - calls(lambda: import_manifest(compiled.text))
+
+    assert (work(200) - work(100)) / 100 < 30

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from scaiflow_api.compiler import ManifestError, compile_flow, ir, read_manifest
-from scaiflow_api.compiler.manifest.steps import StepReader
+from scaiflow_api.compiler.manifest.steps import FORMS
 from scaiflow_api.compiler.manifest.writer import emit_yaml
 from scaiflow_api.flowgraph import FlowTooLarge
 
@@ -103,7 +103,7 @@ def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
         ),
         (
             "core: {name: x, flows: [{name: f, trigger: {type: api}, steps: [{shell: rm}]}]}",
-            f"core.flows[0].steps[0] must have exactly one of the keys {', '.join(StepReader('').forms)}.",
+            f"core.flows[0].steps[0] must have exactly one of the keys {', '.join(FORMS)}.",
         ),
         (
             "core: {name: x, flows: [{name: f, trigger: {type: api}, steps: [{set: []}]}]}",

@@ -9,7 +9,6 @@ from scaiflow_api.compiler.importing.foreign import NO_META
 from scaiflow_api.compiler.importing.from_graph import document_from_graph
 from scaiflow_api.compiler.importing.from_steps import document_from_steps
 from scaiflow_api.compiler.importing.header import Document
-from scaiflow_api.compiler.importing.sound import sound
 from scaiflow_api.compiler.importing.source import Source, read_source
 from scaiflow_api.compiler.rules.imports import UNKNOWN_KEYS, UNKNOWN_STEP
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, Limits
@@ -36,14 +35,14 @@ def import_manifest(source: str | bytes, *, limits: Limits = DEFAULT_LIMITS) -> 
     read = read_source(source, limits)
     sink = Sink()
     if read.module.metadata.graph is None:
-        document = document_from_steps(read, limits, sink)
+        draft = document_from_steps(read, limits, sink)
     else:
-        document = document_from_graph(read, limits, sink)
-    _keep_unknown(document, read, sink)
+        draft = document_from_graph(read, limits, sink)
+    _keep_unknown(draft.document, read, sink)
     if sink.found:
         # Without findings it is what was checked on the way.
-        sound(document, limits)
-    return Imported(document, tuple(sink.ordered()))
+        draft.sound(limits)
+    return Imported(draft.document, tuple(sink.ordered()))
 
 
 def _keep_unknown(document: Document, read: Source, sink: Sink) -> None:

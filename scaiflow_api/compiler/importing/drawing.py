@@ -23,7 +23,7 @@ INDENT = 240
 
 
 class Drawing:
-    """The nodes and edges of one document. What is given is changed only where something is added to it."""
+    """The nodes and edges of one document. Those that are given stay as they are; changed ones take their places."""
 
     def __init__(self, nodes: Iterable[Node] = (), edges: Iterable[Edge] = ()) -> None:
         self.edges = list(edges)
@@ -94,12 +94,12 @@ class Drawing:
     def output(self, node_id: str, port: str) -> str:
         """Return the id of an output, which the node gets where it has none such."""
         node = self.by_id[node_id]
-        declared = [item["id"] for item in node.get("outputs") or ()]
-        own = declared or [item.id for item in KINDS[node["type"]].outputs]
+        usual = KINDS[node["type"]].outputs
+        own = [item["id"] for item in node.get("outputs") or ()] or [item.id for item in usual]
         if port == OUT:
             port = next((item for item in own if item != BODY_PORT), OUT)
         if port not in own:
-            self._add_port(node, "outputs", KINDS[node["type"]].outputs, port)
+            self._add_port(node_id, "outputs", usual, port)
         return port
 
     def input(self, node_id: str) -> str:
@@ -108,9 +108,10 @@ class Drawing:
         declared = [item["id"] for item in node.get("inputs") or ()]
         return declared[0] if declared else IN.id
 
-    def _add_port(self, node: Node, side: str, usual: Iterable[Port], port: str) -> None:
+    def _add_port(self, node_id: str, side: str, usual: Iterable[Port], port: str) -> None:
+        node = self.by_id[node_id]
         given = node.get(side) or [{"id": item.id, "label": item.label, "type": item.type} for item in usual]
-        node[side] = [*given, {"id": port}]
+        self.by_id[node_id] = {**node, side: [*given, {"id": port}]}
 
     def add_data(self, entries: Iterable[str], steps: Iterable[Step]) -> None:
         """Add the edges that carry data to each of the steps, from entries and from the steps before it."""
@@ -121,20 +122,20 @@ class Drawing:
 
     def add_data_edges(self, step: Step, earlier: Container[str]) -> None:
         """Add the edges that carry data to a step, from what stands before it."""
-        target = self.by_id[self.names[step.node_id]]
+        target_id = self.names[step.node_id]
         for port, source in step.block.data_bindings.items():
             if port.startswith(ir.RESERVED_PREFIX) or not is_valid_id(port) or source not in earlier:
                 continue
-            inputs = [item["id"] for item in target.get("inputs") or ()] or [IN.id]
+            inputs = [item["id"] for item in self.by_id[target_id].get("inputs") or ()] or [IN.id]
             if port not in inputs:
-                self._add_port(target, "inputs", (IN,), port)
+                self._add_port(target_id, "inputs", (IN,), port)
             source_id = self.names[source]
             self.edges.append(
                 {
                     "id": self._edge_id(None),
                     "type": "data",
                     "source": {"node": source_id, "port": self.output(source_id, OUT)},
-                    "target": {"node": target["id"], "port": port},
+                    "target": {"node": target_id, "port": port},
                 }
             )
 

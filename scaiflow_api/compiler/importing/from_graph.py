@@ -1,22 +1,24 @@
 """The document that a manifest carries in its graph, and the edits made by hand since."""
 
+from collections import defaultdict
 from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.graph.flow import FlowView
-from scaiflow_api.compiler.importing.drawing import Drawing, label_of
+from scaiflow_api.compiler.importing.drawing import Drawing, Node, label_of
 from scaiflow_api.compiler.importing.from_steps import walk_through
 from scaiflow_api.compiler.importing.header import Document, edit_identity, edit_sections
+from scaiflow_api.compiler.importing.in_place import edited_in_place
 from scaiflow_api.compiler.importing.nodes import Edits
-from scaiflow_api.compiler.importing.rearranging import Ends, Rearranging, arms_of, report_removed
+from scaiflow_api.compiler.importing.rearranging import Ends, Rearranging, edit_conditions, report_removed
 from scaiflow_api.compiler.importing.recognition import kind_of
 from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
 from scaiflow_api.compiler.importing.skeleton import are_alike
-from scaiflow_api.compiler.importing.sound import checked_view, with_header
+from scaiflow_api.compiler.importing.sound import Draft, checked_view, with_header
 from scaiflow_api.compiler.importing.source import Source
-from scaiflow_api.compiler.importing.told import are_same, lowered
+from scaiflow_api.compiler.importing.told import Outline, lowered, outline_due, outline_of
 from scaiflow_api.compiler.importing.triggers import Start, shared_out, starts_of
 from scaiflow_api.compiler.importing.ways import Walk
 from scaiflow_api.compiler.kinds import KINDS
@@ -27,21 +29,33 @@ from scaiflow_api.flowgraph import Limits
 JSON = Any
 
 
-def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Document:
+def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Draft:
     """Return the document that was compiled; with what differs in the steps taken over, and reported.
 
     Raises ManifestError where what the manifest says does not make a flow, and FlowTooLarge.
     """
     document, cut = _carried(source.module, sink)
     checked = check_document(document, limits)
-    baseline = lowered(checked)
-    if baseline is not None and are_same(baseline, source.module):
-        _edit_header(document, source, sink)
-        return document
     view = checked_view(checked, document, limits)
-    starts = starts_of(source.module)
-    walk = walk_through(source.module, starts, limits, {})
-    return _Import(source, walk, starts, limits, sink).edit(document, cut, view, baseline)
+    draft = Draft.of(view.document)
+    before, given = outline_due(checked), outline_of(source.module)
+    comes_and_goes = bool(cut) or before is None or not before.names_the_same(given)
+    baseline = None if comes_and_goes else lowered(checked)
+    steps = None if baseline is None else edited_in_place(baseline, source.module)
+    if steps is None:
+        starts = starts_of(source.module)
+        walk = walk_through(source.module, starts, limits, {})
+        _Import(source, given, walk, starts, limits, sink).edit(draft, cut, view, before, baseline)
+        return draft
+    _edit_header(draft.document, source, sink)
+    if before is not None and before.arms != given.arms:
+        edit_conditions(draft.document["edges"], given.arms, sink)
+    if steps:
+        view = with_header(view, draft.document, limits)
+        edits = Edits(draft.document["nodes"], Lowered(view), marks_of(source.module), sink)
+        for step in steps:
+            edits.step(view.by_id[step.node_id].index, step)
+    return draft
 
 
 def _edit_header(document: Document, source: Source, sink: Sink) -> None:
@@ -70,9 +84,11 @@ def _carried(module: ir.Module, sink: Sink) -> tuple[Document, list[Ends]]:
         else:
             nodes.append({"id": node_id, **node} if isinstance(node, dict) else node)
     document = {**graph.mapping("document"), "nodes": nodes}
-    if "edges" not in graph.values:
+    if "edges" in graph.values:
+        document["edges"] = graph.items("edges")
+    if not removed or "edges" not in document:
         return document, []
-    ends = [(edge, _ends(edge)) for edge in graph.items("edges")]
+    ends = [(edge, _ends(edge)) for edge in document["edges"]]
     document["edges"] = [edge for edge, pair in ends if removed.isdisjoint(pair)]
     return document, [pair for _, pair in ends if not removed.isdisjoint(pair)]
 
@@ -101,11 +117,14 @@ def _ends(edge: JSON) -> Ends:
 
 
 class _Import:
-    """Takes over the edits of one manifest."""
+    """Takes over the edits of one manifest in which steps came, went or moved."""
 
-    def __init__(self, source: Source, walk: Walk, starts: list[Start], limits: Limits, sink: Sink) -> None:
+    def __init__(
+        self, source: Source, given: Outline, walk: Walk, starts: list[Start], limits: Limits, sink: Sink
+    ) -> None:
         self._source = source
         self._module = source.module
+        self._given = given
         self._walk = walk
         self._starts = starts
         self._marks: Marks = marks_of(source.module)
@@ -113,39 +132,42 @@ class _Import:
         self._sink = sink
 
     def edit(
-        self, document: Document, cut: list[Ends], view: FlowView, baseline: ir.Module | None
-    ) -> Document:
-        """Return the document with the edits; `view` and `baseline` are what it was before."""
-        drawing = Drawing(map(dict, document["nodes"]), map(dict, document.get("edges", ())))
+        self,
+        draft: Draft,
+        cut: list[Ends],
+        view: FlowView,
+        before: Outline | None,
+        baseline: ir.Module | None,
+    ) -> None:
+        """Take over the edits; `before`, `view` and `baseline` are what the document was until now."""
+        document = draft.document
+        drawing = Drawing(document["nodes"], document.get("edges", ()))
         known = set(drawing.by_id)
-        changed = self._rearrange(drawing, cut, baseline)
-        document = {**document, "nodes": drawing.nodes()}
+        changed = self._rearrange(drawing, cut, before)
+        document["nodes"] = drawing.nodes()
         if drawing.edges or "edges" in document:
             document["edges"] = drawing.edges
         _edit_header(document, self._source, self._sink)
-        checked = check_document(document, self._limits) if changed else None
+        checked = draft.checked(self._limits) if changed else None
         if checked is None:
             view = with_header(view, document, self._limits)
         else:
             view = checked_view(checked, document, self._limits)
-        edited = self._edit_nodes(document, drawing, known, view)
-        if baseline is None or (changed and edited):
-            checked = check_document(document, self._limits)
+        edited = self._edit_nodes(document["nodes"], drawing, known, view)
+        if edited if changed else baseline is None:
+            checked = draft.checked(self._limits)
         if checked is not None:
             baseline = lowered(checked)
         if baseline is not None:
             self._compare(baseline, drawing)
-        return document
 
-    def _rearrange(self, drawing: Drawing, cut: list[Ends], baseline: ir.Module | None) -> bool:
+    def _rearrange(self, drawing: Drawing, cut: list[Ends], before: Outline | None) -> bool:
         rearranging = Rearranging(drawing, cut, self._walk, self._sink)
         rearranging.match_entries(self._starts)
-        if baseline is not None:
-            blocks = (block for flow in baseline.flows for block in ir.walk(flow.body))
-            steps = [block.node_id for block in blocks if block.node_id is not None]
-            gone = dict.fromkeys(step for step in steps if step not in self._walk.steps)
+        if before is not None:
+            gone = dict.fromkeys(step for step in before.steps if step not in self._walk.steps)
             rearranging.remove([step for step in gone if step in drawing.by_id], "step")
-        rearranging.edit_arms(arms_of(self._module), {} if baseline is None else arms_of(baseline))
+        rearranging.edit_arms(self._given.arms, {} if before is None else before.arms)
         params = {flow.name: flow.params for flow in self._module.flows}
         rearranging.name_new(self._starts)
         rearranging.add_entries(self._starts, params, self._marks)
@@ -154,22 +176,24 @@ class _Import:
         rearranging.sort_arms()
         return rearranging.changed
 
-    def _edit_nodes(self, document: Document, drawing: Drawing, known: set[str], view: FlowView) -> bool:
+    def _edit_nodes(self, nodes: list[Node], drawing: Drawing, known: set[str], view: FlowView) -> bool:
         """Take over the edits of nodes that were known; return whether there were any."""
-        edits = Edits(Lowered(view), self._marks, self._sink)
-        places = {node["id"]: place for place, node in enumerate(document["nodes"])}
+        edits = Edits(nodes, Lowered(view), self._marks, self._sink)
+        places = {node["id"]: place for place, node in enumerate(nodes)}
+        started: dict[str, list[Start]] = defaultdict(list)
+        for start in self._starts:
+            started[start.trigger.target_flow].append(start)
         for flow in self._module.flows:
-            starts = [start for start in self._starts if start.trigger.target_flow == flow.name]
+            starts = started[flow.name]
             ids = [drawing.names[start.name] for start in starts]
-            schemas = [_input_schema(drawing.by_id[node_id]) for node_id in ids]
-            wanted = shared_out(flow.params, schemas)
+            wanted = shared_out(flow.params, [_input_schema(nodes[places[node_id]]) for node_id in ids])
             for node_id, start, schema in zip(ids, starts, wanted, strict=True):
                 if node_id in known:
-                    edits.entry(drawing.by_id[node_id], start.trigger, schema, places[node_id])
+                    edits.entry(places[node_id], start.trigger, schema)
         for step in self._walk.steps.values():
             node_id = drawing.names[step.node_id]
             if node_id in known or "node_config" in self._source.foreign.carried.get(step.node_id, {}):
-                edits.step(drawing.by_id[node_id], step, places[node_id])
+                edits.step(places[node_id], step)
         return edits.any
 
     def _compare(self, baseline: ir.Module, drawing: Drawing) -> None:

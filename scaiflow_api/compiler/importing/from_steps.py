@@ -16,7 +16,7 @@ from scaiflow_api.compiler.importing.leading import Followers
 from scaiflow_api.compiler.importing.nodes import Edits, Meta, add_entry, add_step
 from scaiflow_api.compiler.importing.ranks import by_rank
 from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
-from scaiflow_api.compiler.importing.sound import checked_view, view_of
+from scaiflow_api.compiler.importing.sound import Draft, checked_view, sound, view_of
 from scaiflow_api.compiler.importing.source import Source
 from scaiflow_api.compiler.importing.told import do_the_same, followers_of, lowered
 from scaiflow_api.compiler.importing.triggers import Start, starts_of
@@ -33,13 +33,13 @@ DONE = "node_done"
 class _Drawn(Struct, frozen=True):
     """A document that steps were made into."""
 
-    document: Document
+    draft: Draft
     sink: Sink
     module: ir.Module | None
     """What it compiles to; None where it does not."""
 
 
-def document_from_steps(source: Source, limits: Limits, sink: Sink) -> Document:
+def document_from_steps(source: Source, limits: Limits, sink: Sink) -> Draft:
     """Return a document whose nodes stand one below the other, in the order of the steps.
 
     What was compiled says by its outputs where nodes lead. Then the drawing is compiled to see whether it is the
@@ -65,9 +65,9 @@ def document_from_steps(source: Source, limits: Limits, sink: Sink) -> Document:
     return _take(next((each for each in drawn if each.module is not None), by_steps), sink)
 
 
-def _take(drawn: _Drawn, sink: Sink) -> Document:
+def _take(drawn: _Drawn, sink: Sink) -> Draft:
     sink.found += drawn.sink.found
-    return drawn.document
+    return drawn.draft
 
 
 def _draw(source: Source, limits: Limits, followers: Followers) -> _Drawn:
@@ -81,12 +81,13 @@ def _draw(source: Source, limits: Limits, followers: Followers) -> _Drawn:
     document = {**_identity(module), "nodes": drawing.nodes(), "edges": drawing.edges}
     edit_sections(document, source)
     checked = check_document(document, limits) if source.tells_outputs else None
-    view = view_of(document, limits) if checked is None else checked_view(checked, document, limits)
-    edits = Edits(Lowered(view), marks, sink)
-    _edit_carried(document, source, walk, drawing, edits)
+    view = view_of(sound(document, limits)) if checked is None else checked_view(checked, document, limits)
+    draft = Draft.of(view.document)
+    edits = Edits(draft.document["nodes"], Lowered(view), marks, sink)
+    _edit_carried(draft.document, source, walk, drawing, edits)
     if checked is not None and edits.any:
-        checked = check_document(document, limits)
-    return _Drawn(document, sink, None if checked is None else lowered(checked))
+        checked = draft.checked(limits)
+    return _Drawn(draft, sink, None if checked is None else lowered(checked))
 
 
 def walk_through(module: ir.Module, starts: list[Start], limits: Limits, followers: Followers) -> Walk:
@@ -140,5 +141,4 @@ def _edit_carried(document: Document, source: Source, walk: Walk, drawing: Drawi
     for step in walk.steps.values():
         meta: Mapping[str, object] = _meta(source, step.node_id)
         if isinstance(meta.get("node_config"), dict):
-            node = drawing.by_id[drawing.names[step.node_id]]
-            edits.step(node, step, places[node["id"]])
+            edits.step(places[drawing.names[step.node_id]], step)

@@ -58,38 +58,47 @@ def add_entry(
 
 
 class Edits:
-    """Takes over what was edited by hand in steps and triggers of nodes that a document has."""
+    """Takes over what was edited by hand in steps and triggers of nodes that a document has.
 
-    def __init__(self, lowered: Lowered, marks: Marks, sink: Sink) -> None:
+    Edited nodes take their places among `nodes`, which are named by these places.
+    """
+
+    def __init__(self, nodes: list[Node], lowered: Lowered, marks: Marks, sink: Sink) -> None:
+        self._nodes = nodes
         self._lowered = lowered
         self._marks = marks
         self._sink = sink
         self.any = False
         """Whether any node was edited."""
 
-    def step(self, node: Node, step: Step, place: int) -> None:
-        given = KINDS[node["type"]]
+    def step(self, place: int, step: Step) -> None:
+        given = KINDS[self._nodes[place]["type"]]
         kind = _step_kind(given.name, step.block)
         if kind is not given:
-            _forget(node, known_keys(given) - known_keys(kind))
-        node["type"] = kind.name
+            self._change_kind(place, kind)
         moved = [] if kind is given else ["node_kind"]
-        self._take_over(node, kind, settings_of(kind, step, self._marks), place, moved)
+        self._take_over(place, kind, settings_of(kind, step, self._marks), moved)
 
-    def entry(self, node: Node, trigger: ir.Trigger, schema: Mapping[str, str], place: int) -> None:
-        given = KINDS[node["type"]]
+    def entry(self, place: int, trigger: ir.Trigger, schema: Mapping[str, str]) -> None:
+        given = KINDS[self._nodes[place]["type"]]
         kind = entry_kind(trigger.kind)
-        if kind is not given and not node.get("outputs"):
-            node["outputs"] = [{"id": port.id, "label": port.label} for port in given.outputs]
         if kind is not given:
-            _forget(node, known_keys(given) - known_keys(kind))
-        node["type"] = kind.name
-        wanted = entry_settings(trigger, schema, self._marks)
-        self._take_over(node, kind, wanted, place, ["type"] if kind is not given else [])
+            if not self._nodes[place].get("outputs"):
+                outputs = [{"id": port.id, "label": port.label} for port in given.outputs]
+                self._nodes[place] = {**self._nodes[place], "outputs": outputs}
+            self._change_kind(place, kind)
+        moved = [] if kind is given else ["type"]
+        self._take_over(place, kind, entry_settings(trigger, schema, self._marks), moved)
 
-    def _take_over(
-        self, node: Node, kind: EntryKind | StepKind, wanted: Config, place: int, moved: list[str]
-    ) -> None:
+    def _change_kind(self, place: int, kind: EntryKind | StepKind) -> None:
+        """Give a node another kind, and take from it what only the one that it had knows."""
+        node = self._nodes[place]
+        gone = known_keys(KINDS[node["type"]]) - known_keys(kind)
+        config = {key: value for key, value in (node.get("config") or {}).items() if key not in gone}
+        self._nodes[place] = {**node, "type": kind.name, "config": config}
+
+    def _take_over(self, place: int, kind: EntryKind | StepKind, wanted: Config, moved: list[str]) -> None:
+        node = self._nodes[place]
         config = node.get("config") or {}
 
         def settings(candidate: Config) -> Config | None:
@@ -102,13 +111,8 @@ class Edits:
         wanted = settings(wanted) or wanted
         keys = changed_keys(before, wanted)
         if keys:
-            node["config"] = edited(kind, config, wanted, keys, settings)
+            self._nodes[place] = {**node, "config": edited(kind, config, wanted, keys, settings)}
         if keys or moved:
             self.any = True
             what, names = f"node '{node['id']}'", ", ".join([*moved, *keys])
             self._sink.report(EDITED, f"nodes[{place}]", node_id=node["id"], what=what, keys=names)
-
-
-def _forget(node: Node, keys: set[str]) -> None:
-    """Remove what only the kind that a node had knows."""
-    node["config"] = {key: value for key, value in (node.get("config") or {}).items() if key not in keys}

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
-from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.importing.drawing import Drawing, Edge
 from scaiflow_api.compiler.importing.nodes import Meta, add_entry, add_step
@@ -19,20 +18,8 @@ from scaiflow_api.expressions import unwrap
 JSON = Any
 Ends: TypeAlias = tuple[str, str]
 """Source and target of an edge."""
-
-
-def arms_of(module: ir.Module) -> dict[str, str | None]:
-    """Return the edges that arms and branches begin with, by id: their conditions, None for those of branches."""
-    arms: dict[str, str | None] = {}
-    for flow in module.flows:
-        for block in ir.walk(flow.body):
-            match block:
-                case ir.MatchBlock():
-                    arms.update({arm.edge_id: arm.condition for arm in block.arms if arm.edge_id is not None})
-                case ir.ParallelBlock():
-                    ids = (branch.edge_id for branch in block.branches)
-                    arms.update({edge_id: None for edge_id in ids if edge_id is not None})
-    return arms
+Arms: TypeAlias = Mapping[str, str | None]
+"""By id of an edge that begins an arm or a branch: the condition, None for a branch."""
 
 
 class Rearranging:
@@ -87,7 +74,7 @@ class Rearranging:
                 else:
                     self._drawing.edges.append(edge)
 
-    def edit_arms(self, given: Mapping[str, str | None], before: Mapping[str, str | None]) -> None:
+    def edit_arms(self, given: Arms, before: Arms) -> None:
         """Take over the conditions of arms; remove the edges whose arms are there no more."""
         if given == before:
             return
@@ -100,14 +87,7 @@ class Rearranging:
         if gone:
             self.changed = True
             self._drawing.edges = [edge for edge in self._drawing.edges if edge["id"] not in gone]
-        for place, edge in enumerate(self._drawing.edges):
-            condition = given.get(edge["id"])
-            if edge["type"] != "conditional" or condition is None:
-                continue
-            if _condition(edge) != condition:
-                edge["condition"] = condition
-                path, what = f"edges[{place}].condition", f"edge '{edge['id']}'"
-                self._sink.report(EDITED, path, edge_id=edge["id"], what=what, keys="its condition")
+        edit_conditions(self._drawing.edges, given, self._sink)
 
     def name_new(self, starts: list[Start]) -> None:
         """Settle the ids of triggers and steps that have no node yet, before those without a name get theirs."""
@@ -164,6 +144,7 @@ class Rearranging:
         leaving: dict[str, list[Edge]] = defaultdict(list)
         for edge in control:
             leaving[edge["source"]["node"]].append(edge)
+        places = {edge["id"]: place for place, edge in enumerate(drawing.edges)}
         for way in sorted(self._walk.ways, key=lambda way: way.exit.place):
             source, target = names[way.exit.node], names[way.target]
             is_there = (source, target, way.exit.condition) in joined
@@ -176,7 +157,8 @@ class Rearranging:
                 self._places[edge_id] = way.exit.place
                 self._added.add(edge_id)
             else:
-                spare["target"] = {"node": target, "port": drawing.input(target)}
+                end = {"node": target, "port": drawing.input(target)}
+                drawing.edges[places[spare["id"]]] = {**spare, "target": end}
 
     def _spare(self, way: Way, leaving: list[Edge], implied: set[tuple[str, str]]) -> Edge | None:
         """Return the edge that led on from here before something was put in its place."""
@@ -211,6 +193,18 @@ class Rearranging:
                 self._sink.report(
                     EDITED, None, node_id=node_id, what=what, keys="the order of its arms or branches"
                 )
+
+
+def edit_conditions(edges: list[Edge], arms: Arms, sink: Sink) -> None:
+    """Take over the conditions of arms."""
+    for place, edge in enumerate(edges):
+        condition = arms.get(edge["id"])
+        if edge["type"] != "conditional" or condition is None:
+            continue
+        if _condition(edge) != condition:
+            edges[place] = {**edge, "condition": condition}
+            path, what = f"edges[{place}].condition", f"edge '{edge['id']}'"
+            sink.report(EDITED, path, edge_id=edge["id"], what=what, keys="its condition")
 
 
 def _condition(edge: Edge) -> str | None:

@@ -1,6 +1,9 @@
 """What a compiled module tells of the graph that it was made of, and whether a document is such a graph."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from scaiflow_api.compiler import ir
@@ -8,6 +11,54 @@ from scaiflow_api.compiler.check import Checked
 from scaiflow_api.compiler.importing.flags import is_flag
 from scaiflow_api.compiler.importing.leading import Followers
 from scaiflow_api.compiler.lowering.lower import lower
+from scaiflow_api.expressions import unwrap
+
+
+class Outline(Struct, frozen=True):
+    """Which nodes have steps, and which edges begin arms or branches."""
+
+    steps: Sequence[str]
+    arms: Mapping[str, str | None]
+    """By id of an edge the condition of the arm; None for a branch."""
+
+    def names_the_same(self, other: "Outline") -> bool:
+        return set(self.steps) == set(other.steps) and self.arms.keys() == other.arms.keys()
+
+
+def outline_of(module: ir.Module) -> Outline:
+    steps: list[str] = []
+    arms: dict[str, str | None] = {}
+    for flow in module.flows:
+        for block in ir.walk(flow.body):
+            if block.node_id is not None:
+                steps.append(block.node_id)
+            match block:
+                case ir.MatchBlock():
+                    arms.update({arm.edge_id: arm.condition for arm in block.arms if arm.edge_id is not None})
+                case ir.ParallelBlock():
+                    ids = (branch.edge_id for branch in block.branches)
+                    arms.update({edge_id: None for edge_id in ids if edge_id is not None})
+    return Outline(steps, arms)
+
+
+def outline_due(checked: Checked) -> Outline | None:
+    """Return the outline of the module that a document is lowered to; None for one with errors."""
+    sound = checked.sound
+    if checked.sink.has_errors or sound is None or sound.regions is None:
+        return None
+    view, regions = sound.view, sound.regions
+    steps: list[str] = []
+    arms: dict[str, str | None] = {}
+    for entries, reached in view.groups:
+        inside = sorted(reached, key=regions.rank.__getitem__)
+        steps += [view.nodes[index].id for index in inside]
+        for index in (*entries, *inside):
+            for region in regions.of(index):
+                if region.edge is not None:
+                    arms[region.edge.id] = None
+            for way_out in view.exits.get(index, ()):
+                arms.update({edge.id: unwrap(edge.condition or "")[0] for edge in way_out.conditional})
+    return Outline(steps, arms)
 
 
 def lowered(checked: Checked) -> ir.Module | None:

@@ -37,6 +37,11 @@ class Step(Struct, frozen=True):
     depth: int
 
 
+def is_handled(block: ir.AnyBlock, *, caught: bool) -> bool:
+    """Return whether a failure of a block is handled; `caught` says whether that of what it stands in is."""
+    return caught or (isinstance(block, ir.MatchBlock) and block.on_error == "continue")
+
+
 class Walk:
     """Goes through the bodies of a module. Raises FlowTooLarge where far more edges come up than a flow may have.
 
@@ -130,8 +135,7 @@ class Walk:
     def _node(self, block: ir.AnyBlock, node_id: str, exits: Exits, depth: int, *, handled: bool) -> Exits:
         if kind_of(block) is None:
             return exits
-        handled = handled or (isinstance(block, ir.MatchBlock) and block.on_error == "continue")
-        self.steps[node_id] = Step(node_id, block, handled, depth)
+        self.steps[node_id] = Step(node_id, block, is_handled(block, caught=handled), depth)
         left = self._connect(exits, node_id)
         self._leading.meet(node_id)
         match block:

@@ -104,36 +104,24 @@ class StepReader:
         self._default_role = default_role
         self.nodes: dict[str, dict[str, Any]] = {}
         """Node id → `id`, `type`, `label` and `config`, as far as the steps' `meta` has them."""
-        self.forms: dict[str, Callable[[Section, Common], ir.AnyBlock]] = {
-            TURN: self._model_call,
-            llm_rigid.STEP_KEY: llm_rigid.read_step,
-            data_variable_set.STEP_KEY: data_variable_set.read_step,
-            plugin_call.STEP_KEY: plugin_call.read_step,
-            pause.STEP_KEY: pause.read_step,
-            subflow_call.STEP_KEY: subflow_call.read_step,
-            logic_decision.STEP_KEY: lambda step, common: logic_decision.read_step(step, common, self.body),
-            logic_loop.FOREACH_KEY: lambda step, common: logic_loop.read_foreach(step, common, self.body),
-            logic_loop.WHILE_KEY: lambda step, common: logic_loop.read_while(step, common, self.body),
-            logic_parallel.STEP_KEY: lambda step, common: logic_parallel.read_step(step, common, self.body),
-        }
 
     def body(self, section: Section, key: str) -> tuple[ir.AnyBlock, ...]:
         """Read a list of steps. Raises ManifestError."""
         return tuple(self._step(step) for step in section.sections(key))
 
     def _step(self, step: Section) -> ir.AnyBlock:
-        forms = [key for key, value in step.values.items() if value is not None and key in self.forms]
+        forms = [key for key, value in step.values.items() if value is not None and key in FORMS]
         if len(forms) != 1:
-            known = ", ".join(self.forms)
+            known = ", ".join(FORMS)
             raise ManifestError(f"{step.path} must have exactly one of the keys {known}.")
-        block = self.forms[forms[0]](step, self._common(step))
+        block = FORMS[forms[0]](self, step, self._common(step))
         handled = step.choice("on_error", ON_ERROR) == "continue"
         if not handled or isinstance(block, ir.MatchBlock):
             return block
         here = ir.SourceLocation(node_id=block.source_location.node_id)
         return ir.TryBlock(source_location=here, body=(block,))
 
-    def _model_call(self, step: Section, common: Common) -> ir.AnyBlock:
+    def model_call(self, step: Section, common: Common) -> ir.AnyBlock:
         if step.flag("guarded"):
             return llm_guarded.read_step(step, common, self._default_role)
         return llm_flexible.read_step(step, common, self._default_role)
@@ -156,3 +144,18 @@ class StepReader:
         config = {"config": meta.mapping("node_config")} if "node_config" in meta.values else {}
         self.nodes[node_id] = {**carried, **config}
         return node_id
+
+
+FORMS: Mapping[str, Callable[[StepReader, Section, Common], ir.AnyBlock]] = {
+    TURN: StepReader.model_call,
+    llm_rigid.STEP_KEY: lambda reader, step, common: llm_rigid.read_step(step, common),
+    data_variable_set.STEP_KEY: lambda reader, step, common: data_variable_set.read_step(step, common),
+    plugin_call.STEP_KEY: lambda reader, step, common: plugin_call.read_step(step, common),
+    pause.STEP_KEY: lambda reader, step, common: pause.read_step(step, common),
+    subflow_call.STEP_KEY: lambda reader, step, common: subflow_call.read_step(step, common),
+    logic_decision.STEP_KEY: lambda reader, step, common: logic_decision.read_step(step, common, reader.body),
+    logic_loop.FOREACH_KEY: lambda reader, step, common: logic_loop.read_foreach(step, common, reader.body),
+    logic_loop.WHILE_KEY: lambda reader, step, common: logic_loop.read_while(step, common, reader.body),
+    logic_parallel.STEP_KEY: lambda reader, step, common: logic_parallel.read_step(step, common, reader.body),
+}
+"""How each form is read. Not kept by a reader: what refers to itself is there until it is searched for."""
