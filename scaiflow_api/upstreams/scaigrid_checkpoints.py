@@ -37,6 +37,20 @@ class Checkpoint:
     """The node of the flow that it stands for."""
     row: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def options(self) -> list[Any]:
+        """What may be decided: its options, or those of its form's first decision; empty where it names none."""
+        context = self.row.get("context")
+        sections = context.get("sections") if isinstance(context, Mapping) else None
+        decisions = (
+            section
+            for section in (sections if isinstance(sections, list) else ())
+            if isinstance(section, Mapping) and section.get("type") == "decision"
+        )
+        found = self.row.get("options") or next(decisions, {}).get("options")
+        options = found if isinstance(found, list) else []
+        return [option.get("id") if isinstance(option, Mapping) else option for option in options]
+
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPage:

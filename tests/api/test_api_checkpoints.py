@@ -167,6 +167,58 @@ async def test_a_scaigrid_that_fails_is_told_as_documented(
     assert (answer.status_code, answer.json()["detail"]["error"]) == (status, error)
 
 
+DECISION = {"type": "decision", "field": "verdict", "options": [{"id": "yes", "label": "Yes"}, "no"]}
+
+
+@pytest.mark.parametrize(
+    ("row", "options"),
+    [
+        ({"options": ["yes", "no"]}, ["yes", "no"]),
+        ({"options": None, "context": {"sections": [{"type": "context"}, DECISION]}}, ["yes", "no"]),
+        ({"options": "broken", "context": {"sections": [None, "broken"]}}, []),
+        ({"options": None}, []),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422])
+async def test_an_answer_that_scaigrid_does_not_take_is_the_callers_fault(
+    api: httpx.AsyncClient,
+    people: People,
+    grid: PlayedGrid,
+    core: str,
+    row: Json,
+    options: list[str],
+    status: int,
+) -> None:
+    waiting = grid.add_checkpoint(core)
+    waiting |= row
+    grid.faults["resolve"] = [refusal(status, "VALIDATION_ERROR", "'maybe' is none of the options")]
+
+    answer = await api.post(
+        f"{CHECKPOINTS}/{waiting['id']}/resolve", json={"resolution": "maybe"}, headers=people.bob.headers
+    )
+
+    detail = answer.json()["detail"]
+    assert (answer.status_code, detail["error"]) == (422, "resolution_refused")
+    assert (detail["message"], detail["options"]) == ("'maybe' is none of the options", options)
+    assert (detail["status"], detail["code"]) == (status, "VALIDATION_ERROR")
+    assert ("fix" in detail) == bool(options)
+
+
+async def test_a_checkpoint_that_waits_while_its_core_does_not_run_is_not_said_to_be_answered(
+    api: httpx.AsyncClient, people: People, grid: PlayedGrid, core: str
+) -> None:
+    row = grid.add_checkpoint(core)
+    grid.faults["resolve"] = [refusal(409, "CORE_NOT_RUNNING", "The Core is 'stopped'; start it first.")]
+
+    answer = await api.post(
+        f"{CHECKPOINTS}/{row['id']}/resolve", json={"resolution": "yes"}, headers=people.bob.headers
+    )
+
+    detail = answer.json()["detail"]
+    assert (answer.status_code, detail["error"]) == (502, "scaigrid_api")
+    assert (detail["status"], detail["code"]) == (409, "CORE_NOT_RUNNING")
+
+
 class TestEndingARun:
     @pytest.mark.parametrize("known_by", ["checkpoint", "event"])
     async def test_one_that_the_core_knows_is_ended(

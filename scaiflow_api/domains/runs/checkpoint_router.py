@@ -8,7 +8,7 @@ from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.flows.errors import InsufficientAcl
 from scaiflow_api.domains.runs.checkpoints import Checkpoints
-from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending
+from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending, ResolutionRefused
 from scaiflow_api.domains.runs.router import UPSTREAM, OneCore, PathId, cores
 from scaiflow_api.domains.runs.schemas import ResolveRequest
 from scaiflow_api.web.deps import Limit, Manager, Viewer, acl
@@ -79,7 +79,7 @@ async def read_checkpoint(checkpoint_id: PathId, caller: Viewer, found: Checkpoi
     response_description="the checkpoint as it is now",
     responses={
         **_WITH_A_ROW,
-        **documented(CheckpointNotFound, CheckpointNotPending, InsufficientAcl, *UPSTREAM),
+        **documented(CheckpointNotFound, CheckpointNotPending, ResolutionRefused, InsufficientAcl, *UPSTREAM),
     },
     openapi_extra=acl(Level.DEPLOY),
 )

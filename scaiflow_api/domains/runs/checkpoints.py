@@ -17,13 +17,14 @@ from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.audit.effects import told
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.runs.cores import Cores
-from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending
+from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending, ResolutionRefused
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamRejected
-from scaiflow_api.upstreams.scaigrid_checkpoints import Checkpoint, Resolution
+from scaiflow_api.upstreams.scaigrid_checkpoints import PENDING, Checkpoint, Resolution
 
 _STATUSES: Final = {"failed": "expired,cancelled"}
 """Our word for what ScaiGrid tells apart."""
+_NOT_TAKEN: Final = frozenset({400, 422})
 
 
 class Checkpoints:
@@ -66,7 +67,8 @@ class Checkpoints:
     ) -> bytes:
         """Answer one, so that its run goes on; return it as it is then.
 
-        Raises CheckpointNotFound, CheckpointNotPending, InsufficientAcl, MissingCredentials, UpstreamError.
+        Raises CheckpointNotFound, CheckpointNotPending, ResolutionRefused, InsufficientAcl, MissingCredentials,
+        UpstreamError.
         """
         access = await self._cores.access(caller)
         checkpoint, flow = await self._open(caller, access, checkpoint_id, Level.DEPLOY)
@@ -84,7 +86,10 @@ class Checkpoints:
                     access.credential, checkpoint_id, resolution, comment=comment
                 )
             except UpstreamRejected as refusal:
-                if not refusal.conflict:
+                if refusal.status in _NOT_TAKEN:
+                    raise ResolutionRefused(refusal, checkpoint.options) from None
+                # A conflict may also be that the Core does not run; the checkpoint itself says whether that was it.
+                if not refusal.conflict or await _waits(access, checkpoint_id):
                     raise
                 raise CheckpointNotPending(checkpoint_id=checkpoint_id) from None
         return _row(answered)
@@ -104,6 +109,10 @@ class Checkpoints:
         except CoreNotFound:
             raise CheckpointNotFound(checkpoint_id=checkpoint_id) from None
         return checkpoint, flow
+
+
+async def _waits(access: Access, checkpoint_id: str) -> bool:
+    return (await access.checkpoints.get(access.credential, checkpoint_id)).status == PENDING
 
 
 def _row(checkpoint: Checkpoint) -> bytes:

@@ -1,6 +1,12 @@
 """How looking at runs, and answering them, can fail."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from scaiflow_api.kit.errors import AppError
+from scaiflow_api.upstreams.failures import UpstreamRejected
+
+_CHOOSE = "Decide for one of 'options'."
 
 
 class CheckpointNotFound(AppError):
@@ -17,6 +23,25 @@ class CheckpointNotPending(AppError):
     status, error = 409, "checkpoint_not_pending"
     template = "checkpoint '{checkpoint_id}' waits for no resolution any more"
     fix = "Read it to see what became of it."
+
+
+class ResolutionRefused(AppError):
+    """ScaiGrid does not take this answer to a checkpoint; `message`, `status` and `code` are its own.
+
+    `options` are those of the checkpoint, empty where it names none.
+    """
+
+    status, error = 422, "resolution_refused"
+    template = "{message}"
+
+    def __init__(self, refusal: UpstreamRejected, options: Sequence[Any]) -> None:
+        super().__init__(
+            message=refusal.message or "ScaiGrid does not take this resolution.",
+            status=refusal.status,
+            code=refusal.code,
+            options=list(options),
+            **({"fix": _CHOOSE} if options else {}),
+        )
 
 
 class ExecutionNotFound(AppError):
