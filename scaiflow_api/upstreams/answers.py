@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import httpx
@@ -22,6 +23,7 @@ from scaiflow_api.upstreams.failures import (
 _LONGEST_MESSAGE: Final = 500
 _LONGEST_REFUSAL: Final = 256 * 1024
 """A longer one is not read: each of its texts is looked through for secrets, while others wait."""
+_DETAILS_TOLD: Final = 3
 _SHORTEST_SECRET: Final = 8
 """Without a shorter one little would be left of an answer, and it is no secret."""
 HANDED_ON: Final = (
@@ -82,7 +84,7 @@ def explanation(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return code and message of an error body: ScaiGrid's envelope, OAuth's pair, or FastAPI's `detail`."""
     error, detail = body.get("error"), body.get("detail")
     if isinstance(error, Mapping):
-        code, message = error.get("code"), error.get("message")
+        code, message = error.get("code"), _with_details(error)
     elif isinstance(error, str):
         code, message = error, body.get("error_description")
     elif isinstance(detail, Mapping):
@@ -90,6 +92,19 @@ def explanation(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     else:
         code, message = None, detail
     return _word(code), _sentence(message)
+
+
+def _with_details(error: Mapping[str, Any]) -> Any:
+    """Return the message of ScaiGrid's envelope; where fields are wrong only `details` say which."""
+    message, details = error.get("message"), error.get("details")
+    if not isinstance(message, str) or not isinstance(details, list):
+        return message
+    told = (
+        ": ".join(word for word in (_word(detail.get("field")), what) if word)
+        for detail in details
+        if isinstance(detail, Mapping) and (what := _word(detail.get("message"))) and what not in message
+    )
+    return " ".join(filter(None, [message, "; ".join(islice(told, _DETAILS_TOLD))]))
 
 
 def _object(content: bytes) -> Mapping[str, Any]:

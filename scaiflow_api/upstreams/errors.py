@@ -234,7 +234,8 @@ def fix_of(failure: UpstreamError) -> dict[str, Any]:
     if failure.system == "scaivault":
         return {"fix": _OF_THE_VAULT}
     if failure.status == 401:
-        return {"fix": f"Sign in again: {TITLES[failure.system]} does not accept the credential."}
+        title = TITLES[failure.system]
+        return {"fix": f"{title} does not accept the credential: sign in again, or replace the API key."}
     named = _PERMISSION.search(failure.message or "")
     needed = named.group(0) if named else failure.needs
     return {"fix": f"Caller needs the `{needed}` permission on this tenant."} if needed else {}

@@ -207,7 +207,7 @@ async def test_only_bunkers_that_run_or_persist_are_listed(
             "auth",
             {
                 "message": "bad token",
-                "fix": "Sign in again: {title} does not accept the credential.",
+                "fix": "{title} does not accept the credential: sign in again, or replace the API key.",
                 "status": 401,
                 "code": "AUTH_TOKEN_INVALID",
             },

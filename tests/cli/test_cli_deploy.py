@@ -169,7 +169,9 @@ def test_a_flow_with_errors_shows_their_places_and_sends_nothing(scaiflow, chang
 
 
 GONE = "ScaiGrid did not answer within 0.5 s. Done so far: core, running (core_id=core_1)."
-REFUSED_KEY = "no such key [scrubbed]. Sign in again: ScaiGrid does not accept the credential."
+REFUSED_KEY = (
+    "no such key [scrubbed]. ScaiGrid does not accept the credential: sign in again, or replace the API key."
+)
 NOT_ALLOWED = (
     "no. Caller needs the `scaicore:manage` permission on this tenant. Done so far: core (core_id=core_1)."
 )

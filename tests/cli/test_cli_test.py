@@ -199,7 +199,10 @@ def test_junit_on_standard_output_is_all_that_stands_there(scaiflow, grid, flow)
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (refusal(401), "scaigrid_auth: some message Sign in again: ScaiGrid does not accept the credential."),
+        (
+            refusal(401),
+            "scaigrid_auth: some message ScaiGrid does not accept the credential: sign in again",
+        ),
         (refusal(403), "scaigrid_auth: some message Caller needs the `scaicore:view` permission"),
         (refusal(404, "CORE_NOT_FOUND", "no such Core"), "scaigrid_api: no such Core"),
         (refusal(429), "scaigrid_busy: some message"),

@@ -227,7 +227,7 @@ AUTH = "permission_denied: need scaiqueue:manage"
             refusal(401, "AUTH_TOKEN_INVALID"),
             502,
             "scaiqueue_auth",
-            "Sign in again: ScaiQueue does not accept the credential.",
+            "ScaiQueue does not accept the credential: sign in again, or replace the API key.",
         ),
         (refusal(429, "RATE_LIMITED"), 429, "scaiqueue_busy", None),
         (refusal(422, "VALIDATION_ERROR", "no"), 502, "scaiqueue_provision_failed", None),

@@ -47,6 +47,31 @@ async def test_a_refusal_carries_the_upstreams_words_and_is_not_repeated(
     assert route.call_count == 1
 
 
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        ([{"field": "slug", "message": "has a space"}], "Not valid. slug: has a space"),
+        (
+            [{"field": "slug", "message": "X"}, {"message": "Y"}, {"field": "", "message": "Z"}],
+            "Not valid. slug: X; Y; Z",
+        ),
+        ([{"field": "slug", "message": "Not valid."}], "Not valid."),
+        ([{"field": "key", "message": "sgk_0123456789 is odd"}], "Not valid. key: [scrubbed] is odd"),
+        ([{"field": f"f{n}", "message": "x"} for n in range(5)], "Not valid. f0: x; f1: x; f2: x"),
+        ([None, "x", {"field": "slug"}, {"field": 1, "message": 2}], "Not valid."),
+        ({"fields": []}, "Not valid."),
+    ],
+)
+async def test_a_refusal_says_which_fields_are_wrong(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, details: object, told: str
+) -> None:
+    error = {"code": "VALIDATION_ERROR", "message": "Not valid.", "details": details}
+    respx_mock.get(ME).respond(422, json={"status": "error", "error": error})
+    with pytest.raises(UpstreamRejected) as caught:
+        await scaigrid.me(token)
+    assert caught.value.message == told
+
+
 async def test_fastapis_error_shapes_are_read_too(
     respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
 ) -> None:

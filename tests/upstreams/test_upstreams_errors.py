@@ -59,7 +59,7 @@ def rejected(
                 "message": "expired",
                 "status": 401,
                 "code": "AUTH_TOKEN_INVALID",
-                "fix": "Sign in again: ScaiGrid does not accept the credential.",
+                "fix": "ScaiGrid does not accept the credential: sign in again, or replace the API key.",
             },
         ),
         (
