@@ -31,7 +31,9 @@ class PlayedApi:
         return [f"{request.method} {request.url.path.removeprefix('/api/v1')}" for request in self.requests]
 
     def sent(self, method: str) -> Any:
-        return json.loads(next(it.content for it in self.requests if it.method == method))
+        """Return the body of the first request by which a flow was saved."""
+        saves = (it for it in self.requests if it.method == method and not it.url.path.endswith("/validate"))
+        return json.loads(next(saves).content)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -43,6 +45,8 @@ class PlayedApi:
         path = request.url.path.removeprefix("/api/v1/flows").strip("/")
         if request.method == "GET" and not path:
             return httpx.Response(200, json={"items": list(self.flows.values()), "total": len(self.flows)})
+        if path == "validate":
+            return httpx.Response(200, json={"valid": True, "diagnostics": []})
         if request.method == "POST" and not path:
             self.add("flow_new", json.loads(request.content)["content"])
             return httpx.Response(201, json=self.flows["flow_new"])
@@ -76,7 +80,7 @@ def test_a_new_flow_is_created_and_deployed(scaiflow, echo, api, document):
     done = scaiflow("deploy", echo, "--api", URL, "--no-publish-as-model", "--group-id", "grp_a")
 
     assert (done.code, done.lines) == (0, ["flow_id=flow_new", "flow_version=1.0.1", "core_id=core_1"])
-    assert api.calls[-2:] == ["POST /flows", "POST /flows/flow_new/deploy"]
+    assert api.calls[-3:] == ["POST /flows/validate", "POST /flows", "POST /flows/flow_new/deploy"]
     assert api.sent("POST") == {"content": document}
     assert json.loads(api.requests[-1].content) == {"publish_as_model": False, "group_ids": ["grp_a"]}
     assert {request.headers["Authorization"] for request in api.requests} == {f"Bearer {TOKEN}"}
@@ -218,6 +222,43 @@ def test_findings_are_shown_with_their_places_in_the_file(scaiflow, echo, api):
     assert scaiflow("deploy", echo, "--api", URL).code == 1
 
 
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_flow_with_errors_is_not_saved(scaiflow, changed, api, document, saved, options):
+    if saved:
+        api.add("flow_here", document)
+    flow = changed(lambda it: it.update(id="flow_here", metadata={"description": "new"}))
+    finding = {"severity": "error", "code": "SF110", "message": "no entry", "node_id": None, "edge_id": None}
+    api.faults["POST", "/validate"] = httpx.Response(200, json={"valid": False, "diagnostics": [finding]})
+
+    done = scaiflow("deploy", flow, "--api", URL, *options)
+    as_json = scaiflow("deploy", flow, "--api", URL, "--json", *options)
+
+    assert (done.code, done.output, as_json.code) == (1, b"", 1)
+    assert "SF110 error: no entry" in done.errors
+    assert (as_json.json["error"], as_json.json["diagnostics"]) == ("scaicore_compile_failed", [finding])
+    assert not {call for call in api.calls if call.startswith("PUT") or call == "POST /flows"}
+
+
+def test_a_flow_that_the_api_makes_complete_is_checked_as_if_it_were(scaiflow, changed, api):
+    done = scaiflow("deploy", changed(lambda it: (it.pop("id"), it.pop("version"))), "--api", URL)
+
+    checked = next(it.content for it in api.requests if it.url.path.endswith("/validate"))
+    assert done.code == 0
+    assert {"id", "version"} <= json.loads(checked)["content"].keys()
+    assert not {"id", "version"} & api.sent("POST")["content"].keys()
+
+
+def test_warnings_are_shown_when_a_flow_is_saved(scaiflow, echo, api):
+    finding = {"severity": "warning", "code": "SF301", "message": "unknown name", "path": "nodes[1]"}
+    api.faults["POST", "/validate"] = httpx.Response(200, json={"valid": True, "diagnostics": [finding]})
+
+    done = scaiflow("deploy", echo, "--api", URL)
+
+    assert done.code == 0
+    assert ": nodes[1]: SF301 warning: unknown name" in done.errors
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -281,7 +322,7 @@ class TestDryRun:
         assert done.code == 0
         assert done.lines == (["save=update", "flow_id=flow_1"] if known else ["save=create"])
         assert "would be saved first" in done.errors
-        assert {request.method for request in api.requests} == {"GET"}
+        assert {call for call in api.calls if not call.startswith("GET")} == {"POST /flows/validate"}
 
     def test_an_answer_that_is_no_plan_is_a_sentence(self, scaiflow, echo, api, document):
         api.add("flow_1", document)

@@ -13,6 +13,10 @@ from scaiflow_api.cli.flows.documents import FlowFile, read_flow
 from scaiflow_api.cli.flows.findings import show, tell
 from scaiflow_api.cli.saved import Saved, find_saved
 from scaiflow_api.compiler.diagnostics import Diagnostic
+from scaiflow_api.domains.deploy.errors import CompileFailed
+
+_COMPLETED = {"id": "flow_new", "version": "1.0.0"}
+"""What the API writes into a flow where the file leaves it out."""
 
 
 def deploy_through_api(
@@ -39,7 +43,7 @@ def deploy_through_api(
             options = {"publish_as_model": publish_as_model, "group_ids": group_ids}
             order = {name: value for name, value in options.items() if value is not None}
             if dry_run:
-                return foretell(_plan(api, file.document, flow_id, order), as_json=as_json)
+                return foretell(_plan(api, file, flow_id, order), as_json=as_json)
             saved_id = _save(api, file, flow_id, message)
             answer, _ = api.call("POST", f"/flows/{saved_id}/deploy", body=order)
         except ApiRefused as refusal:
@@ -57,6 +61,7 @@ def _save(api: ScaiFlowApi, file: FlowFile, flow_id: str | None, message: str | 
     saved = find_saved(api, document, flow_id)
     told = {} if message is None else {"message": message}
     if saved is None:
+        _check(api, file)
         made, _ = api.call("POST", "/flows", body={"content": document, **told})
         tell(f"saved as the new flow {made['id']}")
         return str(made["id"])
@@ -64,20 +69,31 @@ def _save(api: ScaiFlowApi, file: FlowFile, flow_id: str | None, message: str | 
     if not renamed and saved.is_what(document):
         tell(f"version {saved.version} of {saved.id} is what the file says")
         return saved.id
+    _check(api, file)
     change = {"content": document, **renamed, **told}
     changed, _ = api.call("PUT", f"/flows/{saved.id}", body=change, headers={"If-Match": saved.etag})
     tell(f"saved as version {changed['version']} of {saved.id}")
     return saved.id
 
 
-def _plan(
-    api: ScaiFlowApi, document: Mapping[str, Any], flow_id: str | None, order: Mapping[str, Any]
-) -> dict[str, Any]:
+def _check(api: ScaiFlowApi, file: FlowFile) -> None:
+    """Keep a flow with errors from being saved: nobody could deploy it. Shows warnings. Raises ApiRefused."""
+    body = {"content": {**_COMPLETED, **file.document}}
+    answer, _ = api.call("POST", "/flows/validate", body=body)
+    if not answer["valid"]:
+        raise ApiRefused(CompileFailed.status, CompileFailed(diagnostics=answer["diagnostics"]).detail())
+    show(file, _findings(answer), sys.stderr)
+
+
+def _plan(api: ScaiFlowApi, file: FlowFile, flow_id: str | None, order: Mapping[str, Any]) -> dict[str, Any]:
     """Return what saving and deploying would do; of a deploy only where nothing would be saved before."""
+    document = file.document
     saved = find_saved(api, document, flow_id)
     if saved is None:
+        _check(api, file)
         return {"save": "create", "flow_id": None}
     if _renamed(saved, document) or not saved.is_what(document):
+        _check(api, file)
         return {"save": "update", "flow_id": saved.id}
     plan, _ = api.call("POST", f"/flows/{saved.id}/deploy", body={**order, "dry_run": True})
     return {"save": "none", "flow_id": saved.id, **plan}
@@ -89,7 +105,7 @@ def _renamed(saved: Saved, document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _findings(detail: Mapping[str, Any]) -> list[Diagnostic]:
-    """Return the findings in an error, to be shown with their places in the file."""
+    """Return the findings in an answer, to be shown with their places in the file."""
     listed = detail.get("diagnostics")
     try:
         return msgspec.convert(listed or [], list[Diagnostic])
