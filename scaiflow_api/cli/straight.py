@@ -8,11 +8,13 @@ from pydantic import SecretStr
 
 from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import Unusable
+from scaiflow_api.cli.flows.findings import tell
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
 from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.credentials import Access
+from scaiflow_api.upstreams.failures import UpstreamUnreachable
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 
 PUBLIC = "https://scaigrid.scailabs.ai"
@@ -40,7 +42,20 @@ class Straight:
         """Open the connections for the length of the block."""
         configure_logging("ERROR")  # what fails is said in a sentence
         async with open_transport(self.settings) as http:
-            yield Access(ScaiGrid(http, self.settings), self._key)
+            try:
+                yield Access(ScaiGrid(http, self.settings), self._key)
+            except Exception as failure:
+                cause = _why_unreachable(failure)
+                if cause is not None:
+                    tell(f"no connection to {self.settings.base_url}: {cause}")
+                raise
+
+
+def _why_unreachable(failure: BaseException | None) -> str | None:
+    """Return why there was no connection, where that is what a failure was at first."""
+    while failure is not None and not isinstance(failure, UpstreamUnreachable):
+        failure = failure.__context__
+    return failure.cause if failure is not None else None
 
 
 def _usable(given: str | None, kept: SecretStr | None) -> SecretStr:

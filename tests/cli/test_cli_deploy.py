@@ -200,6 +200,17 @@ def test_a_failure_is_one_sentence_that_says_how_far_it_came(scaiflow, echo, gri
     assert (as_json.code, as_json.json["core_id"]) == (0, "core_1")
 
 
+def test_a_scaigrid_that_cannot_be_reached_is_named_with_the_reason(scaiflow, echo, unused_tcp_port):
+    url = f"http://127.0.0.1:{unused_tcp_port}/scaigrid"
+
+    for options in ([], ["--dry-run"]):
+        done = scaiflow("deploy", echo, "--base-url", url, "--api-key", KEY, *options)
+
+        assert done.code == 1
+        assert f"no connection to {url}: Connect" in done.errors
+        assert KEY not in done.errors
+
+
 def test_a_failure_as_json_is_the_error_of_the_api(scaiflow, echo, grid):
     grid.faults["start"] = [refusal(422, "INVALID_SOURCE_IR", "no")]
 
