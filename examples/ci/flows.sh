@@ -8,7 +8,8 @@
 # SCAIFLOW                the command (default: scaiflow)
 #
 # Nothing is deployed unless all flows are sound. Then every flow is deployed and tested, whatever becomes of the others.
-# Exits with 0 when all is well, with 1 when a flow has errors or a test failed, with 2 when something could not be done.
+# Exits with 0 when all is well, with 1 when a flow has errors or was refused, or a test failed, and with 2 when something
+# could not be tried: no flows, no key, tests that could not be run.
 set -eu
 
 folder=${1:-flows}

@@ -28,7 +28,10 @@ class MissingServiceKey(MissingScaiGridCredentials):
     """The same where nobody has signed in, so that only the environment's key could pay."""
 
     template = "no ScaiGrid key for calls without a user"
-    fix = "The operator sets SCAIGRID_API_KEY, which serves development only."
+    fix = (
+        "The operator sets SCAIGRID_API_KEY, which serves development only, and not with"
+        " SCAIFLOW_DEPLOY_AUTH=user_jwt."
+    )
 
 
 class DevDeployOff(AppError):
