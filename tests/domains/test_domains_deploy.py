@@ -1,6 +1,7 @@
 """Deploying a flow, and what is left behind when it fails."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -212,6 +213,22 @@ async def test_a_publication_that_the_core_did_not_mention_is_synced(
     answer = await deploys.deploy(bob, flow.id, ASK)
 
     assert grid.steps == ["replace", "publish", "get", "sync", "get"]
+    assert answer.published_model_id == "mdl_core_1"
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_where_there_is_no_sync_publishing_again_brings_the_model_up_to_date(
+    deploys: DeployFlow, grid: PlayedGrid, keep: Keep, bob: Caller, echo: dict[str, Any], status: int
+) -> None:
+    flow = await keep(echo)
+    await deploys.deploy(bob, flow.id, ASK)
+    grid.faults |= {"sync": [refusal(status)], "publish": [httpx.Response(200, json={"data": {}})]}
+    grid.steps.clear()
+
+    answer = await deploys.deploy(bob, flow.id, DeployRequest(group_ids=["grp_a"]))
+
+    assert grid.steps == ["replace", "sync", "publish", "get"]
+    assert json.loads(grid.requests[-2].content) == {"group_ids": ["grp_a"]}
     assert answer.published_model_id == "mdl_core_1"
 
 

@@ -27,6 +27,7 @@ QUEUES, CORE, RUNNING, PUBLISHED = "queues", "core", "running", "published"
 """The steps, in order; `queues` and `published` only for a flow that asks for them."""
 SLUG_CONFLICT = "SLUG_CONFLICT"
 _STARTABLE = frozenset({"created", "stopped", "error"})
+_NO_SUCH_CALL = frozenset({404, 405})
 _SLOWEST_POLL_S = 2.0
 _RENAME = "Another Core of this tenant has that name: rename the flow, then deploy it again."
 
@@ -198,10 +199,20 @@ class Rollout:
         """Offer the Core as a chat model, or bring the offer up to date. Raises CorePublishFailed."""
         try:
             if core.published or not await self._published_now(core, group_ids):
-                await self._grid.sync_core(self._credential, core.id, group_ids)
+                await self._synced(core, group_ids)
             return await self._grid.get_core(self._credential, core.id)
         except UpstreamError as failure:
             raise step_failed(CorePublishFailed, failure, core_id=core.id) from None
+
+    async def _synced(self, core: Core, group_ids: Sequence[str]) -> None:
+        """Bring the offer of a published Core up to date. Raises UpstreamError."""
+        try:
+            await self._grid.sync_core(self._credential, core.id, group_ids)
+        except UpstreamRejected as refusal:
+            if refusal.status not in _NO_SUCH_CALL:
+                raise
+            # By ScaiFlow's own pages publishing again does it; only by ScaiGrid's it takes a call of its own.
+            await self._grid.publish_core(self._credential, core.id, group_ids)
 
     async def _published_now(self, core: Core, group_ids: Sequence[str]) -> bool:
         """Publish a Core; False when it turns out to be published already. Raises UpstreamError."""
