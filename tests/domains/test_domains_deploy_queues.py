@@ -32,7 +32,7 @@ TOPOLOGY = {
     ],
 }
 CREATES = ["create_scope", "create_queue", "create_queue", "create_queue"]
-CORE = ["create", "start", "get"]
+CORE = ["list", "create", "start", "get"]
 
 
 @pytest.fixture

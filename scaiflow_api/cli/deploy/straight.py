@@ -19,7 +19,6 @@ from scaiflow_api.domains.deploy.rollout import (
     PUBLISHED,
     QUEUES,
     RUNNING,
-    KnownCore,
     LiveFlow,
     Progress,
     Rollout,
@@ -103,6 +102,4 @@ async def _look_ahead(release: Release, straight: Straight) -> Outlook:
 async def _roll_out(release: Release, straight: Straight) -> LiveFlow:
     async with straight.open() as access:
         rollout = Rollout(access, release, RolloutLimits.of(straight.settings))
-        # Nobody keeps a history here: whether there is a Core of this flow, only ScaiGrid can tell.
-        known = KnownCore(may_exist=release.flow_id is not None)
-        return await rollout.run(known, Progress(before_step=lambda step: tell(f"{_STEPS[step]} …")))
+        return await rollout.run(None, Progress(before_step=lambda step: tell(f"{_STEPS[step]} …")))

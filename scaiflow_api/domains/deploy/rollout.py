@@ -54,19 +54,6 @@ class LiveFlow:
     queues: Provisioned | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownCore:
-    """What is known of a flow's Core before a deploy."""
-
-    id: str | None = None
-    """The Core of earlier deploys."""
-    may_exist: bool = False
-    """An earlier deploy may have made one whose id never came back."""
-
-
-NOTHING_KNOWN = KnownCore()
-
-
 @dataclass(slots=True)
 class Progress:
     """How far a rollout came, and who wants to know."""
@@ -100,10 +87,13 @@ class Rollout:
         self._poll_s = poll_s
         self._setup = QueueSetup(access.queues, access.credential, max_queues=limits.max_queues)
 
-    async def run(self, known: KnownCore, progress: Progress) -> LiveFlow:
-        """Take every step. Raises the error of the step that failed, whose fields tell how far it came."""
+    async def run(self, known_id: str | None, progress: Progress) -> LiveFlow:
+        """Take every step. `known_id`: the Core of earlier deploys.
+
+        Raises the error of the step that failed, whose fields tell how far it came.
+        """
         try:
-            return await self._run(known, progress)
+            return await self._run(known_id, progress)
         except AppError as failure:
             reached: dict[str, Any] = {"reached": progress.done, "core_id": progress.core_id}
             if self._setup.done is not None:
@@ -111,14 +101,14 @@ class Rollout:
             failure.fields = {**reached, **failure.fields}
             raise
 
-    async def _run(self, known: KnownCore, progress: Progress) -> LiveFlow:
+    async def _run(self, known_id: str | None, progress: Progress) -> LiveFlow:
         release, queues = self._release, None
         if release.queues is not None:
             progress.begin(QUEUES)
             queues = await self._setup.ensure(release.queues)
             progress.done.append(QUEUES)
         progress.begin(CORE)
-        core = await self._placed(known)
+        core = await self._placed(known_id)
         await progress.note_core(core.id)
         progress.done.append(CORE)
         progress.begin(RUNNING)
@@ -130,35 +120,38 @@ class Rollout:
             progress.done.append(PUBLISHED)
         return LiveFlow(core, queues)
 
-    async def _placed(self, known: KnownCore) -> Core:
-        """Put the manifest into the flow's Core: the known one, else a new one, else one that carries the flow's id.
+    async def _placed(self, known_id: str | None) -> Core:
+        """Put the manifest into the flow's Core: the known one, else one that carries the flow's id, else a new one.
 
-        The last happens when an earlier deploy made a Core and its answer was lost. Raises CoreCreateFailed.
+        There is one that nobody knows of when an earlier deploy's answer was lost, or when it was deployed straight.
+        Raises CoreCreateFailed.
         """
         try:
-            return await self._place(known)
+            return await self._place(known_id)
         except UpstreamError as failure:
             taken = isinstance(failure, UpstreamRejected) and failure.code == SLUG_CONFLICT
             raise step_failed(CoreCreateFailed, failure, **({"fix": _RENAME} if taken else {})) from None
 
-    async def _place(self, known: KnownCore) -> Core:
+    async def _place(self, known_id: str | None) -> Core:
         grid, credential, manifest = self._grid, self._credential, self._release.manifest
-        if known.id is not None:
+        if known_id is not None:
             try:
-                return await grid.replace_core(credential, known.id, manifest)
+                return await grid.replace_core(credential, known_id, manifest)
             except UpstreamRejected as refusal:
                 if refusal.status != 404:
                     raise
-        elif known.may_exist and (ours := await self._ours()) is not None:
-            return await grid.replace_core(credential, ours.id, manifest)
-        try:
-            return await grid.create_core(credential, manifest)
-        except UpstreamRejected as refusal:
-            if refusal.code != SLUG_CONFLICT:
-                raise
-            ours = await self._ours()
-            if ours is None:
-                raise
+        ours = await self._ours()
+        if ours is None:
+            try:
+                return await grid.create_core(credential, manifest)
+            except UpstreamRejected as refusal:
+                if refusal.code != SLUG_CONFLICT:
+                    raise
+                ours = (
+                    await self._ours()
+                )  # an earlier deploy that nobody waited for may have made it just now
+                if ours is None:
+                    raise
         return await grid.replace_core(credential, ours.id, manifest)
 
     async def _ours(self) -> Core | None:
