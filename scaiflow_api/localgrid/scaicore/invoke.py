@@ -1,6 +1,7 @@
 """ScaiCore module: run a Core."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -8,10 +9,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from scaiflow_api.compiler import ManifestError, ir
-from scaiflow_api.localgrid.grid import GridDep
+from scaiflow_api.expressions import Value
+from scaiflow_api.localgrid.grid import Grid, GridDep
 from scaiflow_api.localgrid.scaicore.core_table import Core
 from scaiflow_api.localgrid.scaicore.cores import get_core
-from scaiflow_api.localgrid.scaicore.invocation import Invocation
+from scaiflow_api.localgrid.scaicore.invocation import Execution, Invocation
 from scaiflow_api.localgrid.scaicore.manifests import find_flow, flow_names, read_verified
 from scaiflow_api.localgrid.scaigrid.auth import CoreManager
 from scaiflow_api.localgrid.scaigrid.envelope import MAX_NESTING, is_within, ok, read_json
@@ -40,16 +42,30 @@ async def invoke_core(request: Request, core_id: str, caller: CoreManager, grid:
         raise invalid(f"the input is nested deeper than {MAX_NESTING}", "input")
     if core.status != "running":
         raise GridError(409, "CORE_NOT_RUNNING", f"The Core is {core.status!r}; start it first.")
+    execution = await run_core(
+        core, grid, body.input, flow_name=body.flow_name, instance_key=body.instance_key
+    )
+    return ok(request, execution.as_dict())
+
+
+async def run_core(
+    core: Core,
+    grid: Grid,
+    value: Mapping[str, Value],
+    *,
+    flow_name: str | None = None,
+    instance_key: str | None = None,
+) -> Execution:
+    """Run a flow of a Core, its first one where none is named. Raises GridError where there is none to run."""
     module = await _module(core)
     invocation = Invocation(
         core=core,
         module=module,
-        flow=_flow(module, body.flow_name),
-        input=body.input,
-        instance_key=body.instance_key,
+        flow=_flow(module, flow_name),
+        input=value,
+        instance_key=instance_key,
     )
-    execution = await grid.runs.invoke(invocation)
-    return ok(request, execution.as_dict())
+    return await grid.runs.invoke(invocation)
 
 
 async def _module(core: Core) -> ir.Module:

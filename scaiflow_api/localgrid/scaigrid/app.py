@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from scaiflow_api.localgrid.grid import Grid
 from scaiflow_api.localgrid.scaibunker import routes as scaibunker
 from scaiflow_api.localgrid.scaicore import checkpoints, cores, events, executions, invoke, publish
-from scaiflow_api.localgrid.scaigrid import auth, errors, models
+from scaiflow_api.localgrid.scaigrid import auth, chat, errors, models
 from scaiflow_api.localgrid.scaiqueue import claim_routes, message_routes, queue_routes, scope_routes
 
 _SCAICORE = "/v1/modules/scaicore"
@@ -18,7 +18,7 @@ def scaigrid_app(grid: Grid) -> FastAPI:
     app = FastAPI(title="Local ScaiGrid", openapi_url=None)
     app.state.grid = grid
     errors.install(app)
-    for part in (auth, models):
+    for part in (auth, models, chat):
         app.include_router(part.router)
     for part in (events, cores, publish, invoke, executions, checkpoints):
         app.include_router(part.router, prefix=_SCAICORE)

@@ -73,6 +73,7 @@ CoreManager = Annotated[Principal, Depends(requires("scaicore:manage"))]
 CheckpointReader = Annotated[Principal, Depends(requires("scaicore:view", "scaicore:checkpoint_resolve"))]
 CheckpointResolver = Annotated[Principal, Depends(requires("scaicore:checkpoint_resolve"))]
 ModelReader = Annotated[Principal, Depends(requires("models:list"))]
+ModelUser = Annotated[Principal, Depends(requires("models:use"))]
 
 
 @router.get("/v1/auth/me")

@@ -50,11 +50,12 @@ async def _visible(grid: Grid, caller: Principal) -> list[dict[str, Any]]:
     published = await Cores(grid.store).published(caller.tenant.id)
     return [
         *(model.as_dict() for model in CATALOGUE),
-        *(_as_model(core) for core in published if _may_see(caller, core)),
+        *(_as_model(core) for core in published if may_see(caller, core)),
     ]
 
 
-def _may_see(caller: Principal, core: Core) -> bool:
+def may_see(caller: Principal, core: Core) -> bool:
+    """Tell whether a published Core is a model for the caller."""
     groups = core.metadata["published_group_ids"]
     return not groups or bool(set(groups) & set(caller.groups)) or "models:manage" in caller.permissions
 
