@@ -266,6 +266,30 @@ def test_options_that_make_no_sense_are_refused(scaiflow, grid, flow, options):
     assert grid.steps == []
 
 
+def test_a_report_that_cannot_be_written_is_said_before_anything_runs(scaiflow, grid, flow, tmp_path):
+    file = flow({})
+
+    for target in (tmp_path / "nowhere" / "out.xml", file, tmp_path):
+        done = scaiflow("test", file, "--core", "core_1", "--junit", target)
+        assert (done.code, done.output) == (2, b"")
+        assert str(target) in done.errors
+    assert grid.steps == []
+
+
+def test_a_report_that_cannot_be_written_in_the_end_costs_no_result(
+    scaiflow, grid, flow, tmp_path, monkeypatch
+):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("scaiflow_api.cli.flows.files._replace", full)
+
+    done = scaiflow("test", flow({}), "--core", "core_1", "--junit", tmp_path / "out.xml")
+
+    assert (done.code, done.lines[0][:3]) == (1, "ok ")
+    assert "No space left on device" in done.errors
+
+
 def test_a_file_without_a_flow_is_one_sentence(scaiflow, grid, tmp_path):
     (tmp_path / "no.json").write_text('{"tests": 7}')
 

@@ -55,11 +55,24 @@ def write_output(target: str, data: bytes, *, sources: tuple[str, ...] = ()) -> 
         return
     path = Path(target)
     if any(_is_same_file(path, source) for source in sources):
-        raise CommandFailed(f"{target} is what was read, and would be lost; name another file with --out")
+        raise CommandFailed(f"{target} is what was read, and would be lost; name another file")
     try:
         _replace(path, data)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise CommandFailed(f"cannot write {target}: {reason_of(error)}") from None
+
+
+def require_target(target: str, *, sources: tuple[str, ...] = ()) -> None:
+    """See before any work is done that something could be written to a file. Raises Unusable."""
+    path = Path(target)
+    if target == STANDARD:
+        return
+    if any(_is_same_file(path, source) for source in sources):
+        raise Unusable(f"{target} is what is read, and would be lost; name another file")
+    if path.is_dir() or not path.parent.is_dir():
+        raise Unusable(
+            f"cannot write {target}: {'it is a folder' if path.is_dir() else 'there is no such folder'}"
+        )
 
 
 def print_json(value: object) -> None:

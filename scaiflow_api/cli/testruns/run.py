@@ -6,7 +6,7 @@ from typing import Any
 
 from scaiflow_api.cli.failure import Unusable
 from scaiflow_api.cli.flows.documents import FlowFile
-from scaiflow_api.cli.flows.files import write_output
+from scaiflow_api.cli.flows.files import require_target, write_output
 from scaiflow_api.cli.flows.sound import read_sound
 from scaiflow_api.cli.testruns.junit import junit_xml
 from scaiflow_api.cli.testruns.shown import Verdict, show
@@ -18,14 +18,16 @@ def run_fixtures(options: Namespace) -> int:
 
     Raises Unusable, which exits with 2, where they could not be run.
     """
+    if options.junit is not None:
+        require_target(options.junit, sources=(options.flow,))  # the fixtures have real effects
     document, report = _run(read_sound(options.flow), options)
     if not report.results and options.filter and document.get("tests"):
         raise Unusable(report.message or "no fixture was chosen")
     verdict = Verdict.on(report, options.min_coverage)
+    show(report, verdict, document, as_json=options.json, quiet=options.junit == "-")
     if options.junit is not None:
         xml = junit_xml(str(document["name"]), report, verdict)
         write_output(options.junit, xml, sources=(options.flow,))
-    show(report, verdict, document, as_json=options.json, quiet=options.junit == "-")
     return 0 if verdict.ok else 1
 
 
