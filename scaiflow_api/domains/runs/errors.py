@@ -6,7 +6,7 @@ from typing import Any
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams.failures import UpstreamRejected
 
-_CHOOSE = "Decide for one of 'options'."
+_CHOOSE = "'options' tells what may be decided."
 
 
 class CheckpointNotFound(AppError):
@@ -35,12 +35,13 @@ class ResolutionRefused(AppError):
     template = "{message}"
 
     def __init__(self, refusal: UpstreamRejected, options: Sequence[Any]) -> None:
+        hint: dict[str, Any] = {"fix": _CHOOSE} if options else {}
         super().__init__(
             message=refusal.message or "ScaiGrid does not take this resolution.",
             status=refusal.status,
             code=refusal.code,
             options=list(options),
-            **({"fix": _CHOOSE} if options else {}),
+            **hint,
         )
 
 
