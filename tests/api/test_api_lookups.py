@@ -69,6 +69,11 @@ def client_of(app: FastAPI) -> httpx.AsyncClient:
             {"id": "sc_1", "slug": "s", "description": None, "state": "paused"},
             {"id": "sc_1", "slug": "s", "display_name": "s", "state": "paused"},
         ),
+        (
+            "/scaiqueue/scopes",
+            {"scope_id": "sc_1", "slug": "s"},
+            {"id": "sc_1", "slug": "s", "display_name": "s"},
+        ),
         ("/scaiqueue/scopes/sc_1/queues", QUEUE, QUEUE),
         (
             "/scaiqueue/scopes/sc_1/queues",

@@ -12,6 +12,7 @@ from scaiflow_api.upstreams.scaigrid_answers import GridModel
 from scaiflow_api.upstreams.scaiqueue import Queue, Scope
 
 _OF_A_BUNKER: Final = frozenset({"id", "image", "lifecycle_mode", "env_vars"})
+_OF_A_SCOPE: Final = frozenset({"scope_id"})
 _OF_A_QUEUE: Final = frozenset({"queue_id", "ordering"})
 _OF_A_MODEL: Final = frozenset({"object"})
 
@@ -23,7 +24,7 @@ def scope_item(scope: Scope) -> dict[str, Any]:
         "display_name": scope.display_name or scope.slug,
         "description": scope.description,
     }
-    return _item(shown, scope.row)
+    return _item(shown, scope.row, _OF_A_SCOPE)
 
 
 def queue_item(queue: Queue) -> dict[str, Any]:
