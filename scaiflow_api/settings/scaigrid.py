@@ -124,10 +124,11 @@ class ScaiGrid(Section):
         "seconds that a test run waits for its last events when all fixtures are done, for their coverage",
         ge=0,
     )
-    test_busy_wait_s: float = variable(
-        "SCAIFLOW_TEST_BUSY_WAIT_S",
+    busy_wait_s: float = variable(
+        "SCAIFLOW_BUSY_WAIT_S",
         120.0,
-        "seconds that `scaiflow test` waits, for one call, where ScaiGrid limits the rate; the API never waits",
+        "seconds that `scaiflow deploy` and `scaiflow test` wait, for one call, where ScaiGrid limits the rate;"
+        " the API never waits",
         ge=0,
     )
 

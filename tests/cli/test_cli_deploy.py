@@ -47,6 +47,31 @@ def test_deploy_prints_what_is_there_now(scaiflow, echo, grid):
     ]
 
 
+BUSY = httpx.Response(429, json={"error": {"code": "RATE_LIMITED", "message": "slow down"}})
+STEPS = ("scopes", "create_scope", "create_queue", "list", "create", "start", "get", "publish")
+
+
+def test_a_rate_limit_is_waited_for(scaiflow, changed, grid, monkeypatch):
+    monkeypatch.setattr("scaiflow_api.upstreams.rate_limits._UNTOLD_S", 0.01)
+    flow = changed(lambda document: document["config"].update(scaiqueue=QUEUES))
+    grid.faults = {step: [BUSY] for step in STEPS}
+
+    deployed = scaiflow("deploy", flow)
+    grid.faults = {step: [BUSY] for step in ("scopes", "queues", "list")}
+    planned = scaiflow("deploy", flow, "--dry-run")
+
+    assert (deployed.code, planned.code) == (0, 0)
+    said = "ScaiGrid limits the rate; it is asked again in 0.01 s …"
+    assert (deployed.errors.count(said), planned.errors.count(said)) == (len(STEPS), 3)
+    assert list(grid.cores) == ["core_1"]
+
+    monkeypatch.setenv("SCAIFLOW_BUSY_WAIT_S", "0")
+    grid.faults = {"list": [BUSY]}
+    refused = scaiflow("deploy", flow)
+    assert (refused.code, said in refused.errors) == (1, False)
+    assert refused.errors.endswith("scaiflow: scaigrid_busy: slow down. Done so far: queues.\n")
+
+
 def test_deploying_again_keeps_the_core(scaiflow, echo, changed, grid):
     first = scaiflow("deploy", echo)
     renamed = changed(lambda document: document.update(name="Another Name"))

@@ -30,7 +30,7 @@ def environment(monkeypatch) -> Iterator[None]:
     monkeypatch.setenv("SCAIGRID_BASE_URL", GRID)
     monkeypatch.setenv("SCAIGRID_API_KEY", "sgk_test")
     monkeypatch.setenv("SCAIFLOW_TEST_EVENTS_WAIT_S", "0.05")
-    monkeypatch.setenv("SCAIFLOW_TEST_BUSY_WAIT_S", "0")
+    monkeypatch.setenv("SCAIFLOW_BUSY_WAIT_S", "0")
     root = logging.getLogger()
     before, handlers, level = structlog.get_config(), root.handlers, root.level
     yield

@@ -225,7 +225,7 @@ async def test_a_rate_limit_is_waited_for_where_that_is_allowed(grid: PlayedRuns
     grid.faults |= {"events": [busy], "invoke": [busy, busy], "resolve": [busy]}
     case = {"resolutions": {"node_review": "yes"}}
     patient = replace(LIMITS, busy_wait_s=5, timeout_s=2)
-    with patch("scaiflow_api.domains.testruns.rate_limits._UNTOLD_S", 0.01):
+    with patch("scaiflow_api.upstreams.rate_limits._UNTOLD_S", 0.01):
         report = await run(access, document(case), patient)
     assert (report.passed, grid.resolutions) == (1, ["yes"])
     grid.faults["invoke"] = [busy]

@@ -28,6 +28,7 @@ from scaiflow_api.flowgraph.limits import FlowTooLarge
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams.errors import as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError
+from scaiflow_api.upstreams.rate_limits import Patience
 
 _STEPS = {
     QUEUES: "setting up the queues",
@@ -96,10 +97,24 @@ def _compiled(
 
 async def _look_ahead(release: Release, straight: Straight) -> Outlook:
     async with straight.open() as access:
-        return await look_ahead(access, release, None, max_queues=straight.settings.max_queues)
+        return await look_ahead(
+            access,
+            release,
+            None,
+            max_queues=straight.settings.max_queues,
+            patience=_patience(straight),
+        )
 
 
 async def _roll_out(release: Release, straight: Straight) -> LiveFlow:
     async with straight.open() as access:
-        rollout = Rollout(access, release, RolloutLimits.of(straight.settings))
+        limits = RolloutLimits.of(straight.settings)
+        rollout = Rollout(access, release, limits, patience=_patience(straight))
         return await rollout.run(None, Progress(before_step=lambda step: tell(f"{_STEPS[step]} …")))
+
+
+def _patience(straight: Straight) -> Patience:
+    return Patience(
+        straight.settings.busy_wait_s,
+        lambda seconds: tell(f"ScaiGrid limits the rate; it is asked again in {seconds:g} s …"),
+    )

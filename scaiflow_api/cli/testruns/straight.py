@@ -40,7 +40,7 @@ async def _run(document: dict[str, Any], selection: Selection, options: Namespac
         timeout_s=options.timeout or settings.test_timeout_s,
         events_wait_s=settings.test_events_wait_s,
         clean_up_s=settings.timeout_s,
-        busy_wait_s=settings.test_busy_wait_s,
+        busy_wait_s=settings.busy_wait_s,
     )
     async with straight.open() as access:
         with Progress(len(selection.fixtures)) as progress:

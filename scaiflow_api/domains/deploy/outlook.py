@@ -9,6 +9,7 @@ from scaiflow_api.domains.deploy.queues import Difference, QueueSetup
 from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamRejected
+from scaiflow_api.upstreams.rate_limits import IMPATIENT, Patience, patiently
 from scaiflow_api.upstreams.scaigrid_answers import Core
 
 CoreAction: TypeAlias = Literal["create", "replace", "adopt", "conflict"]
@@ -53,28 +54,38 @@ class Outlook:
     publication: PublicationOutlook
 
 
-async def look_ahead(access: Access, release: Release, known_id: str | None, *, max_queues: int) -> Outlook:
+async def look_ahead(
+    access: Access,
+    release: Release,
+    known_id: str | None,
+    *,
+    max_queues: int,
+    patience: Patience = IMPATIENT,
+) -> Outlook:
     """Read what is there. `known_id`: the Core of earlier deploys.
 
     Raises UpstreamError; QueueProvisionFailed where the queues could not be set up.
     """
-    action, core = await _core(access, release, known_id)
+    action, core = await _core(access, release, known_id, patience)
     return Outlook(
         CoreOutlook(action, core.id if core else None, core.status if core else None),
-        await _queues(access, release, max_queues),
+        await _queues(access, release, max_queues, patience),
         _publication(release, core),
     )
 
 
-async def _core(access: Access, release: Release, known_id: str | None) -> tuple[CoreAction, Core | None]:
+async def _core(
+    access: Access, release: Release, known_id: str | None, patience: Patience
+) -> tuple[CoreAction, Core | None]:
     """Return what would become of the Core, and the one that is there."""
+    grid, credential = access.grid, access.credential
     if known_id is not None:
         try:
-            return "replace", await access.grid.get_core(access.credential, known_id)
+            return "replace", await patiently(lambda: grid.get_core(credential, known_id), patience)
         except UpstreamRejected as refusal:
             if refusal.status != 404:
                 raise
-    cores = await access.grid.cores(access.credential)
+    cores = await patiently(lambda: grid.cores(credential), patience)
     ours = next((core for core in cores if core.source_id == release.flow_id), None)
     if release.flow_id is not None and ours is not None:
         return "adopt", ours
@@ -82,10 +93,12 @@ async def _core(access: Access, release: Release, known_id: str | None) -> tuple
     return ("conflict" if any(core.slug == slug for core in cores) else "create"), None
 
 
-async def _queues(access: Access, release: Release, max_queues: int) -> QueuesOutlook | None:
+async def _queues(
+    access: Access, release: Release, max_queues: int, patience: Patience
+) -> QueuesOutlook | None:
     if release.queues is None:
         return None
-    setup = QueueSetup(access.queues, access.credential, max_queues=max_queues)
+    setup = QueueSetup(access, max_queues=max_queues, patience=patience)
     looked = await setup.look(release.queues)
     found = looked.found
     return QueuesOutlook(

@@ -3,9 +3,9 @@
 Existing ones are used as they are, even where they differ from what the flow says: they may serve others too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
@@ -13,9 +13,13 @@ from scaiflow_api.domains.deploy.errors import QueueProvisionFailed, step_failed
 from scaiflow_api.flowgraph.config import Queue, QueueTopology
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams import scaiqueue
+from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
-from scaiflow_api.upstreams.scaiqueue import ScaiQueue, Scope
+from scaiflow_api.upstreams.rate_limits import Patience, patiently
+from scaiflow_api.upstreams.scaiqueue import Scope
 
+T = TypeVar("T")
+P = ParamSpec("P")
 _NEEDS_MANAGE = "Caller needs scaiqueue:manage to provision missing scopes/queues."
 _NO_SCOPE = "The flow declares queues, but no scope for them."
 _NAME_A_SCOPE = "Set 'config.scaiqueue.scope'."
@@ -61,9 +65,10 @@ class QueueSetup:
     Every method raises QueueProvisionFailed, or an error that ScaiQueue has at every step.
     """
 
-    def __init__(self, queues: ScaiQueue, credential: SecretStr, *, max_queues: int) -> None:
-        self._queues = queues
-        self._credential = credential
+    def __init__(self, access: Access, *, max_queues: int, patience: Patience) -> None:
+        self._queues = access.queues
+        self._credential = access.credential
+        self._patience = patience
         self._max_queues = max_queues
         self.done: Provisioned | None = None
         """How far it came."""
@@ -111,7 +116,7 @@ class QueueSetup:
         if found is not None:
             return found, False
         try:
-            return await self._queues.create_scope(self._credential, slug), True
+            return await self._ask(self._queues.create_scope, slug), True
         except UpstreamError as failure:
             if not _taken(failure):
                 raise _translated(failure, slug) from None
@@ -123,22 +128,22 @@ class QueueSetup:
 
     async def _find_scope(self, slug: str) -> Scope | None:
         try:
-            scopes = await self._queues.scopes(self._credential)
+            scopes = await self._ask(self._queues.scopes)
         except UpstreamError as failure:
             raise _translated(failure, slug) from None
         return next((scope for scope in scopes if scope.slug == slug), None)
 
     async def _known(self, scope_id: str, scope: str, queue: str | None = None) -> dict[str, scaiqueue.Queue]:
         try:
-            rows = await self._queues.queues(self._credential, scope_id)
+            rows = await self._ask(self._queues.queues, scope_id)
         except UpstreamError as failure:
             raise _translated(failure, scope, queue) from None
         return {row.slug: row for row in rows if row.slug is not None}
 
     async def _make(self, scope_id: str, scope: str, wanted: Queue) -> scaiqueue.Queue:
         try:
-            return await self._queues.create_queue(
-                self._credential,
+            return await self._ask(
+                self._queues.create_queue,
                 scope_id,
                 wanted.slug,
                 display_name=wanted.display_name,
@@ -160,6 +165,12 @@ class QueueSetup:
                 wanted.slug,
             )
         return overtaken
+
+    async def _ask(
+        self, method: Callable[Concatenate[SecretStr, P], Awaitable[T]], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Ask ScaiQueue with the credential."""
+        return await patiently(lambda: method(self._credential, *args, **named), self._patience)
 
 
 def _taken(failure: UpstreamError) -> bool:

@@ -7,7 +7,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from pydantic import SecretStr
 
 from scaiflow_api.domains.deploy.errors import (
     CoreCreateFailed,
@@ -21,8 +23,11 @@ from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
+from scaiflow_api.upstreams.rate_limits import IMPATIENT, Patience, patiently
 from scaiflow_api.upstreams.scaigrid_answers import Core
 
+T = TypeVar("T")
+P = ParamSpec("P")
 QUEUES, CORE, RUNNING, PUBLISHED = "queues", "core", "running", "published"
 """The steps, in order; `queues` and `published` only for a flow that asks for them."""
 SLUG_CONFLICT = "SLUG_CONFLICT"
@@ -78,14 +83,21 @@ class Rollout:
     """The steps, with one credential, for one release."""
 
     def __init__(
-        self, access: Access, release: Release, limits: RolloutLimits, *, poll_s: float = 0.25
+        self,
+        access: Access,
+        release: Release,
+        limits: RolloutLimits,
+        *,
+        poll_s: float = 0.25,
+        patience: Patience = IMPATIENT,
     ) -> None:
         self._grid = access.grid
         self._credential = access.credential
         self._release = release
         self._limits = limits
         self._poll_s = poll_s
-        self._setup = QueueSetup(access.queues, access.credential, max_queues=limits.max_queues)
+        self._patience = patience
+        self._setup = QueueSetup(access, max_queues=limits.max_queues, patience=patience)
 
     async def run(self, known_id: str | None, progress: Progress) -> LiveFlow:
         """Take every step. `known_id`: the Core of earlier deploys.
@@ -133,17 +145,17 @@ class Rollout:
             raise step_failed(CoreCreateFailed, failure, **({"fix": _RENAME} if taken else {})) from None
 
     async def _place(self, known_id: str | None) -> Core:
-        grid, credential, manifest = self._grid, self._credential, self._release.manifest
+        grid, manifest = self._grid, self._release.manifest
         if known_id is not None:
             try:
-                return await grid.replace_core(credential, known_id, manifest)
+                return await self._ask(grid.replace_core, known_id, manifest)
             except UpstreamRejected as refusal:
                 if refusal.status != 404:
                     raise
         ours = await self._ours()
         if ours is None:
             try:
-                return await grid.create_core(credential, manifest)
+                return await self._ask(grid.create_core, manifest)
             except UpstreamRejected as refusal:
                 if refusal.code != SLUG_CONFLICT:
                     raise
@@ -152,12 +164,12 @@ class Rollout:
                 )  # an earlier deploy that nobody waited for may have made it just now
                 if ours is None:
                     raise
-        return await grid.replace_core(credential, ours.id, manifest)
+        return await self._ask(grid.replace_core, ours.id, manifest)
 
     async def _ours(self) -> Core | None:
         """Find the Core that carries the flow's id."""
         flow_id = self._release.flow_id
-        cores = await self._grid.cores(self._credential) if flow_id else []
+        cores = await self._ask(self._grid.cores) if flow_id else []
         return next((core for core in cores if core.source_id == flow_id), None)
 
     async def _start(self, core: Core) -> None:
@@ -177,13 +189,13 @@ class Rollout:
                     # Ever slower: ScaiGrid counts these calls against the caller's rate limit.
                     await asyncio.sleep(pause)
                     pause = min(pause * 1.5, _SLOWEST_POLL_S)
-                core = await self._grid.get_core(self._credential, core.id)
+                core = await self._ask(self._grid.get_core, core.id)
         except UpstreamError as failure:
             raise step_failed(CoreStartFailed, failure, core_id=core.id, core_status=core.status) from None
 
     async def _start_unless_started(self, core: Core) -> None:
         try:
-            await self._grid.start_core(self._credential, core.id)
+            await self._ask(self._grid.start_core, core.id)
         except UpstreamRejected as refusal:
             if refusal.status != 409:  # somebody else started it; its status tells how that goes
                 raise
@@ -193,30 +205,36 @@ class Rollout:
         try:
             if core.published or not await self._published_now(core, group_ids):
                 await self._synced(core, group_ids)
-            return await self._grid.get_core(self._credential, core.id)
+            return await self._ask(self._grid.get_core, core.id)
         except UpstreamError as failure:
             raise step_failed(CorePublishFailed, failure, core_id=core.id) from None
 
     async def _synced(self, core: Core, group_ids: Sequence[str]) -> None:
         """Bring the offer of a published Core up to date. Raises UpstreamError."""
         try:
-            await self._grid.sync_core(self._credential, core.id, group_ids)
+            await self._ask(self._grid.sync_core, core.id, group_ids)
         except UpstreamRejected as refusal:
             if refusal.status not in _NO_SUCH_CALL:
                 raise
             # By ScaiFlow's own pages publishing again does it; only by ScaiGrid's it takes a call of its own.
-            await self._grid.publish_core(self._credential, core.id, group_ids)
+            await self._ask(self._grid.publish_core, core.id, group_ids)
 
     async def _published_now(self, core: Core, group_ids: Sequence[str]) -> bool:
         """Publish a Core; False when it turns out to be published already. Raises UpstreamError."""
         try:
-            await self._grid.publish_core(self._credential, core.id, group_ids)
+            await self._ask(self._grid.publish_core, core.id, group_ids)
         except UpstreamRejected as refusal:
             # "Already published" has no code of its own; the Core itself says whether that was it.
-            if refusal.no_access or not (await self._grid.get_core(self._credential, core.id)).published:
+            if refusal.no_access or not (await self._ask(self._grid.get_core, core.id)).published:
                 raise
             return False
         return True
+
+    async def _ask(
+        self, method: Callable[Concatenate[SecretStr, P], Awaitable[T]], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Ask ScaiGrid with the credential."""
+        return await patiently(lambda: method(self._credential, *args, **named), self._patience)
 
 
 def _not_running(core: Core, what: str) -> CoreStartFailed:

@@ -16,7 +16,8 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams.errors import as_app_error
-from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError, UpstreamRejected
+from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
+from scaiflow_api.upstreams.rate_limits import asked_to_wait_s
 from scaiflow_api.upstreams.scaigrid_answers import EventPage
 
 LOOK_AGAIN_S: Final = 5.0
@@ -144,8 +145,7 @@ class Follower:
 
 def _patience(failure: UpstreamError, failures: int) -> float:
     """Return how long to leave ScaiGrid alone, in seconds: as long as it says, else ever longer."""
-    asked = failure.headers.get("Retry-After", "") if isinstance(failure, UpstreamBusy) else ""
-    return min(_LONGEST_PAUSE_S, float(asked) if asked.isdigit() else 0.5 * 2**failures)
+    return min(_LONGEST_PAUSE_S, asked_to_wait_s(failure) or 0.5 * 2**failures)
 
 
 def ended(error: AppError) -> bytes:

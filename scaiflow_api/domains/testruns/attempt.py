@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from scaiflow_api.domains.testruns.rate_limits import patiently
 from scaiflow_api.domains.testruns.trail import End
 from scaiflow_api.domains.testruns.watch import Watch
 from scaiflow_api.flowgraph import TestFixture
@@ -24,6 +23,7 @@ from scaiflow_api.upstreams.failures import (
     UpstreamTimedOut,
     UpstreamUnreachable,
 )
+from scaiflow_api.upstreams.rate_limits import Patience, patiently
 from scaiflow_api.upstreams.scaigrid_answers import Execution
 from scaiflow_api.upstreams.scaigrid_checkpoints import DEBUG_BREAKPOINT, Checkpoint, Resolution
 
@@ -74,7 +74,7 @@ class Attempt:
         self._watch = watch
         self._timeout_s = timeout_s
         self._clean_up_s = clean_up_s
-        self._busy_wait_s = busy_wait_s
+        self._patience = Patience(busy_wait_s)
         self._key = instance_key
         self._may_run = False
         self._visits: Counter[str] = Counter()
@@ -94,7 +94,7 @@ class Attempt:
         Raises UpstreamError for what would fail every fixture: no access, a lasting rate limit, ScaiGrid gone.
         """
         try:
-            run = await patiently(self._invoke, self._busy_wait_s)
+            run = await patiently(self._invoke, self._patience)
             if run.status in {"SUSPENDED", "RUNNING"} and run.execution_id is not None:
                 async with asyncio.timeout(self.begun + self._timeout_s - time.monotonic()):
                     return await self._follow_to_its_end(run.execution_id)
@@ -169,7 +169,7 @@ class Attempt:
         try:
             await patiently(
                 lambda: access.checkpoints.resolve(access.credential, checkpoint.id, resolution),
-                self._busy_wait_s,
+                self._patience,
             )
         except UpstreamRejected as refusal:
             if refusal.status in _BAD_REQUEST:

@@ -13,12 +13,12 @@ from typing import Any
 from scaiflow_api.domains.testruns.attempt import Attempt, Outcome
 from scaiflow_api.domains.testruns.coverage import FlowMap
 from scaiflow_api.domains.testruns.matching import find_mismatches
-from scaiflow_api.domains.testruns.rate_limits import patiently
 from scaiflow_api.domains.testruns.schemas import FixtureResult, MismatchItem, TestReport
 from scaiflow_api.domains.testruns.starts import CannotStart, Starts
 from scaiflow_api.domains.testruns.watch import USUAL_PACE, Pace, Watch
 from scaiflow_api.flowgraph import FlowGraph, Limits, TestFixture
 from scaiflow_api.upstreams.credentials import Access
+from scaiflow_api.upstreams.rate_limits import Patience, patiently
 
 EVENTS_LATE = "Not all events have arrived in time: more was covered than is told here."
 
@@ -75,7 +75,7 @@ class FixtureRunner:
         cancelled, runs of fixtures that are still under way are cancelled as far as possible.
         """
         self._keyed = not keeps_sessions(document)
-        await patiently(self._watch.begin, self._limits.busy_wait_s)
+        await patiently(self._watch.begin, Patience(self._limits.busy_wait_s))
         starts = await self._starts(document, fixtures)
         done = await self._carry_out(fixtures, starts, told)
         ended = [item.execution_id for item in done if item.ended and item.execution_id is not None]

@@ -14,10 +14,10 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from scaiflow_api.domains.testruns.rate_limits import asked_to_wait_s
 from scaiflow_api.domains.testruns.trail import STARTED, Trail
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError, UpstreamTimedOut, UpstreamUnavailable
+from scaiflow_api.upstreams.rate_limits import asked_to_wait_s
 from scaiflow_api.upstreams.scaigrid_checkpoints import Checkpoint
 
 _PAGE = 200

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError
@@ -11,12 +12,28 @@ T = TypeVar("T")
 _UNTOLD_S = 1.0
 
 
-async def patiently(call: Callable[[], Awaitable[T]], limit_s: float) -> T:
-    """Return what a call returns, repeating it for up to `limit_s` seconds while it is answered 429.
+def _nobody(_: float) -> None:
+    """Hear of no wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how long one call may be repeated while it is answered 429."""
+
+    limit_s: float = 0.0
+    told: Callable[[float], None] = _nobody
+    """Told of each wait, in seconds, before it."""
+
+
+IMPATIENT = Patience()
+
+
+async def patiently(call: Callable[[], Awaitable[T]], patience: Patience) -> T:
+    """Return what a call returns, repeating it while it is answered 429 and patience lasts.
 
     A call that was answered 429 has done nothing, so any call may be repeated. Raises what the call raises.
     """
-    until = time.monotonic() + limit_s
+    until = time.monotonic() + patience.limit_s
     while True:
         try:
             return await call()
@@ -24,6 +41,7 @@ async def patiently(call: Callable[[], Awaitable[T]], limit_s: float) -> T:
             wait_s = asked_to_wait_s(busy) or _UNTOLD_S
             if time.monotonic() + wait_s > until:
                 raise
+            patience.told(wait_s)
             await asyncio.sleep(wait_s)
 
 
