@@ -7,12 +7,14 @@ from typing import Any
 
 import httpx
 import orjson
+from pydantic import SecretStr
 
 from scaiflow_api.kit.secrets import Secret
 from scaiflow_api.upstreams.answers import Answer
 from scaiflow_api.upstreams.base import Call, Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
-from scaiflow_api.upstreams.failures import UpstreamNonsense, UpstreamRejected
+from scaiflow_api.upstreams.errors import ScaiKeyRefused
+from scaiflow_api.upstreams.failures import UpstreamNonsense, UpstreamRejected, UpstreamUnavailable
 from scaiflow_api.upstreams.scaikey import ScaiKey
 
 NOT_FOUND = "secret_not_found"
@@ -57,13 +59,23 @@ class ScaiVault(Upstream):
         call = partial(Call, method=method, url=url, **options)
         theirs = self.on_behalf_of(tenant_id)
         try:
-            return await theirs.send(call(bearer=await self._scaikey.service_token()))
+            return await theirs.send(call(bearer=await self._token()))
         except UpstreamRejected as refusal:
             if refusal.status != 401:
                 raise
             # The keys may have been rotated, or the client changed: a new token may do.
             self._scaikey.forget_service_token()
-            return await theirs.send(call(bearer=await self._scaikey.service_token()))
+            return await theirs.send(call(bearer=await self._token()))
+
+    async def _token(self) -> SecretStr:
+        try:
+            return await self._scaikey.service_token()
+        except ScaiKeyRefused as refusal:  # our own client, so it is nothing that the caller could mend
+            raise UpstreamUnavailable(
+                "scaikey",
+                code=refusal.fields["scaikey_error"],
+                message="ScaiKey refused this service's own client.",
+            ) from None
 
 
 def path_part(id_: str) -> str:

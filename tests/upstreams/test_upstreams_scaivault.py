@@ -19,7 +19,7 @@ from scaiflow_api.localgrid import GridConfig, create_grid
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
 from scaiflow_api.upstreams.base import Policy, open_transport
-from scaiflow_api.upstreams.errors import as_app_error
+from scaiflow_api.upstreams.errors import ScaiKeyRefused, as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaivault import ScaiVault, path_part
@@ -93,6 +93,22 @@ async def test_a_refused_token_is_renewed_once(vault: ScaiVault, respx_mock: res
     route.mock(side_effect=[refused(401, "token_revoked")] * 2)
     with pytest.raises(UpstreamRejected):
         await vault.read("tnt_acme", "scaigrid_api_key")
+
+
+async def test_a_refused_client_of_ours_is_not_told_as_the_callers_sign_in(
+    http: httpx.AsyncBaseTransport, impatient: Policy, respx_mock: respx.MockRouter
+) -> None:
+    class Refused(ScaiKey):
+        async def service_token(self) -> SecretStr:
+            raise ScaiKeyRefused(scaikey_error="invalid_client", error_description="no such client")
+
+    settings = ScaiKeySettings(_env_file=None, base_url="https://key.test")
+    vault = ScaiVault(http, VAULT, Refused(http, settings), policy=impatient)
+    with pytest.raises(UpstreamError) as caught:
+        await vault.read("tnt_acme", "scaigrid_api_key")
+
+    error = as_app_error(caught.value)
+    assert (error.status, error.error, error.fields["code"]) == (502, "scaikey_api", "invalid_client")
 
 
 @pytest.mark.parametrize("answer", [{}, {"version": 1}, {"data": {}}, {"version": True, "data": {}}, [], "x"])
