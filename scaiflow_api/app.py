@@ -9,7 +9,6 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from scaiflow_api import __version__
-from scaiflow_api.auth.errors import AccountNotActive, InvalidToken, NotAuthenticated, PermissionDenied
 from scaiflow_api.domains.acls.router import router as acls
 from scaiflow_api.domains.admin.router import router as admin
 from scaiflow_api.domains.audit.router import router as audit
@@ -49,11 +48,10 @@ from scaiflow_api.web.authentication import Authenticator
 from scaiflow_api.web.denials import Denials
 from scaiflow_api.web.deps import authenticate
 from scaiflow_api.web.middleware import BugGuard, HeadAsGet, LoopbackOnly, RequestContext, RequestGuard
-from scaiflow_api.web.openapi import DescribedApi
+from scaiflow_api.web.openapi import OF_ALL, DescribedApi
 
 API = "/api/v1"
 
-_REFUSALS = errors.documented(NotAuthenticated, InvalidToken, AccountNotActive, PermissionDenied)
 _DESCRIPTION = """Keeps, compiles, deploys and tests flows of AI agents.
 
 Every error has one shape: `{"detail": {error, message, fix?, …, trace_id}}`; `error` is a stable code."""
@@ -81,7 +79,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         docs_url=None,
         redoc_url=None,
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _untraced},
-        responses=errors.documented(errors.InvalidRequest, errors.InternalError),
+        responses=OF_ALL,
     )
     if resources is not None:
         equip(app, resources)
@@ -155,7 +153,7 @@ def _mount(app: FastAPI) -> None:
         tenants,
         schema,
     ):
-        app.include_router(router, prefix=API, dependencies=[Depends(authenticate)], responses=_REFUSALS)
+        app.include_router(router, prefix=API, dependencies=[Depends(authenticate)])
     # It accepts a socket before it asks who opens it: only then can it say why not.
     app.include_router(sync, prefix=API)
     # The closed list of what needs no token; a test compares.

@@ -13,7 +13,15 @@ from scaiflow_api.auth.errors import InsufficientRole, PermissionDenied
 from scaiflow_api.db.sealing import SecretUnreadable
 from scaiflow_api.resources import Resources
 from scaiflow_api.upstreams.credentials import Credentials
-from scaiflow_api.upstreams.errors import ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout
+from scaiflow_api.upstreams.errors import (
+    ScaiKeyApi,
+    ScaiKeyBusy,
+    ScaiKeyNotConfigured,
+    ScaiKeyTimeout,
+    ScaiVaultApi,
+    ScaiVaultBusy,
+    ScaiVaultTimeout,
+)
 from scaiflow_api.web.authentication import Authenticator
 from scaiflow_api.web.context import caller_of, remember_caller, request_ids
 
@@ -40,8 +48,18 @@ async def credentials(request: Request) -> Credentials:
 
 
 CredentialsDep = Annotated[Credentials, Depends(credentials)]
-KEY_FAILURES: Final = (ScaiVaultApi, ScaiVaultBusy, ScaiVaultTimeout, SecretUnreadable)
-"""What may keep a tenant's key from being had, for the documentation of routes that may need one."""
+KEY_FAILURES: Final = (
+    ScaiVaultApi,
+    ScaiVaultBusy,
+    ScaiVaultTimeout,
+    ScaiKeyApi,
+    ScaiKeyBusy,
+    ScaiKeyTimeout,
+    ScaiKeyNotConfigured,
+    SecretUnreadable,
+)
+"""What may keep a tenant's key from being had, for the documentation of routes that may need one. The vault is asked
+with a token of ScaiKey's."""
 AuthenticatorDep = Annotated[Authenticator, Depends(authenticator)]
 
 

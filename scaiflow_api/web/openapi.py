@@ -1,19 +1,57 @@
 """What the OpenAPI document says beyond what FastAPI finds in the routes."""
 
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
 
-from scaiflow_api.web.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType, documented
+from scaiflow_api.auth.errors import (
+    AccountNotActive,
+    InsufficientRole,
+    InvalidToken,
+    NotAuthenticated,
+    PermissionDenied,
+)
+from scaiflow_api.db.errors import DatabaseUnavailable
+from scaiflow_api.upstreams.errors import (
+    ScaiGridApi,
+    ScaiGridAuth,
+    ScaiGridBusy,
+    ScaiGridNotConfigured,
+    ScaiGridTimeout,
+    ScaiKeyNotConfigured,
+    ScaiKeyUnavailable,
+)
+from scaiflow_api.web.errors import (
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    MalformedRequest,
+    UnsupportedMediaType,
+    documented,
+)
+from scaiflow_api.web.routes import RouteRule, rules
 
 _UNTOLD: Final = "Successful Response"
 """FastAPI's words for an answer of which its route says nothing."""
 _DONE: Final = "done; the answer has no body"
-# What the middleware answers, before there is a route.
+OF_ALL: Final = documented(InvalidRequest, InternalError)
+"""What an application gives its routes, or FastAPI would tell of an error of its own."""
+# What is answered before a route's own code is asked.
 _OF_BODIES: Final = documented(BodyTooLarge, UnsupportedMediaType)
-_OF_ADDRESSES: Final = documented(MalformedRequest)
+_OF_TEXTS: Final = documented(MalformedRequest)
+_OF_TOKENS: Final = documented(
+    NotAuthenticated,
+    InvalidToken,
+    AccountNotActive,
+    ScaiKeyUnavailable,
+    ScaiKeyNotConfigured,
+    DatabaseUnavailable,
+)
+_OF_PERMISSIONS: Final = documented(
+    PermissionDenied, ScaiGridAuth, ScaiGridApi, ScaiGridBusy, ScaiGridNotConfigured, ScaiGridTimeout
+)
+_OF_ROLES: Final = documented(InsufficientRole)
 _ERROR: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
 
 
@@ -24,20 +62,14 @@ class DescribedApi(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document["components"]["schemas"]
-            for operation in _operations(document):
-                responses = operation["responses"]
-                _say_what_comes(responses, schemas)
-                if any(parameter["in"] in ("path", "query") for parameter in operation.get("parameters", [])):
-                    _add_refusals(responses, _OF_ADDRESSES)
-                if "requestBody" in operation:
-                    _add_refusals(responses, _OF_BODIES)
-                _say_how_errors_come(responses)
+            asked = {(rule.path, rule.method): rule for rule in rules(self)}
+            for path, methods in document["paths"].items():
+                for method, operation in methods.items():
+                    responses = operation["responses"]
+                    _say_what_comes(responses, schemas)
+                    _say_what_is_refused(operation, asked[path, method.upper()])
+                    _say_how_errors_come(responses)
         return super().openapi()
-
-
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for methods in document["paths"].values():
-        yield from methods.values()
 
 
 def _say_what_comes(responses: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -54,11 +86,29 @@ def _say_what_comes(responses: dict[str, Any], schemas: dict[str, Any]) -> None:
         response["description"] = " Or: ".join(told)
 
 
-def _add_refusals(responses: dict[str, Any], refusals: dict[int | str, dict[str, Any]]) -> None:
+def _say_what_is_refused(operation: dict[str, Any], rule: RouteRule) -> None:
+    """Add what a request may meet on the way to its route."""
+    responses, places = operation["responses"], {found["in"] for found in operation.get("parameters", [])}
+    with_body = "requestBody" in operation
+    if not places and not with_body:
+        del responses["422"]
+    for refusals, applies in (
+        (OF_ALL, places or with_body),
+        (_OF_TEXTS, with_body or places & {"path", "query"}),
+        (_OF_BODIES, with_body),
+        (_OF_TOKENS, not rule.public),
+        (_OF_PERMISSIONS, rule.permission),
+        (_OF_ROLES, rule.role),
+    ):
+        if applies:
+            _add(responses, refusals)
+
+
+def _add(responses: dict[str, Any], refusals: dict[int | str, dict[str, Any]]) -> None:
     for status, refusal in refusals.items():
-        known = responses.get(str(status), {}).get("description")
-        codes = [code for code in (known, refusal["description"]) if code]
-        responses[str(status)] = {"description": ", ".join(dict.fromkeys(codes)), "content": _ERROR}
+        told = (responses.get(str(status), {}).get("description"), refusal["description"])
+        codes = dict.fromkeys(code for codes in told if codes for code in codes.split(", "))
+        responses[str(status)] = {"description": ", ".join(codes), "content": _ERROR}
 
 
 def _say_how_errors_come(responses: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
+from api_apps import new_app
 from api_flow_calls import create
 from api_sync_clients import Client, served
 from fastapi import FastAPI
@@ -18,7 +19,6 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 from tokens import AUDIENCE, ISSUER, PublishedKeys
 
-from scaiflow_api.app import create_app
 from scaiflow_api.auth.caller import AdminRole
 from scaiflow_api.auth.tokens import TokenVerifier
 from scaiflow_api.db.base import Base
@@ -96,7 +96,7 @@ async def resources(settings: Settings, people: People) -> AsyncIterator[Resourc
 
 @module_fixture
 async def app(settings: Settings, resources: Resources) -> FastAPI:
-    return create_app(settings, resources)
+    return new_app(settings, resources)
 
 
 @module_fixture

@@ -12,7 +12,7 @@ import httpx
 import orjson
 import pytest
 import respx
-from api_apps import give_back, shared_app
+from api_apps import give_back, shared_app, undocumented
 from api_flow_calls import create
 from fastapi import FastAPI
 from people import People
@@ -51,8 +51,11 @@ _SETTINGS = Settings(
 
 
 @pytest.fixture(autouse=True)
-def apps_are_free() -> None:
+def apps_are_free() -> Iterator[None]:
     give_back()
+    yield
+    found, undocumented[:] = undocumented.copy(), []
+    assert found == [], "the OpenAPI document does not tell of these errors"
 
 
 @pytest.fixture

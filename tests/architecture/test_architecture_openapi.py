@@ -60,6 +60,22 @@ def test_whatever_takes_something_from_its_address_says_how_that_is_refused(docu
             assert "`malformed_request`" in operation["responses"]["400"]["description"], name
 
 
+def test_what_a_request_meets_on_its_way_stands_beside_what_its_route_answers(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    saving = paths["/api/v1/flows/{flow_id}"]["put"]["responses"]
+
+    told = {status: saving[status]["description"] for status in ("403", "422", "502", "503", "504")}
+    assert told == {
+        "403": "`insufficient_acl`, `permission_denied`",
+        "422": "`invalid_flow`, `invalid_request`",
+        "502": "`scaigrid_auth`, `scaigrid_api`",
+        "503": "`save_contention`, `store_unavailable`, `version_content_missing`, `scaikey_unavailable`, "
+        "`scaikey_not_configured`, `database_unavailable`, `scaigrid_not_configured`",
+        "504": "`scaigrid_timeout`",
+    }
+    assert "422" not in paths["/healthz"]["get"]["responses"]
+
+
 def test_an_error_is_json_wherever_it_comes_from(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         for status, answer in operation["responses"].items():

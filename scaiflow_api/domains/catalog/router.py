@@ -32,6 +32,7 @@ from scaiflow_api.domains.catalog.service import CatalogService
 from scaiflow_api.domains.flows.answers import flow_detail
 from scaiflow_api.domains.flows.deps import FlowServiceDep, FlowWriterDep
 from scaiflow_api.domains.flows.errors import (
+    DOCUMENT_FAILURES,
     DoesNotCompile,
     FlowNotFound,
     ForeignTenant,
@@ -133,7 +134,7 @@ async def list_packages(
         FlowTooLarge,
         InvalidPackage,
         PublishContention,
-        StoreUnavailable,
+        *DOCUMENT_FAILURES,
     ),
 )
 async def publish_package(

@@ -28,6 +28,7 @@ from scaiflow_api.domains.deploy.service import DeployFlow, DeployLimits
 from scaiflow_api.domains.deploy.withdrawal import WithdrawFlow
 from scaiflow_api.domains.flows.deps import FlowServiceDep, FlowWriterDep, IfMatch
 from scaiflow_api.domains.flows.errors import (
+    DOCUMENT_FAILURES,
     FlowNotFound,
     ForeignTenant,
     InsufficientAcl,
@@ -40,7 +41,6 @@ from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.metrics import DEPLOYS, timed
 from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
 from scaiflow_api.resources import Resources
-from scaiflow_api.storage import StoreUnavailable
 from scaiflow_api.upstreams.errors import (
     ScaiGridApi,
     ScaiGridAuth,
@@ -111,7 +111,7 @@ WithdrawFlowDep = Annotated[WithdrawFlow, Depends(withdraw_flow_service)]
         CompileFailed,
         *ROLLOUT_FAILURES,
         ScaiGridApi,
-        StoreUnavailable,
+        *DOCUMENT_FAILURES,
         *KEY_FAILURES,
     ),
     openapi_extra=acl(Level.DEPLOY),

@@ -1,6 +1,12 @@
 """Errors about flows."""
 
+from typing import Final
+
 from scaiflow_api.kit.errors import AppError
+from scaiflow_api.storage import StoredVersionMissing, StoreUnavailable
+
+DOCUMENT_FAILURES: Final = (StoreUnavailable, StoredVersionMissing)
+"""What may keep a version's document from being read, for the documentation of routes."""
 
 
 class FlowNotFound(AppError):

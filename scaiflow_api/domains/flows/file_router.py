@@ -10,6 +10,7 @@ from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.flows.answers import flow_detail
 from scaiflow_api.domains.flows.deps import FlowServiceDep, FlowWriterDep
 from scaiflow_api.domains.flows.errors import (
+    DOCUMENT_FAILURES,
     DoesNotCompile,
     FlowNotFound,
     InvalidFlow,
@@ -70,7 +71,7 @@ async def import_flow(
             "description": "the file; its name is in `Content-Disposition`",
             "content": {media_type: {} for media_type in MEDIA_TYPES.values()},
         },
-        **documented(FlowNotFound, VersionNotFound, DoesNotCompile, FlowTooLarge, StoreUnavailable),
+        **documented(FlowNotFound, VersionNotFound, DoesNotCompile, FlowTooLarge, *DOCUMENT_FAILURES),
     },
     openapi_extra=acl(Level.VIEW),
 )

@@ -18,6 +18,7 @@ from scaiflow_api.domains.flows.deps import (
 )
 from scaiflow_api.domains.flows.duplicating import duplicate_of
 from scaiflow_api.domains.flows.errors import (
+    DOCUMENT_FAILURES,
     FlowNotDeleted,
     FlowNotFound,
     InsufficientAcl,
@@ -89,7 +90,7 @@ async def create_flow(body: FlowCreate, caller: Manager, writer: FlowWriterDep) 
 @router.get(
     "/{flow_id}",
     response_model=FlowDetail,
-    responses={304: {"description": "unchanged"}, **documented(FlowNotFound, StoreUnavailable)},
+    responses={304: {"description": "unchanged"}, **documented(FlowNotFound, *DOCUMENT_FAILURES)},
     openapi_extra=acl(Level.VIEW),
 )
 async def read_flow(
@@ -113,7 +114,7 @@ async def read_flow(
         InvalidFlow,
         FlowTooLarge,
         SaveContention,
-        StoreUnavailable,
+        *DOCUMENT_FAILURES,
     ),
     openapi_extra=acl(Level.EDIT),
 )
@@ -136,7 +137,7 @@ async def update_flow(
 @router.post(
     "/{flow_id}/restore",
     response_model=FlowDetail,
-    responses=documented(FlowNotFound, InsufficientAcl, FlowNotDeleted, StoreUnavailable),
+    responses=documented(FlowNotFound, InsufficientAcl, FlowNotDeleted, *DOCUMENT_FAILURES),
     openapi_extra=acl(Level.ADMIN),
 )
 async def restore_flow(
@@ -152,7 +153,7 @@ async def restore_flow(
     "/{flow_id}/duplicate",
     status_code=201,
     response_model=FlowDetail,
-    responses=documented(FlowNotFound, InvalidFlow, FlowTooLarge, StoreUnavailable),
+    responses=documented(FlowNotFound, InvalidFlow, FlowTooLarge, *DOCUMENT_FAILURES),
     openapi_extra=acl(Level.VIEW),
 )
 async def duplicate_flow(

@@ -5,7 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 
 from scaiflow_api.domains.session.schemas import AuthConfig, ExchangeRequest, Me, RefreshRequest, TokenAnswer
-from scaiflow_api.upstreams.errors import ScaiKeyApi, ScaiKeyNotConfigured, ScaiKeyRefused, ScaiKeyTimeout
+from scaiflow_api.upstreams.errors import (
+    ScaiKeyApi,
+    ScaiKeyBusy,
+    ScaiKeyNotConfigured,
+    ScaiKeyRefused,
+    ScaiKeyTimeout,
+)
 from scaiflow_api.web.deps import AuthenticatorDep, CallerDep, ResourcesDep
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.rate_limit import TooManyRequests, sign_in_turn
@@ -14,7 +20,7 @@ public = APIRouter(prefix="/auth", tags=["auth"])
 router = APIRouter(tags=["auth"])
 
 _REFUSALS: dict[int | str, dict[str, Any]] = documented(
-    ScaiKeyRefused, ScaiKeyApi, ScaiKeyNotConfigured, ScaiKeyTimeout, TooManyRequests
+    ScaiKeyRefused, ScaiKeyApi, ScaiKeyBusy, ScaiKeyNotConfigured, ScaiKeyTimeout, TooManyRequests
 )
 _IN_TURN = Depends(sign_in_turn)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
-from scaiflow_api.domains.flows.errors import FlowNotFound, ForeignTenant, InsufficientAcl
+from scaiflow_api.domains.flows.errors import DOCUMENT_FAILURES, FlowNotFound, ForeignTenant, InsufficientAcl
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.testruns.runner import TestLimits
 from scaiflow_api.domains.testruns.schemas import RunTestsRequest, TestReport
@@ -53,6 +53,7 @@ async def run_tests_service(resources: ResourcesDep, credentials: CredentialsDep
         ScaiGridBusy,
         ScaiGridNotConfigured,
         *KEY_FAILURES,
+        *DOCUMENT_FAILURES,
     ),
     openapi_extra=acl(Level.DEPLOY),
 )

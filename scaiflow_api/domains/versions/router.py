@@ -11,6 +11,7 @@ from scaiflow_api.domains.deploy.schemas import DeploymentItem
 from scaiflow_api.domains.flows.answers import flow_detail
 from scaiflow_api.domains.flows.deps import FlowServiceDep, FlowWriterDep, IfMatch
 from scaiflow_api.domains.flows.errors import (
+    DOCUMENT_FAILURES,
     FlowNotFound,
     InsufficientAcl,
     InvalidFlow,
@@ -32,7 +33,6 @@ from scaiflow_api.domains.versions.errors import NotDeployed
 from scaiflow_api.domains.versions.schemas import Drift, FlowDifference, FlowVersionItem, RestoreVersion
 from scaiflow_api.domains.versions.service import CURRENT, CompareVersions
 from scaiflow_api.flowgraph import FlowTooLarge
-from scaiflow_api.storage import StoreUnavailable
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
@@ -78,7 +78,7 @@ async def list_versions(flow_id: str, caller: Viewer, flows: FlowServiceDep) -> 
 @router.get(
     "/{flow_id}/versions/{version}",
     response_model=FlowDetail,
-    responses=documented(FlowNotFound, VersionNotFound, StoreUnavailable),
+    responses=documented(FlowNotFound, VersionNotFound, *DOCUMENT_FAILURES),
     openapi_extra=acl(Level.VIEW),
 )
 async def read_version(flow_id: str, version: str, caller: Viewer, flows: FlowServiceDep) -> Response:
@@ -99,7 +99,7 @@ async def read_version(flow_id: str, version: str, caller: Viewer, flows: FlowSe
         InvalidFlow,
         FlowTooLarge,
         SaveContention,
-        StoreUnavailable,
+        *DOCUMENT_FAILURES,
     ),
     openapi_extra=acl(Level.EDIT),
 )
@@ -135,7 +135,7 @@ async def restore_version(
         DraftUnreadable,
         InvalidFlow,
         FlowTooLarge,
-        StoreUnavailable,
+        *DOCUMENT_FAILURES,
     ),
     openapi_extra=acl(Level.VIEW),
 )
@@ -155,7 +155,7 @@ async def diff_versions(
     "/{flow_id}/drift",
     response_model=Drift,
     response_model_exclude_unset=True,
-    responses=documented(FlowNotFound, StoreUnavailable),
+    responses=documented(FlowNotFound, *DOCUMENT_FAILURES),
     openapi_extra=acl(Level.VIEW),
 )
 async def read_drift(flow_id: str, caller: Viewer, versions: CompareVersionsDep) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 
+from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.domains.webhooks.errors import (
     InvalidWebhookSignature,
     MalformedWebhook,
@@ -36,7 +37,9 @@ class WebhookAnswer(AnswerModel):
 @router.post(
     "/scaikey",
     response_model=WebhookAnswer,
-    responses=documented(InvalidWebhookSignature, MalformedWebhook, BodyTooLarge, WebhooksNotConfigured),
+    responses=documented(
+        InvalidWebhookSignature, MalformedWebhook, BodyTooLarge, WebhooksNotConfigured, DatabaseUnavailable
+    ),
     openapi_extra=_BODY,
 )
 async def receive_scaikey_webhook(

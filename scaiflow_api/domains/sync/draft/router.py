@@ -12,6 +12,7 @@ from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.flows.answers import flow_detail
 from scaiflow_api.domains.flows.deps import FlowServiceDep, IfMatch, IfNoneMatch
 from scaiflow_api.domains.flows.errors import (
+    DOCUMENT_FAILURES,
     FlowNotFound,
     InsufficientAcl,
     InvalidFlow,
@@ -30,7 +31,6 @@ from scaiflow_api.domains.sync.draft.errors import (
 from scaiflow_api.domains.sync.draft.following import LoadedDraft
 from scaiflow_api.domains.sync.draft.schemas import DraftDetail, DraftState, SaveDraft
 from scaiflow_api.flowgraph import FlowTooLarge
-from scaiflow_api.storage import StoreUnavailable
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.etag import names
@@ -51,7 +51,7 @@ router = APIRouter(prefix="/flows/{flow_id}/draft", tags=["drafts"], route_class
             DraftTooLarge,
             DraftUnreadable,
             FlowTooLarge,
-            StoreUnavailable,
+            *DOCUMENT_FAILURES,
         ),
     },
     openapi_extra=acl(Level.VIEW),
@@ -104,7 +104,7 @@ async def read_draft(
         InvalidFlow,
         FlowTooLarge,
         SaveContention,
-        StoreUnavailable,
+        *DOCUMENT_FAILURES,
     ),
     openapi_extra=acl(Level.EDIT),
 )
@@ -134,7 +134,7 @@ async def save_draft(
         DraftTooLarge,
         VersionConflict,
         PreconditionRequired,
-        StoreUnavailable,
+        *DOCUMENT_FAILURES,
     ),
     openapi_extra=acl(Level.EDIT),
 )
