@@ -60,7 +60,9 @@ def test_whatever_takes_something_from_its_address_says_how_that_is_refused(docu
             assert "`malformed_request`" in operation["responses"]["400"]["description"], name
 
 
-def test_what_a_request_meets_on_its_way_stands_beside_what_its_route_answers(document: dict[str, Any]) -> None:
+def test_what_a_request_meets_on_its_way_stands_beside_what_its_route_answers(
+    document: dict[str, Any],
+) -> None:
     paths = document["paths"]
     saving = paths["/api/v1/flows/{flow_id}"]["put"]["responses"]
 
