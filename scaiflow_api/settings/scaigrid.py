@@ -99,7 +99,11 @@ class ScaiGrid(Section):
         "SCAIFLOW_INVOKE_TIMEOUT_S", 120.0, "seconds for one invocation of a Core", gt=0
     )
     stream_poll_s: float = variable(
-        "SCAIFLOW_STREAM_POLL_S", 1.0, "seconds between two looks for new events of a stream", gt=0, le=60
+        "SCAIFLOW_STREAM_POLL_S",
+        1.0,
+        "seconds between two looks for new events of a stream; up to five times as many while nothing happens",
+        gt=0,
+        le=60,
     )
     max_streams: int = variable(
         "SCAIFLOW_MAX_STREAMS", 200, "streams of events per process; 429 above it", ge=0

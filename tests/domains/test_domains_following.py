@@ -59,7 +59,14 @@ class PlayedEvents:
 
 
 class Reader:
-    def __init__(self, played: PlayedEvents, *, cursor: str | None = None, look_again_s: float = 60) -> None:
+    def __init__(
+        self,
+        played: PlayedEvents,
+        *,
+        cursor: str | None = None,
+        look_again_s: float = 60,
+        poll_s: float = 0.001,
+    ) -> None:
         self.ending = asyncio.Event()
         self.standing: AppError | None = None
         self.caller = Caller(subject="usr_bob", tenant_id="tnt_acme", token=None)  # type: ignore[arg-type]
@@ -69,7 +76,7 @@ class Reader:
             core_id=None,
             cursor=cursor,
             ending=self.ending,
-            pace=Pace(poll_s=0.001, look_again_s=look_again_s),
+            pace=Pace(poll_s=poll_s, look_again_s=look_again_s),
         )
 
     async def _identify(self) -> Caller:
@@ -118,6 +125,32 @@ async def test_one_that_comes_back_misses_nothing_over_many_pages() -> None:
 
     assert await Reader(played, cursor="20").read(330) == [f"evt_{number}" for number in range(20, 350)]
     assert played.asked == ["20", "120", "220", "320"]
+
+
+async def test_while_nothing_happens_scaigrid_is_asked_less_and_less_often() -> None:
+    played = PlayedEvents()
+    reader = Reader(played, poll_s=0.02)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            async for happened in reader.stream():
+                assert happened.event is None
+
+    assert 2 <= len(played.asked) <= 10  # of the 25 that `poll_s` would allow
+
+    played.asked.clear()
+    played.log += [event(number) for number in range(300)]
+    assert len(await Reader(played, cursor="0", poll_s=0.02).read(300)) == 300
+
+
+def test_a_pause_grows_to_a_limit_and_begins_anew_with_the_next_event() -> None:
+    pace = Pace(poll_s=1.0)
+    pauses = [pace.poll_s]
+    for _ in range(6):
+        pauses.append(pace.after(pauses[-1], quiet=True))
+
+    assert pauses == [1.0, 1.5, 2.25, 3.375, 5.0, 5.0, 5.0]
+    assert pace.after(5.0, quiet=False) == 1.0
 
 
 async def test_progress_is_told_where_nothing_is_to_be_seen() -> None:

@@ -26,6 +26,9 @@ _PAGE: Final = 100
 _FAILURES: Final = 5
 """So many calls may fail in a row before the stream ends."""
 _LONGEST_PAUSE_S: Final = 30.0
+_GROWTH: Final = 1.5
+_SLOWEST: Final = 5
+"""Times `poll_s`, while nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,15 @@ class Pace:
     """How often to ask."""
 
     poll_s: float
+    """So soon after an event."""
     look_again_s: float = LOOK_AGAIN_S
+
+    def after(self, pause_s: float, *, quiet: bool) -> float:
+        """Return how long to wait after a look that followed a wait of `pause_s`.
+
+        ScaiGrid counts each look against the rate limit of the reader, who has other things to ask.
+        """
+        return min(pause_s * _GROWTH, self.poll_s * _SLOWEST) if quiet else self.poll_s
 
 
 class Follower:
@@ -86,15 +97,16 @@ class Follower:
         """Yield what happens, in order, until the process ends. Raises what takes the stream from its reader."""
         yield Happened(None, self._cursor)
         page: EventPage | None = self._first
-        failures = 0
+        failures, pause_s = 0, self._pace.poll_s
         while not self._ending.is_set():
-            pause_s = self._pace.poll_s
+            more = False
             if page is not None:
-                for happened in self._news(page):
+                news = self._news(page)
+                for happened in news:
                     yield happened
-                if len(page.events) >= _PAGE and page.next_cursor is not None:
-                    pause_s = 0
-            if pause_s:
+                more = len(page.events) >= _PAGE and page.next_cursor is not None
+                pause_s = self._pace.after(pause_s, quiet=not news)
+            if not more:
                 await self._pause(pause_s)
             try:
                 page, failures = await self._ask(_PAGE), 0
