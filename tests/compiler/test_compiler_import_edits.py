@@ -1,9 +1,9 @@
 """What was edited by hand in a manifest wins over the flow that the manifest carries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import MagicMock
 
 import orjson
@@ -20,6 +20,8 @@ from scaiflow_api.compiler import Imported, ManifestError, compile_flow, import_
 from scaiflow_api.compiler.bundle.framing import write_bundle
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.importing import from_graph, told
+from scaiflow_api.compiler.importing.exits import Exit
+from scaiflow_api.compiler.importing.rearranging import Spares
 from scaiflow_api.compiler.importing.told import lowered, outline_due, outline_of
 from scaiflow_api.compiler.lowering.lower import lower
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowGraph, FlowTooLarge, parse
@@ -527,3 +529,23 @@ def test_an_edited_step_costs_little_for_each_node_that_was_not_edited() -> None
         return calls(lambda: import_manifest(source)) - calls(lambda: import_manifest(compiled.text))
 
     assert (work(200) - work(100)) / 100 < 30
+
+
+def test_an_edge_for_what_was_put_in_its_place_is_found_without_going_through_all() -> None:
+    class Edges(list[JSON]):
+        times: ClassVar[int] = 0
+
+        def __iter__(self) -> Iterator[JSON]:
+            Edges.times += 1
+            return super().__iter__()
+
+    ends = {"source": {"node": "d", "port": "out"}, "target": {"node": "z", "port": "in"}}
+    edges = Edges({"id": f"e{number}", "type": "sequential", **ends} for number in range(20))
+    spares = Spares(edges, set())
+
+    taken = [spares.take("d", Exit("d", "out", 0, None, f"e{number}")) for number in reversed(range(10))]
+    taken += [spares.take("d", Exit("d", "out", 0)) for _ in range(11)]
+
+    names = [None if edge is None else edge["id"] for edge in taken]
+    assert names == [f"e{number}" for number in (*reversed(range(10)), *range(10, 20))] + [None]
+    assert Edges.times == 2

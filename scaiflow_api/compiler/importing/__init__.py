@@ -34,10 +34,8 @@ def import_manifest(source: str | bytes, *, limits: Limits = DEFAULT_LIMITS) -> 
     """
     read = read_source(source, limits)
     sink = Sink()
-    if read.module.metadata.graph is None:
-        draft = document_from_steps(read, limits, sink)
-    else:
-        draft = document_from_graph(read, limits, sink)
+    make = document_from_steps if read.graph is None else document_from_graph
+    draft = make(read, limits, sink)
     _keep_unknown(draft.document, read, sink)
     if sink.found:
         # Without findings it is what was checked on the way.

@@ -28,8 +28,8 @@ from scaiflow_api.flowgraph import FlowTooLarge
 
 JSON = Any
 Step = dict[str, JSON]
-Place: TypeAlias = "tuple[Place | None, str]"
-"""Where something stands: the place around it, and what to write behind that one's path."""
+Place: TypeAlias = "tuple[Place | None, str, int | None]"
+"""Where something stands: the place around it, its key there, and its number in the list there."""
 
 TURN_KEYS = frozenset(
     {
@@ -95,7 +95,7 @@ def take_foreign_steps(flows: object, max_steps: int) -> Foreign:
     found = Foreign(max_steps)
     for place, flow in enumerate(flows if isinstance(flows, list) else ()):
         if isinstance(flow, dict):
-            _take(flow, "steps", (None, f"core.flows[{place}]"), found)
+            _take(flow, "steps", (None, "core.flows", place), found)
     return found
 
 
@@ -104,9 +104,9 @@ def _path(place: Place) -> str:
     around: Place | None = place
     parts = []
     while around is not None:
-        around, part = around
-        parts.append(part)
-    return "".join(reversed(parts))
+        around, part, number = around
+        parts.append(part if number is None else f"{part}[{number}]")
+    return ".".join(reversed(parts))
 
 
 def _take(holder: Step, key: str, place: Place, found: Foreign) -> None:
@@ -115,7 +115,7 @@ def _take(holder: Step, key: str, place: Place, found: Foreign) -> None:
         holder[key] = [
             step
             for number, step in enumerate(steps)
-            if not isinstance(step, dict) or _stays(step, (place, f".{key}[{number}]"), found)
+            if not isinstance(step, dict) or _stays(step, (place, key, number), found)
         ]
 
 
@@ -147,7 +147,7 @@ def _stays(step: Step, place: Place, found: Foreign) -> bool:
 
 def _take_inside(step: Step, form: str, place: Place, found: Foreign) -> None:
     if form in CONTAINERS and isinstance(step[form], dict):
-        for holder, key, where in _bodies(step[form], (place, f".{form}")):
+        for holder, key, where in _bodies(step[form], (place, form, None)):
             _take(holder, key, where, found)
 
 
@@ -157,7 +157,7 @@ def _bodies(value: Step, place: Place) -> Iterator[tuple[Step, str, Place]]:
         parts = value.get(key)
         for number, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict):
-                yield part, "steps", (place, f".{key}[{number}]")
+                yield part, "steps", (place, key, number)
     yield value, "else", place
     yield value, "steps", place
 

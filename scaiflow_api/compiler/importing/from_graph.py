@@ -34,22 +34,23 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Draft:
 
     Raises ManifestError where what the manifest says does not make a flow, and FlowTooLarge.
     """
-    document, cut = _carried(source.module, sink)
+    document, cut = _carried(source.take_graph(), source.module, sink)
     checked = check_document(document, limits)
     view = checked_view(checked, document, limits)
+    del document
     draft = Draft.of(view.document)
     before, given = outline_due(checked), outline_of(source.module)
-    comes_and_goes = bool(cut) or before is None or not before.names_the_same(given)
-    baseline = None if comes_and_goes else lowered(checked)
+    baseline = None
+    if before is not None and not cut and before.names_the_same(given):
+        baseline = lowered(checked)
     steps = None if baseline is None else edited_in_place(baseline, source.module)
-    if steps is None:
+    if before is None or steps is None:
         starts = starts_of(source.module)
         walk = walk_through(source.module, starts, limits, {})
         _Import(source, given, walk, starts, limits, sink).edit(draft, cut, view, before, baseline)
         return draft
     _edit_header(draft.document, source, sink)
-    if before is not None and before.arms != given.arms:
-        edit_conditions(draft.document["edges"], given.arms, sink)
+    edit_conditions(draft.document.get("edges", []), given.arms, before.arms, sink)
     if steps:
         view = with_header(view, draft.document, limits)
         edits = Edits(draft.document["nodes"], Lowered(view), marks_of(source.module), sink)
@@ -64,10 +65,10 @@ def _edit_header(document: Document, source: Source, sink: Sink) -> None:
         sink.report(EDITED, None, what="core", keys=", ".join(keys))
 
 
-def _carried(module: ir.Module, sink: Sink) -> tuple[Document, list[Ends]]:
+def _carried(carried: JSON, module: ir.Module, sink: Sink) -> tuple[Document, list[Ends]]:
     """Return the document of the graph but for nodes whose steps are gone; and the ends of edges gone with them."""
     steps = _steps(module)
-    graph = Section(module.metadata.graph, "core.scaiflow_meta.graph")
+    graph = Section(carried, "core.scaiflow_meta.graph")
     given = graph.mapping("nodes")
     order = dict.fromkeys(
         item for item in graph.items("node_order") if isinstance(item, str) and item in given

@@ -1,15 +1,16 @@
 """Nodes and edges of a carried graph, brought into line with the steps: what was removed, added, redirected."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.importing.drawing import Drawing, Edge
+from scaiflow_api.compiler.importing.exits import Exit
 from scaiflow_api.compiler.importing.nodes import Meta, add_entry, add_step
 from scaiflow_api.compiler.importing.settings import Marks
 from scaiflow_api.compiler.importing.triggers import Start
-from scaiflow_api.compiler.importing.ways import Walk, Way
+from scaiflow_api.compiler.importing.ways import Walk
 from scaiflow_api.compiler.kinds import KINDS, EntryKind, StepKind
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
 from scaiflow_api.compiler.rules.imports import ADDED, EDITED, REMOVED
@@ -87,7 +88,7 @@ class Rearranging:
         if gone:
             self.changed = True
             self._drawing.edges = [edge for edge in self._drawing.edges if edge["id"] not in gone]
-        edit_conditions(self._drawing.edges, given, self._sink)
+        edit_conditions(self._drawing.edges, given, before, self._sink)
 
     def name_new(self, starts: list[Start]) -> None:
         """Settle the ids of triggers and steps that have no node yet, before those without a name get theirs."""
@@ -138,20 +139,23 @@ class Rearranging:
         leading = {edge["target"]["node"] for edge in control}
         cut_from = {source for source, _ in self._cut} | self._new
         cut_off = {target for _, target in self._cut if target not in leading} | self._new
-        joined = {(edge["source"]["node"], edge["target"]["node"], _condition(edge)) for edge in control}
-        names = drawing.names
-        implied = {(names[way.exit.node], names[way.target]) for way in self._walk.ways}
-        leaving: dict[str, list[Edge]] = defaultdict(list)
-        for edge in control:
-            leaving[edge["source"]["node"]].append(edge)
+        joined = {
+            (*_ends(edge), _condition(edge))
+            for edge in control
+            if edge["source"]["node"] in cut_from or edge["target"]["node"] in cut_off
+        }
+        names, ways = drawing.names, self._walk.ways
+        spares = None
+        if self._new:
+            spares = Spares(control, {(names[way.exit.node], names[way.target]) for way in ways})
         places = {edge["id"]: place for place, edge in enumerate(drawing.edges)}
-        for way in sorted(self._walk.ways, key=lambda way: way.exit.place):
+        wanted = [way for way in ways if names[way.exit.node] in cut_from or names[way.target] in cut_off]
+        for way in sorted(wanted, key=lambda way: way.exit.place):
             source, target = names[way.exit.node], names[way.target]
-            is_there = (source, target, way.exit.condition) in joined
-            if is_there or not (source in cut_from or target in cut_off):
+            if (source, target, way.exit.condition) in joined:
                 continue
             self.changed = True
-            spare = self._spare(way, leaving[source], implied) if target in self._new else None
+            spare = spares.take(source, way.exit) if spares is not None and target in self._new else None
             if spare is None:
                 edge_id = drawing.add_edge(way.exit, target)["id"]
                 self._places[edge_id] = way.exit.place
@@ -160,29 +164,18 @@ class Rearranging:
                 end = {"node": target, "port": drawing.input(target)}
                 drawing.edges[places[spare["id"]]] = {**spare, "target": end}
 
-    def _spare(self, way: Way, leaving: list[Edge], implied: set[tuple[str, str]]) -> Edge | None:
-        """Return the edge that led on from here before something was put in its place."""
-        for edge in leaving:
-            ends = edge["source"]["node"], edge["target"]["node"]
-            alike = (edge["source"]["port"] == BODY_PORT) == (way.exit.port == BODY_PORT)
-            if edge["id"] == way.exit.edge_id or (
-                way.exit.edge_id is None
-                and alike
-                and _condition(edge) == way.exit.condition
-                and ends not in implied
-            ):
-                leaving.remove(edge)
-                return edge
-        return None
-
     def sort_arms(self) -> None:
         """Bring the edges of each port into the order of the arms or branches that they begin."""
         ports: dict[tuple[str, str], list[int]] = defaultdict(list)
-        edges = self._drawing.edges
+        edges, places = self._drawing.edges, self._places
         for index, edge in enumerate(edges):
-            if edge["id"] in self._places:
-                ports[edge["source"]["node"], edge["source"]["port"]].append(index)
+            if edge["id"] in places:
+                source = edge["source"]
+                ports[source["node"], source["port"]].append(index)
         for (node_id, _), indexes in ports.items():
+            order = [places[edges[index]["id"]] for index in indexes]
+            if order == sorted(order):
+                continue
             given = [edges[index] for index in indexes]
             wanted = sorted(given, key=lambda edge: self._places[edge["id"]])
             for index, edge in zip(indexes, wanted, strict=True):
@@ -195,10 +188,42 @@ class Rearranging:
                 )
 
 
-def edit_conditions(edges: list[Edge], arms: Arms, sink: Sink) -> None:
+class Spares:
+    """Edges that may have led on from nodes before something was put in the place of where they lead."""
+
+    def __init__(self, edges: list[Edge], implied: Collection[Ends]) -> None:
+        """`implied` are the ends of edges that are where they belong."""
+        self._by_id = {edge["id"]: edge for edge in edges}
+        self._alike: dict[tuple[str, bool, str | None], deque[Edge]] = defaultdict(deque)
+        for edge in edges:
+            if _ends(edge) not in implied:
+                source = edge["source"]
+                self._alike[source["node"], source["port"] == BODY_PORT, _condition(edge)].append(edge)
+
+    def take(self, source: str, start: Exit) -> Edge | None:
+        """Return, only once, the edge that led on from an exit of a node; None if there is none."""
+        if start.edge_id is not None:
+            edge = self._by_id.get(start.edge_id)
+            return (
+                None if edge is None or edge["source"]["node"] != source else self._by_id.pop(start.edge_id)
+            )
+        alike = self._alike[source, start.port == BODY_PORT, start.condition]
+        while alike:
+            edge = self._by_id.pop(alike.popleft()["id"], None)
+            if edge is not None:
+                return edge
+        return None
+
+
+def _ends(edge: Edge) -> Ends:
+    return edge["source"]["node"], edge["target"]["node"]
+
+
+def edit_conditions(edges: list[Edge], given: Arms, before: Arms, sink: Sink) -> None:
     """Take over the conditions of arms."""
-    for place, edge in enumerate(edges):
-        condition = arms.get(edge["id"])
+    changed = {edge_id: condition for edge_id, condition in given.items() if before.get(edge_id) != condition}
+    for place, edge in enumerate(edges) if changed else ():
+        condition = changed.get(edge["id"])
         if edge["type"] != "conditional" or condition is None:
             continue
         if _condition(edge) != condition:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.bundle.blocks import write_body
@@ -27,10 +28,13 @@ CORE_KEYS = frozenset(
 )
 
 
-class Source(Struct, frozen=True):
+class Source(Struct):
     """A module, and what a module cannot hold."""
 
     module: ir.Module
+    """Without its graph."""
+    graph: JSON
+    """That of the module, until somebody takes it; None where it has none."""
     foreign: Foreign
     unknown_core: Mapping[str, JSON]
     """What `core` says that no flow can."""
@@ -38,6 +42,11 @@ class Source(Struct, frozen=True):
     """Whether it says what a run returns, as what was compiled does."""
     model: str | None = None
     """`core.model`, which a runtime ignores where the manifest has a registry besides."""
+
+    def take_graph(self) -> JSON:
+        """Return the graph, and let it go: it takes as much memory as the document that is made of it."""
+        graph, self.graph = self.graph, None
+        return graph
 
 
 def read_source(source: str | bytes, limits: Limits) -> Source:
@@ -96,7 +105,8 @@ def _from_text(text: str, limits: Limits) -> Source:
     unknown = {key: core[key] for key in core if key not in CORE_KEYS}
     model = core.get("model")
     return Source(
-        module,
+        _without_graph(module),
+        module.metadata.graph,
         foreign,
         unknown | _unlike_ours(module),
         tells_outputs=all("outputs" in flow for flow in core["flows"]),
@@ -117,7 +127,12 @@ def _from_bundle(module: ir.Module, limits: Limits) -> Source:
             foreign.add(f"flow '{flow.name}'", reason, write_body((block,))[0])
     more = {"entity_key": module.entity_key, "types": module.types}
     unknown = {key: value for key, value in more.items() if value}
-    return Source(module, foreign, unknown | _unlike_ours(module), tells_outputs=True)
+    rest = _without_graph(module)
+    return Source(rest, module.metadata.graph, foreign, unknown | _unlike_ours(module), tells_outputs=True)
+
+
+def _without_graph(module: ir.Module) -> ir.Module:
+    return replace(module, metadata=replace(module.metadata, graph=None))
 
 
 def _unlike_ours(module: ir.Module) -> dict[str, JSON]:

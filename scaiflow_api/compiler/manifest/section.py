@@ -67,7 +67,9 @@ class Section:
 
     def choice(self, key: str, options: tuple[str, ...]) -> str:
         """Return one of `options`; the first where the key is absent."""
-        value = self.text(key, options[0])
+        if self.values.get(key) is None:
+            return options[0]
+        value = self.text(key)
         if value not in options:
             raise self.fail(key, "one of " + ", ".join(options))
         return value
@@ -114,6 +116,8 @@ class Section:
 
     def texts(self, key: str) -> dict[str, str]:
         """Return a mapping from names to texts."""
+        if self.values.get(key) is None:
+            return {}
         value = self.mapping(key)
         if not all(isinstance(item, str) for item in value.values()):
             raise self.fail(key, "a mapping of names to texts")

@@ -136,15 +136,21 @@ def check(edges: Sequence[Edge], nodes: Sequence[FlowNode], sink: Sink) -> tuple
         edge_id, kind, condition = edge["id"], edge["type"], edge.get("condition")
         if condition is not None or kind == "conditional":
             _check_condition(index, edge, sink)
-        source = _end(index, edge, "source", by_id, outputs, suggestions, sink)
-        target = _end(index, edge, "target", by_id, inputs, suggestions, sink)
+        start, end = edge["source"], edge["target"]
+        source, target = by_id.get(start["node"]), by_id.get(end["node"])
+        if source is None or start["port"] not in outputs[source.index]:
+            _report_end(index, edge, "source", source, by_id, suggestions, sink)
+            source = None
+        if target is None or end["port"] not in inputs[target.index]:
+            _report_end(index, edge, "target", target, by_id, suggestions, sink)
+            target = None
         if source is None or target is None:
             broken.append(edge)
             continue
         if target.is_entry:
             sink.report(EDGE_INTO_ENTRY, f"edges[{index}]", edge_id=edge_id, edge=edge_id, node=target.id)
             continue
-        ends = (source.index, edge["source"]["port"], target.index, edge["target"]["port"])
+        ends = (source.index, start["port"], target.index, end["port"])
         sound.append(FlowEdge(index, edge_id, kind, *ends, condition))
     _check_data_ports(sound, nodes, sink)
     return sound, _torn(broken, by_id)
@@ -187,35 +193,26 @@ def _check_condition(index: int, edge: Edge, sink: Sink) -> None:
         )
 
 
-def _end(
+def _report_end(
     index: int,
     edge: Edge,
     side: str,
+    node: FlowNode | None,
     by_id: dict[str, FlowNode],
-    known: Sequence[Container[str]],
     suggestions: Suggestions,
     sink: Sink,
-) -> FlowNode | None:
-    """Return the node at one end, or None after reporting why there is none.
-
-    `known` has the ports of each node on that side.
-    """
-    end, edge_id = edge[side], edge["id"]
-    node = by_id.get(end["node"])
+) -> None:
+    """Report that there is no such node at one end, or that it has no such port."""
+    end, edge_id, path = edge[side], edge["id"], f"edges[{index}]"
     if node is None:
-        path = f"edges[{index}]"
         near = suggestions.did_you_mean(end["node"], by_id)
         sink.report(UNKNOWN_NODE, path, edge_id=edge_id, fix=near, edge=edge_id, end=side, node=end["node"])
-        return None
-    if end["port"] not in known[node.index]:
-        ports, rule = (
-            (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
-        )
-        path = f"edges[{index}]"
-        fix = suggestions.did_you_mean(end["port"], ports) or _list_ports(ports)
-        sink.report(rule, path, edge_id=edge_id, fix=fix, edge=edge_id, node=node.id, port=end["port"])
-        return None
-    return node
+        return
+    ports, rule = (
+        (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
+    )
+    fix = suggestions.did_you_mean(end["port"], ports) or _list_ports(ports)
+    sink.report(rule, path, edge_id=edge_id, fix=fix, edge=edge_id, node=node.id, port=end["port"])
 
 
 def _list_ports(ports: tuple[str, ...]) -> str:
