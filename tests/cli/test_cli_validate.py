@@ -51,6 +51,20 @@ def test_a_warning_is_no_error(scaiflow, changed):
     assert "ok, 1 warning" in done.errors
 
 
+def test_two_flows_of_one_id_are_told_apart(scaiflow, echo, changed):
+    copy = changed(lambda document: document.update(name="A copy"))
+
+    done = scaiflow("validate", echo, copy)
+    as_json = scaiflow("validate", "--json", echo, copy)
+
+    said = f"{copy} has the same id as {echo}: deployed after it, it takes the place of that one\n"
+    assert (done.code, as_json.code) == (0, 0)
+    assert done.errors == f"{echo}: ok\n{copy}: ok\n{said}"
+    assert as_json.errors == said
+    for others in ([echo, echo], [echo, changed(lambda document: document.update(id="flow_other"))]):
+        assert "same id" not in scaiflow("validate", *others).errors
+
+
 def test_what_only_looks_wrong_is_a_warning_too(scaiflow, changed):
     """The static analysis: what can be told of a flow without running it."""
     path = changed(
@@ -65,7 +79,7 @@ def test_what_only_looks_wrong_is_a_warning_too(scaiflow, changed):
 
 
 def test_several_flows_are_validated_at_once(scaiflow, echo, changed):
-    bad = changed(_misspell_port)
+    bad = changed(lambda document: (_misspell_port(document), document.update(id="flow_other")))
 
     done = scaiflow("validate", echo, bad)
 

@@ -20,6 +20,7 @@ def validate_files(flows: Sequence[str], *, as_json: bool) -> int:
     """
     code = 0
     results: list[dict[str, Any]] = []
+    files: list[FlowFile] = []
     for flow in flows:
         try:
             file = read_flow(flow)
@@ -27,6 +28,7 @@ def validate_files(flows: Sequence[str], *, as_json: bool) -> int:
             tell(f"scaiflow: {failure}")
             code = max(code, failure.exit_code)
             continue
+        files.append(file)
         found = _findings(file)
         errors = [item for item in found if item.severity == ERROR]
         warnings = [item for item in found if item.severity != ERROR]
@@ -39,7 +41,23 @@ def validate_files(flows: Sequence[str], *, as_json: bool) -> int:
             tell(f"{file.shown_name}: {_summary(len(errors), len(warnings))}")
     if as_json and results:
         print_json(results if len(flows) > 1 else results[0])
+    _tell_of_same_ids(files)
     return code
+
+
+def _tell_of_same_ids(files: Sequence[FlowFile]) -> None:
+    """Warn of copies that kept their id, by which a deploy finds the Core that it replaces."""
+    first: dict[str, FlowFile] = {}
+    for file in files:
+        flow_id = file.document.get("id") if isinstance(file.document, dict) else None
+        if not isinstance(flow_id, str):
+            continue
+        other = first.setdefault(flow_id, file)
+        if other.data != file.data:
+            tell(
+                f"{file.shown_name} has the same id as {other.shown_name}: deployed after it, it takes the place of"
+                " that one"
+            )
 
 
 def _findings(file: FlowFile) -> list[Diagnostic]:
