@@ -32,7 +32,7 @@ TOPOLOGY = {
     ],
 }
 CREATES = ["create_scope", "create_queue", "create_queue", "create_queue"]
-CORE = ["list", "create", "start", "get"]
+CORE = ["create", "start", "get"]
 
 
 @pytest.fixture

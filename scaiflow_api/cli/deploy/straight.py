@@ -19,6 +19,7 @@ from scaiflow_api.domains.deploy.rollout import (
     PUBLISHED,
     QUEUES,
     RUNNING,
+    KnownCore,
     LiveFlow,
     Progress,
     Rollout,
@@ -110,7 +111,9 @@ async def _roll_out(release: Release, straight: Straight) -> LiveFlow:
     async with straight.open() as access:
         limits = RolloutLimits.of(straight.settings)
         rollout = Rollout(access, release, limits, patience=_patience(straight))
-        return await rollout.run(None, Progress(before_step=lambda step: tell(f"{_STEPS[step]} …")))
+        # Nobody keeps a history here: whether there is a Core of this flow, only ScaiGrid can tell.
+        known = KnownCore(may_exist=release.flow_id is not None)
+        return await rollout.run(known, Progress(before_step=lambda step: tell(f"{_STEPS[step]} …")))
 
 
 def _patience(straight: Straight) -> Patience:

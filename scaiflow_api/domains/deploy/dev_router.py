@@ -15,7 +15,7 @@ from scaiflow_api.auth.errors import InvalidToken, NotAuthenticated
 from scaiflow_api.compiler import CompileError
 from scaiflow_api.domains.deploy.errors import ROLLOUT_FAILURES, DevDeployOff, MissingServiceKey
 from scaiflow_api.domains.deploy.release import Release
-from scaiflow_api.domains.deploy.rollout import Progress, Rollout, RolloutLimits
+from scaiflow_api.domains.deploy.rollout import KnownCore, Progress, Rollout, RolloutLimits
 from scaiflow_api.domains.deploy.schemas import DevDeployAnswer, DevDeployRequest
 from scaiflow_api.domains.flows.errors import DoesNotCompile
 from scaiflow_api.flowgraph import FlowTooLarge
@@ -109,5 +109,6 @@ async def deploy_content(
         except CompileError as failure:
             raise DoesNotCompile(diagnostics=[found.as_dict() for found in failure.diagnostics]) from None
         rollout = Rollout(access, release, RolloutLimits.of(resources.settings.scaigrid))
-        live = await rollout.run(None, Progress())
+        # Without a history only ScaiGrid can tell whether the document has a Core.
+        live = await rollout.run(KnownCore(may_exist=release.flow_id is not None), Progress())
     return DevDeployAnswer(core_id=live.core.id, published_slug=live.core.published_slug)

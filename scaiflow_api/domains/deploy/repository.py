@@ -11,6 +11,7 @@ from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.models.lease import Lease
 from scaiflow_api.db.prepared import Prepared, entity
+from scaiflow_api.domains.deploy.rollout import KnownCore
 from scaiflow_api.domains.deploy.schemas import (
     DEPLOYED,
     FAILED,
@@ -24,6 +25,8 @@ from scaiflow_api.domains.deploy.turn import lease_name
 Position: TypeAlias = tuple[datetime, str]
 """The `started_at` and the id of a row."""
 
+_LOST = (INTERRUPTED, "scaicore_create_failed", "scaigrid_timeout")
+"""How a deploy may have ended whose Core was made, while its answer never came."""
 _ROWS = cast("Table", Deployment.__table__).c
 _FLOWS = cast("Table", Flow.__table__)
 _LAST_DEPLOYED = (
@@ -111,6 +114,16 @@ class DeploymentRepository:
     async def in_core(self, tenant_id: str, flow_id: str) -> Deployment | None:
         """Return the deploy that last reached a Core which was not deleted since, however it ended."""
         return await self._session.scalar(_with_core(tenant_id, flow_id).limit(1))
+
+    async def known_core(self, tenant_id: str, flow_id: str) -> KnownCore:
+        """Return what earlier deploys tell of the flow's Core."""
+        latest = await self.in_core(tenant_id, flow_id)
+        if latest is not None:
+            return KnownCore(id=latest.core_id)
+        lost = _of_flow(tenant_id, flow_id).where(
+            Deployment.core_id.is_(None), or_(Deployment.error.is_(None), Deployment.error.in_(_LOST))
+        )
+        return KnownCore(may_exist=await self._session.scalar(lost.limit(1)) is not None)
 
     async def cores_of_flow(self, tenant_id: str, flow_id: str) -> list[str]:
         """Return the Cores that the flow's deploys reached and nobody deleted, newest first."""

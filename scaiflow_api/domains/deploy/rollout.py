@@ -59,6 +59,19 @@ class LiveFlow:
     queues: Provisioned | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownCore:
+    """What is known of a flow's Core before a deploy."""
+
+    id: str | None = None
+    """The Core of earlier deploys."""
+    may_exist: bool = False
+    """An earlier deploy may have made one whose id never came back."""
+
+
+NOTHING_KNOWN = KnownCore()
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a rollout came, and who wants to know."""
@@ -99,13 +112,10 @@ class Rollout:
         self._patience = patience
         self._setup = QueueSetup(access, max_queues=limits.max_queues, patience=patience)
 
-    async def run(self, known_id: str | None, progress: Progress) -> LiveFlow:
-        """Take every step. `known_id`: the Core of earlier deploys.
-
-        Raises the error of the step that failed, whose fields tell how far it came.
-        """
+    async def run(self, known: KnownCore, progress: Progress) -> LiveFlow:
+        """Take every step. Raises the error of the step that failed, whose fields tell how far it came."""
         try:
-            return await self._run(known_id, progress)
+            return await self._run(known, progress)
         except AppError as failure:
             reached: dict[str, Any] = {"reached": progress.done, "core_id": progress.core_id}
             if self._setup.done is not None:
@@ -113,14 +123,14 @@ class Rollout:
             failure.fields = {**reached, **failure.fields}
             raise
 
-    async def _run(self, known_id: str | None, progress: Progress) -> LiveFlow:
+    async def _run(self, known: KnownCore, progress: Progress) -> LiveFlow:
         release, queues = self._release, None
         if release.queues is not None:
             progress.begin(QUEUES)
             queues = await self._setup.ensure(release.queues)
             progress.done.append(QUEUES)
         progress.begin(CORE)
-        core = await self._placed(known_id)
+        core = await self._placed(known)
         await progress.note_core(core.id)
         progress.done.append(CORE)
         progress.begin(RUNNING)
@@ -132,38 +142,35 @@ class Rollout:
             progress.done.append(PUBLISHED)
         return LiveFlow(core, queues)
 
-    async def _placed(self, known_id: str | None) -> Core:
-        """Put the manifest into the flow's Core: the known one, else one that carries the flow's id, else a new one.
+    async def _placed(self, known: KnownCore) -> Core:
+        """Put the manifest into the flow's Core: the known one, else a new one, else one that carries the flow's id.
 
-        There is one that nobody knows of when an earlier deploy's answer was lost, or when it was deployed straight.
-        Raises CoreCreateFailed.
+        The last happens when an earlier deploy made a Core and its answer was lost. Raises CoreCreateFailed.
         """
         try:
-            return await self._place(known_id)
+            return await self._place(known)
         except UpstreamError as failure:
             taken = isinstance(failure, UpstreamRejected) and failure.code == SLUG_CONFLICT
             raise step_failed(CoreCreateFailed, failure, **({"fix": _RENAME} if taken else {})) from None
 
-    async def _place(self, known_id: str | None) -> Core:
+    async def _place(self, known: KnownCore) -> Core:
         grid, manifest = self._grid, self._release.manifest
-        if known_id is not None:
+        if known.id is not None:
             try:
-                return await self._ask(grid.replace_core, known_id, manifest)
+                return await self._ask(grid.replace_core, known.id, manifest)
             except UpstreamRejected as refusal:
                 if refusal.status != 404:
                     raise
-        ours = await self._ours()
-        if ours is None:
-            try:
-                return await self._ask(grid.create_core, manifest)
-            except UpstreamRejected as refusal:
-                if refusal.code != SLUG_CONFLICT:
-                    raise
-                ours = (
-                    await self._ours()
-                )  # an earlier deploy that nobody waited for may have made it just now
-                if ours is None:
-                    raise
+        elif known.may_exist and (ours := await self._ours()) is not None:
+            return await self._ask(grid.replace_core, ours.id, manifest)
+        try:
+            return await self._ask(grid.create_core, manifest)
+        except UpstreamRejected as refusal:
+            if refusal.code != SLUG_CONFLICT:
+                raise
+            ours = await self._ours()
+            if ours is None:
+                raise
         return await self._ask(grid.replace_core, ours.id, manifest)
 
     async def _ours(self) -> Core | None:

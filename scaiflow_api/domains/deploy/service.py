@@ -26,7 +26,7 @@ from scaiflow_api.domains.deploy.audited import deployed
 from scaiflow_api.domains.deploy.errors import CompileFailed, DeployInProgress, MissingScaiGridCredentials
 from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.domains.deploy.repository import DeploymentRepository
-from scaiflow_api.domains.deploy.rollout import LiveFlow, Progress, Rollout, RolloutLimits
+from scaiflow_api.domains.deploy.rollout import KnownCore, LiveFlow, Progress, Rollout, RolloutLimits
 from scaiflow_api.domains.deploy.schemas import (
     INTERRUPTED,
     PENDING,
@@ -90,7 +90,7 @@ class DeployFlow:
         self, caller: Caller, flow: Flow, order: DeployRequest, access: Access, lease: Held
     ) -> DeployAnswer:
         document = await self._flows.document(flow, order.version)
-        deployment, known_id = await self._begin(caller, flow, order.version or flow.version)
+        deployment, known = await self._begin(caller, flow, order.version or flow.version)
 
         def still_ours(_: str) -> None:
             if lease.lost:
@@ -103,7 +103,7 @@ class DeployFlow:
         try:
             release = await compiled(document, order, self._limits.graph)
             rollout = Rollout(access, release, self._limits.rollout)
-            live = await rollout.run(known_id, Progress(before_step=still_ours, got_core=note))
+            live = await rollout.run(known, Progress(before_step=still_ours, got_core=note))
         except AppError as failure:
             await self._failed(caller, flow, deployment, failure.error)
             raise
@@ -122,8 +122,8 @@ class DeployFlow:
             flow_version=deployment.flow_version,
         )
 
-    async def _begin(self, caller: Caller, flow: Flow, version: str) -> tuple[Deployment, str | None]:
-        """Write the `pending` row; return it, and the Core of earlier deploys."""
+    async def _begin(self, caller: Caller, flow: Flow, version: str) -> tuple[Deployment, KnownCore]:
+        """Write the `pending` row; return it, and what earlier deploys tell of a Core."""
         deployment = Deployment(
             id=new_id("dep"),
             tenant_id=flow.tenant_id,
@@ -136,12 +136,11 @@ class DeployFlow:
         )
         async with self._db.write() as session:
             deployments = DeploymentRepository(session)
-            last = await deployments.in_core(flow.tenant_id, flow.id)
-            known_id = last.core_id if last else None
+            known = await deployments.known_core(flow.tenant_id, flow.id)
             await deployments.begin(deployment)
             entry = deployed(flow, deployment, "started")
             await record(session, caller, entry, deployment.started_at)
-        return deployment, known_id
+        return deployment, known
 
     async def _failed(self, caller: Caller, flow: Flow, deployment: Deployment, error: str) -> None:
         now = self._clock.now()
