@@ -148,20 +148,34 @@ async def test_an_older_version_is_planned_as_it_would_be_deployed(deploy: Deplo
     )
 
 
+@pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize(
-    ("source", "slug", "action"),
-    [("", "echo-agent", "conflict"), (None, "other", "adopt"), ("", "other", "create")],
+    ("ours", "slug", "action"),
+    [
+        (False, "echo-agent", "conflict"),
+        (False, "other", "create"),
+        (True, "echo-agent", "adopt"),
+        (True, "other", None),
+    ],
 )
 async def test_what_becomes_of_the_core_is_seen_before_it_happens(
-    deploy: Deploying, grid: PlayedGrid, source: str | None, slug: str, action: str
+    deploy: Deploying, grid: PlayedGrid, ours: bool, slug: str, action: str | None, lost: bool
 ) -> None:
-    core = grid.add_core(source_id=deploy.flow if source is None else "flow_other", slug=slug)
+    """One of an earlier name is looked for only after a deploy whose answer was lost."""
+    if lost:
+        grid.faults["create"] = [httpx.ReadError("cut")]
+        assert (await deploy.ask({})).status_code == 502
+    core = grid.add_core(source_id=deploy.flow if ours else "flow_other", slug=slug)
+    expected = action or ("adopt" if lost else "create")
 
     plan = await deploy(dry_run=True)
+    done = await deploy.ask({})
 
-    assert plan["core"]["action"] == action
-    assert plan["core"]["core_id"] == (core["id"] if action == "adopt" else None)
-    assert (await deploy.ask({})).status_code == (502 if action == "conflict" else 200)
+    assert plan["core"]["action"] == expected
+    assert plan["core"]["core_id"] == (core["id"] if expected == "adopt" else None)
+    assert done.status_code == (502 if expected == "conflict" else 200)
+    if expected != "conflict":
+        assert (done.json()["core_id"] == core["id"]) == (expected == "adopt")
 
 
 async def test_a_core_that_is_gone_would_be_created_anew(deploy: Deploying, grid: PlayedGrid) -> None:

@@ -101,7 +101,7 @@ async def _look_ahead(release: Release, straight: Straight) -> Outlook:
         return await look_ahead(
             access,
             release,
-            None,
+            _known(release),
             max_queues=straight.settings.max_queues,
             patience=_patience(straight),
         )
@@ -111,9 +111,13 @@ async def _roll_out(release: Release, straight: Straight) -> LiveFlow:
     async with straight.open() as access:
         limits = RolloutLimits.of(straight.settings)
         rollout = Rollout(access, release, limits, patience=_patience(straight))
-        # Nobody keeps a history here: whether there is a Core of this flow, only ScaiGrid can tell.
-        known = KnownCore(may_exist=release.flow_id is not None)
-        return await rollout.run(known, Progress(before_step=lambda step: tell(f"{_STEPS[step]} …")))
+        steps = Progress(before_step=lambda step: tell(f"{_STEPS[step]} …"))
+        return await rollout.run(_known(release), steps)
+
+
+def _known(release: Release) -> KnownCore:
+    """Nobody keeps a history here: whether there is a Core of this flow, only ScaiGrid can tell."""
+    return KnownCore(may_exist=release.flow_id is not None)
 
 
 def _patience(straight: Straight) -> Patience:

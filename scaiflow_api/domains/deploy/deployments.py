@@ -6,6 +6,7 @@ from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.deploy.repository import DeploymentRepository, Position, flow_of_core
+from scaiflow_api.domains.deploy.rollout import KnownCore
 from scaiflow_api.domains.deploy.schemas import DeploymentItem
 from scaiflow_api.domains.flows.service import FlowService
 
@@ -40,6 +41,11 @@ class Deployments:
         """
         async with self._db.read() as session:
             return await DeploymentRepository(session).in_core(flow.tenant_id, flow.id)
+
+    async def known_core(self, flow: Flow) -> KnownCore:
+        """Return what earlier deploys tell of the flow's Core."""
+        async with self._db.read() as session:
+            return await DeploymentRepository(session).known_core(flow.tenant_id, flow.id)
 
     async def document(self, flows: FlowService, flow: Flow, deployment: Deployment) -> dict[str, Any]:
         """Return what was deployed, under the flow's name of that time.

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from scaiflow_api.compiler.slugs import slugify
 from scaiflow_api.domains.deploy.queues import Difference, QueueSetup
 from scaiflow_api.domains.deploy.release import Release
+from scaiflow_api.domains.deploy.rollout import KnownCore
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.rate_limits import IMPATIENT, Patience, patiently
@@ -57,16 +58,16 @@ class Outlook:
 async def look_ahead(
     access: Access,
     release: Release,
-    known_id: str | None,
+    known: KnownCore,
     *,
     max_queues: int,
     patience: Patience = IMPATIENT,
 ) -> Outlook:
-    """Read what is there. `known_id`: the Core of earlier deploys.
+    """Read what is there, knowing what earlier deploys tell of a Core.
 
     Raises UpstreamError; QueueProvisionFailed where the queues could not be set up.
     """
-    action, core = await _core(access, release, known_id, patience)
+    action, core = await _core(access, release, known, patience)
     return Outlook(
         CoreOutlook(action, core.id if core else None, core.status if core else None),
         await _queues(access, release, max_queues, patience),
@@ -75,10 +76,11 @@ async def look_ahead(
 
 
 async def _core(
-    access: Access, release: Release, known_id: str | None, patience: Patience
+    access: Access, release: Release, known: KnownCore, patience: Patience
 ) -> tuple[CoreAction, Core | None]:
-    """Return what would become of the Core, and the one that is there."""
+    """Return what would become of the Core, and the one that is there: as Rollout puts it in its place."""
     grid, credential = access.grid, access.credential
+    known_id = known.id
     if known_id is not None:
         try:
             return "replace", await patiently(lambda: grid.get_core(credential, known_id), patience)
@@ -87,10 +89,10 @@ async def _core(
                 raise
     cores = await patiently(lambda: grid.cores(credential), patience)
     ours = next((core for core in cores if core.source_id == release.flow_id), None)
-    if release.flow_id is not None and ours is not None:
+    taken = any(core.slug == slugify(release.name) for core in cores)
+    if release.flow_id is not None and ours is not None and (known.may_exist or taken):
         return "adopt", ours
-    slug = slugify(release.name)
-    return ("conflict" if any(core.slug == slug for core in cores) else "create"), None
+    return ("conflict" if taken else "create"), None
 
 
 async def _queues(

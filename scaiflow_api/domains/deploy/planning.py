@@ -52,7 +52,7 @@ class PlanDeploy:
         outlook = await look_ahead(
             access,
             release,
-            last.core_id if last else None,
+            await self._deployments.known_core(flow),
             max_queues=self._limits.rollout.max_queues,
         )
         return DeployPlan(

@@ -69,9 +69,6 @@ class KnownCore:
     """An earlier deploy may have made one whose id never came back."""
 
 
-NOTHING_KNOWN = KnownCore()
-
-
 @dataclass(slots=True)
 class Progress:
     """How far a rollout came, and who wants to know."""
