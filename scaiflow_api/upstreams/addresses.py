@@ -4,7 +4,8 @@ A name is looked up once per request, and the request goes to an address of that
 elsewhere the next moment gains nothing.
 
 The name server may be the tenant's too, and may stay silent for half a minute each time it is asked. So names are
-looked up on threads of their own: the event loop's threads compile and read documents for everybody.
+looked up on threads of their own: the event loop's threads compile and read documents for everybody. Of these threads
+each tenant has a few, until they are done: nobody can stop one by waiting no longer.
 """
 
 import asyncio
@@ -13,20 +14,26 @@ import re
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 import httpx
 
 from scaiflow_api.upstreams.aiohttp_transport import AiohttpTransport
 from scaiflow_api.upstreams.base import trusted_authorities
 from scaiflow_api.upstreams.failures import AddressRefused, System
+from scaiflow_api.upstreams.fair_transport import PARTY
 
 LONGEST_URL: Final = 500
 _FORBIDDEN: Final = re.compile(r"[^!-~]|[\\?#]")
 _TRIED_AT_MOST: Final = 3
 _LOOKING_UP: Final = ThreadPoolExecutor(max_workers=64, thread_name_prefix="names")
+_LOOKUPS_OF_ONE: Final = 8
+_shares: Final[WeakValueDictionary[str, asyncio.Semaphore]] = WeakValueDictionary()
+"""By party; forgotten with the last lookup that holds or awaits one."""
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 """All that was given out of IPv6; outside are also addresses of sites, and most that hold one of IPv4."""
 _NOT_CALLED: Final = (
@@ -76,16 +83,24 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and not any(found in network for network in _NOT_CALLED)
 
 
-async def resolve(host: str, port: int | None) -> Sequence[str]:
+async def resolve(host: str, port: int | None, party: str) -> Sequence[str]:
     """Return the IP addresses of a host, in the system's order. Raises OSError."""
-    look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_LOOKING_UP, look)
+    share = _shares.setdefault(party, asyncio.Semaphore(_LOOKUPS_OF_ONE))
+    await share.acquire()
+    looking = _LOOKING_UP.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    looking.add_done_callback(partial(_give_back, asyncio.get_running_loop(), share))
+    found = await asyncio.wrap_future(looking)
     return list(dict.fromkeys(str(place[0]) for _, _, _, _, place in found))
 
 
-async def public_addresses(system: System, host: str, port: int | None) -> Sequence[str]:
+def _give_back(loop: asyncio.AbstractEventLoop, share: asyncio.Semaphore, _: object) -> None:
+    with suppress(RuntimeError):  # the process is ending, and the loop is closed
+        loop.call_soon_threadsafe(share.release)
+
+
+async def public_addresses(system: System, host: str, port: int | None, party: str) -> Sequence[str]:
     """Return a host's addresses. Raises AddressRefused when any is not public, OSError when there is none."""
-    found = await resolve(host, port)
+    found = await resolve(host, port, party)
     if not all(map(is_public, found)):
         raise AddressRefused(system, "leads into a network that is not public")
     return found
@@ -111,7 +126,8 @@ class PublicOnly(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host
         try:
-            addresses = await public_addresses(self._system, host, request.url.port)
+            party = request.extensions.get(PARTY) or host
+            addresses = await public_addresses(self._system, host, request.url.port, party)
         except (OSError, UnicodeError):
             raise httpx.ConnectError("the name is not known", request=request) from None
         failure: httpx.TransportError | None = None

@@ -112,12 +112,12 @@ class TenantGrids:
         settings = self._settings.model_copy(update={"base_url": base_url})
         return ScaiGrid(self._http, settings, breakers=self._breakers)
 
-    async def admitted(self, base_url: str) -> ScaiGrid:
-        """Return the client as `at`, having looked where the name leads at the moment, if it is known."""
-        grid = self.at(base_url)
+    async def admitted(self, base_url: str, *, party: str) -> ScaiGrid:
+        """Return the client of a tenant as `at`, having looked where the name leads at the moment, if it is known."""
+        grid = self.at(base_url).on_behalf_of(party)
         if self._public_only:
             url = httpx.URL(base_url)
             with suppress(OSError, UnicodeError):  # too late is an OSError as well
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    await public_addresses("scaigrid", url.host, url.port)
+                    await public_addresses("scaigrid", url.host, url.port, party)
         return grid

@@ -202,7 +202,7 @@ class Names:
     def __init__(self, **found: Sequence[str]) -> None:
         self.found = found
 
-    async def __call__(self, host: str, _: int | None) -> Sequence[str]:
+    async def __call__(self, host: str, *_: object) -> Sequence[str]:
         return self.found[host.replace(".", "_")]
 
 

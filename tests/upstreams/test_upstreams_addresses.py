@@ -17,6 +17,7 @@ from scaiflow_api.upstreams import addresses, tenant_grids
 from scaiflow_api.upstreams.addresses import PublicOnly, UnusableAddress, base_url_of, is_public
 from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.failures import AddressRefused
+from scaiflow_api.upstreams.fair_transport import PARTY
 from scaiflow_api.upstreams.tenant_grids import TenantGrids
 
 PUBLIC, OTHER = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
@@ -101,7 +102,7 @@ class Names:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    async def __call__(self, host: str, _: int | None) -> Sequence[str]:
+    async def __call__(self, host: str, *_: object) -> Sequence[str]:
         self.asked.append(host)
         found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if not found:
@@ -209,6 +210,26 @@ async def test_a_silent_name_server_keeps_nobody_else_waiting(silent: None) -> N
     await asyncio.gather(*calling, return_exceptions=True)
 
 
+async def test_lookups_of_one_tenant_leave_room_for_those_of_others(silent: None) -> None:
+    """Each goes on in its thread when nobody waits for it any more."""
+    http = httpx.AsyncClient(transport=PublicOnly("scaigrid", Wire()))
+
+    def ask(host: str, party: str) -> "asyncio.Task[httpx.Response]":
+        request = http.build_request("GET", f"https://{host}/", extensions={PARTY: party})
+        return asyncio.create_task(http.send(request))
+
+    for _ in range(2):
+        calling = [ask(f"n{number}.silent.test", "tnt_slow") for number in range(50)]
+        await asyncio.sleep(0.01)
+        for call_ in calling:
+            call_.cancel()
+        await asyncio.gather(*calling, return_exceptions=True)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(AddressRefused):
+            await ask("localhost", "tnt_other")
+
+
 async def test_an_address_whose_name_server_is_silent_is_admitted_unseen(
     silent: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +237,7 @@ async def test_an_address_whose_name_server_is_silent_is_admitted_unseen(
     async with open_transport(ScaiGridSettings(_env_file=None)) as http:
         grids = TenantGrids(http, ScaiGridSettings(_env_file=None), public_only=True)
         async with asyncio.timeout(30):
-            grid = await grids.admitted("https://grid.silent.test")
+            grid = await grids.admitted("https://grid.silent.test", party="tnt_acme")
 
     assert grid.base_url == "https://grid.silent.test"
 

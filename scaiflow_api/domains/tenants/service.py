@@ -53,9 +53,13 @@ class TenantCredentials:
             raise SecretsNotConfigured
         key = TenantKey(order.api_key, await self._address(caller, order))
         try:
-            grid = await self._grids.admitted(key.base_url) if key.base_url else self._scaigrid
+            grid = (
+                await self._grids.admitted(key.base_url, party=caller.tenant_id)
+                if key.base_url
+                else self._scaigrid.on_behalf_of(caller.tenant_id)
+            )
             if verify:
-                await _verify(grid.on_behalf_of(caller.tenant_id), key)
+                await _verify(grid, key)
         except AddressRefused as refusal:
             raise BaseUrlNotAllowed(reason=refusal.reason) from None
         entry = Entry(
