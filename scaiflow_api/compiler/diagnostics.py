@@ -80,6 +80,11 @@ class Sink(Struct):
         message = rule.template.format(**fields)
         self.found.append(Diagnostic(rule.severity, rule.code, message, path, node_id, edge_id, fix))
 
+    @property
+    def has_enough(self) -> bool:
+        """Whether it takes no more warnings."""
+        return len(self.found) >= MAX_FINDINGS
+
     def ordered(self) -> list[Diagnostic]:
         """Return the findings by their place in the document, then by code."""
         return sorted(self.found, key=lambda item: (document_position(item.path), item.code, item.message))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from hypothesis import settings
 from msgspec import structs
 
 from scaiflow_api.compiler import validate_flow
-from scaiflow_api.compiler.diagnostics import Sink
+from scaiflow_api.compiler.diagnostics import MAX_FINDINGS, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode
 from scaiflow_api.compiler.rules import wiring
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
@@ -79,6 +80,18 @@ def test_what_many_nodes_offer_is_looked_up_once_for_all_texts_of_a_node(kind: s
         return (more - few) / 100
 
     assert work_of_a_use(64) < 1.1 * work_of_a_use(4)
+
+
+def test_variables_are_not_held_against_loops_once_there_are_findings_enough() -> None:
+    def work(depth: int) -> int:
+        loops = [node(name, "logic_loop", items="[]", max_concurrent=2) for name in names(depth, "l")]
+        inside = [(*ends, None, "body") for ends in pairwise([*names(depth, "l"), "user"])]
+        assignments = [{"variable": f"w{number}", "value": 1} for number in range(MAX_FINDINGS)]
+        user = node("user", "data_variable_set", assignments=assignments)
+        document = flow([*loops, user], [("entry", "l0"), *inside])
+        return calls(lambda: validate_flow(document))
+
+    assert work(8) < 1.1 * work(2)
 
 
 def test_of_each_number_in_a_list_only_one_thing_is_asked() -> None:

@@ -103,6 +103,9 @@ def _check_rounds(view: FlowView, regions: Regions, sink: Sink) -> None:
             path, ids = f"{owner.path}.config.max_concurrent", {"node_id": owner.id, "loop": owner.id}
             for name in names:
                 sink.report(MERGED_VARIABLE, path, **ids, fix=fix, node=node, name=name)
+                if sink.has_enough:
+                    # Loops inside of each other, times variables, may be many more.
+                    return
 
 
 def _name_bits(scope: Scope, uses: Sequence[Use]) -> Mapping[str, int]:
