@@ -99,6 +99,16 @@ def test_of_each_number_in_a_list_only_one_thing_is_asked() -> None:
     assert calls(lambda: scan({"a": [1.0] * 1_000}, DEFAULT_LIMITS)) < 1_100
 
 
+def test_of_numbers_in_a_configuration_nothing_is_asked() -> None:
+    def work(count: int) -> int:
+        loop = node("n0", "llm_flexible", goal="Go.", input_bindings={"a": [1] * count})
+        document = flow([loop], in_turn(["n0"]))
+        return calls(lambda: validate_flow(document))
+
+    work(1_000)
+    assert work(2_000) == work(1_000)
+
+
 def test_the_ports_of_a_node_are_gone_through_once_for_all_of_its_edges() -> None:
     class Ports(tuple[str, ...]):
         times: ClassVar[int] = 0

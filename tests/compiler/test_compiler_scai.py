@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from scaiflow_api.compiler import compile_flow, ir
 from scaiflow_api.compiler.bundle.framing import read_bundle, write_bundle
+from scaiflow_api.compiler.scai import lines
 from scaiflow_api.compiler.scai.lines import Texts, long_text, name, quoted, value
 from scaiflow_api.compiler.scai.text import emit_scai
+from scaiflow_api.flowgraph import FlowTooLarge
 
 SLOW = [HealthCheck.too_slow]
 TOKEN = re.compile(
@@ -189,6 +191,7 @@ def test_what_was_read_when_it_was_checked_is_not_read_again() -> None:
         bundle, scai = (compiler_work.calls(lambda: compile_flow(document, each)) for each in ("ir", "scai"))  # noqa: B023
         return scai - bundle
 
+    work(100)  # fills what is remembered
     assert work(400) == work(200)
 
 
@@ -218,3 +221,37 @@ def test_what_nests_twice_as_deep_is_twice_the_work() -> None:
         return compiler_work.calls(lambda: value(item, ""))
 
     assert work(100) < 2.2 * work(50)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [[1] * 1_000, ["a"] * 1_000, [[1.5]] * 1_000, [{}] * 1_000, "a\n" * 1_000],
+    ids=["numbers", "texts", "lists", "objects", "lines"],
+)
+def test_a_text_that_is_too_long_is_refused_before_it_is_written(
+    item: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = value(item, "")
+    monkeypatch.setattr(lines, "MAX_CHARACTERS", len(whole))
+    assert value(item, "") == whole
+    monkeypatch.setattr(lines, "MAX_CHARACTERS", 1_000)
+
+    def work(times: int) -> int:
+        def refused() -> None:
+            with pytest.raises(FlowTooLarge, match="its limit of characters of text is 1000,"):
+                value(item * times, " " * 4)
+
+        return compiler_work.calls(refused)
+
+    work(1)  # fills what is remembered
+    assert work(2) == work(1)
+
+
+def test_a_page_is_not_longer_than_a_text_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = compile_flow(compiler_hostile_shapes.flow([]))
+    monkeypatch.setattr(lines, "MAX_CHARACTERS", len(emit_scai(compiled.module)))
+    emit_scai(compiled.module)
+    monkeypatch.setattr(lines, "MAX_CHARACTERS", 100)
+
+    with pytest.raises(FlowTooLarge):
+        emit_scai(compiled.module)

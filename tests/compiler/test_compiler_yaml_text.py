@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import ryaml
 import yaml
+from compiler.compiler_work import calls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaiflow_api.compiler.manifest.yaml_text import write_yaml
+from scaiflow_api.compiler.manifest.yaml_text import TooLong, write_yaml
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",))) | st.text(
     alphabet="ab \n\t:#-'\"{}[]|>&*!%@,0"
@@ -172,3 +173,41 @@ def test_blocks_are_used_and_anchors_are_not() -> None:
     assert write_yaml({"a": shared, "d": [shared, [], {}, "x\ny"]}) == (
         "a:\n  b:\n    - c\nd:\n  - b:\n      - c\n  - []\n  - {}\n  - |-\n    x\n    y\n"
     )
+
+
+LINES = st.text(alphabet="a\n").map(lambda text: f"a{text}a")
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.recursive(VALUES | LINES, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=40)
+)
+def test_what_may_be_written_is_not_taken_for_too_long(value: Any) -> None:
+    text = write_yaml({"a": value})
+
+    assert write_yaml({"a": value}, len(text)) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[1] * 1_000, ["a b"] * 1_000, [{"a": 1, "b": 1}] * 1_000, {f"k{n}": n for n in range(1_000)}],
+    ids=["numbers", "texts", "objects", "entries"],
+)
+def test_a_text_that_is_too_long_is_refused_before_it_is_written(value: Any) -> None:
+    longer = value * 3 if isinstance(value, list) else {f"{key}{n}": n for key in value for n in range(3)}
+
+    def work(item: Any) -> int:
+        def refused() -> None:
+            with pytest.raises(TooLong):
+                write_yaml({"a": {"b": [item]}}, 2_000)
+
+        return calls(refused)
+
+    work(value)  # fills what is remembered
+    assert work(longer) == work(value)
+
+
+def test_a_block_of_many_lines_is_refused_before_it_is_indented() -> None:
+    with pytest.raises(TooLong):
+        write_yaml({"a": {"b": {"c": "a\n" * 1_000}}}, 2_000)
+    write_yaml({"a": {"b": {"c": "a\n" + "\n" * 1_000 + "a"}}}, 2_000)

@@ -11,7 +11,7 @@ from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.steps import without_defaults, write_outputs
 from scaiflow_api.compiler.manifest.steps import StepWriter
 from scaiflow_api.compiler.manifest.text import MAX_BYTES, MAX_PARTS, too_many_parts
-from scaiflow_api.compiler.manifest.yaml_text import write_yaml
+from scaiflow_api.compiler.manifest.yaml_text import TooLong, write_yaml
 from scaiflow_api.flowgraph import FlowTooLarge
 
 CARRIED_BY_STEPS = ("id", "type", "label", "config")
@@ -41,7 +41,10 @@ def emit_yaml(module: ir.Module) -> str:
             started_by[trigger.target_flow].append(_trigger(trigger))
     core["flows"] = [_flow(flow, started_by[flow.name], writer) for flow in module.flows]
     core["scaiflow_meta"] = _metadata(module)
-    text = write_yaml({"core": core})
+    try:
+        text = write_yaml({"core": core}, MAX_BYTES)
+    except TooLong:
+        raise FlowTooLarge(limit="manifest bytes", maximum=MAX_BYTES, actual="more") from None
     size = len(text.encode())
     if size > MAX_BYTES:
         raise FlowTooLarge(limit="manifest bytes", maximum=MAX_BYTES, actual=size)

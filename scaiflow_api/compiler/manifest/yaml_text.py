@@ -6,6 +6,7 @@ with both of the parsers that matter.
 """
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,18 +20,37 @@ MAX_SIMPLE_KEY = 1000
 """In bytes; longer keys need the form with a question mark."""
 MAX_REMEMBERED = 64
 LISTS = (list, tuple)
-UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\U0001fffe\U0001ffff]")
+_UNPRINTABLE = "\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\U0001fffe\U0001ffff"
+UNPRINTABLE = re.compile(f"[{_UNPRINTABLE}]")
+HIDDEN = re.compile(f"[\x00-\x09\x0b-\x1f{_UNPRINTABLE}]|[^\\S\n](?:\n|\\Z)")
+"""What a block would not show, space at the end of a line among it."""
 
 
-def write_yaml(value: Mapping[str, Any]) -> str:
-    """Return the text of a mapping; keys keep their order."""
+class TooLong(Exception):
+    """A text that would be longer than it may be."""
+
+
+def write_yaml(value: Mapping[str, Any], most: int = sys.maxsize) -> str:
+    """Return the text of a mapping; keys keep their order.
+
+    Raises TooLong as soon as it is certain that the text will have more than `most` characters.
+    """
     lines: list[str] = []
-    _mapping(value, "", "", lines, _Texts())
+    _mapping(value, "", "", lines, _Texts(most))
     return "\n".join(lines) + "\n"
 
 
 class _Texts(dict[str, str]):
     """Text → how it is written. Keys, ids and words come again and again."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def take(self, lines: int, characters: int) -> None:
+        """Note that so many lines will be written, of so many characters at least. Raises TooLong."""
+        self._room -= lines * characters
+        if self._room < 0:
+            raise TooLong
 
     def __missing__(self, text: str) -> str:
         written = text if _is_plain(text) else _quoted(text)
@@ -59,6 +79,7 @@ def _entry(head: str, item: Any, indent: str, lines: list[str], texts: _Texts) -
     if isinstance(item, dict) and item:
         lines.append(head)
         deeper = indent + "  "
+        texts.take(len(item), len(deeper))
         _mapping(item, deeper, deeper, lines, texts)
     elif isinstance(item, LISTS) and item:
         lines.append(head)
@@ -69,8 +90,10 @@ def _entry(head: str, item: Any, indent: str, lines: list[str], texts: _Texts) -
 
 def _sequence(value: Sequence[Any], indent: str, lines: list[str], texts: _Texts) -> None:
     dash, deeper = f"{indent}- ", indent + "  "
+    texts.take(len(value), len(dash))
     for item in value:
         if isinstance(item, dict) and item:
+            texts.take(len(item) - 1, len(deeper))
             _mapping(item, dash, deeper, lines, texts)
         elif isinstance(item, LISTS) and item:
             lines.append(f"{indent}-")
@@ -81,9 +104,10 @@ def _sequence(value: Sequence[Any], indent: str, lines: list[str], texts: _Texts
 
 def _leaf(head: str, item: Any, indent: str, lines: list[str], texts: _Texts) -> None:
     if isinstance(item, str) and _fits_a_block(item):
-        body = item.removesuffix("\n")
+        body = item.removesuffix("\n").split("\n")
+        texts.take(sum(map(bool, body)), len(indent))
         lines.append(f"{head} |" if item.endswith("\n") else f"{head} |-")
-        lines.extend(f"{indent}  {line}" if line else "" for line in body.split("\n"))
+        lines.extend(f"{indent}  {line}" if line else "" for line in body)
     else:
         lines.append(f"{head} {_scalar(item, texts)}")
 
@@ -93,13 +117,7 @@ def _fits_a_block(text: str) -> bool:
     body = text.removesuffix("\n")
     if "\n" not in body or body[0] in " \n\t" or body.endswith("\n"):
         return False
-    return all(line == line.rstrip() and "\t" not in line for line in body.split("\n")) and _is_printable(
-        text
-    )
-
-
-def _is_printable(text: str) -> bool:
-    return UNPRINTABLE.search(text) is None and all(char >= " " or char == "\n" for char in text)
+    return HIDDEN.search(text) is None
 
 
 def _scalar(value: Any, texts: _Texts) -> str:

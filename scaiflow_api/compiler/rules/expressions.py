@@ -133,8 +133,8 @@ def _places_of_node(
     for field in kind.templates:
         if field not in config:
             continue
-        for trail, text in _texts(field, config[field]):
-            if "{{" in text:
+        if _may_hold_templates(config[field]):
+            for trail, text in _texts(field, config[field]):
                 yield text, Place(node, path_of(trail)), _read_template
 
 
@@ -146,16 +146,30 @@ def _expression_fields(kind: StepKind, config: Any) -> tuple[str, ...]:
 
 
 def _texts(field: str, value: object) -> Iterator[tuple[Trail, str]]:
-    """Yield every text in the value of a field with the way to it, in order."""
+    """Yield every text in the value of a field that may be a template, with the way to it, in order."""
     pending: list[tuple[Trail, object]] = [((None, field), value)]
     while pending:
         trail, item = pending.pop()
         if isinstance(item, str):
             yield trail, item
         elif isinstance(item, list):
-            pending += [((trail, index), item[index]) for index in reversed(range(len(item)))]
+            # Of millions of numbers none is asked by a function.
+            places = [
+                index
+                for index, part in enumerate(item)
+                if type(part) in HOLDERS and (type(part) is not str or "{{" in part)
+            ]
+            pending += [((trail, index), item[index]) for index in reversed(places)]
         elif isinstance(item, dict):
-            pending += [((trail, key), item[key]) for key in sorted(item, reverse=True)]
+            keys = sorted((key for key in item if _may_hold_templates(item[key])), reverse=True)
+            pending += [((trail, key), item[key]) for key in keys]
+
+
+HOLDERS = frozenset({str, list, dict})
+
+
+def _may_hold_templates(value: object) -> bool:
+    return "{{" in value if isinstance(value, str) else isinstance(value, list | dict)
 
 
 def _read_expression(text: str, place: Place, sink: Sink) -> Iterator[Use]:

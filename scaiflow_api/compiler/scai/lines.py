@@ -6,17 +6,22 @@ Texts may hold anything: a name that is no identifier is quoted, and what a term
 
 import json
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Any, TypeAlias
 
+from scaiflow_api.compiler.manifest.text import MAX_BYTES
 from scaiflow_api.expressions import ExpressionSyntaxError, parse, unwrap
+from scaiflow_api.flowgraph import FlowTooLarge
 
 JSON: TypeAlias = Any
 
 WIDTH = 100
 """A list or a map that would make its line longer is written over several lines."""
 STEP = "  "
+MAX_CHARACTERS = MAX_BYTES
+"""As long as a manifest may be. A list of numbers may take fifty times its JSON where it stands deep inside."""
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_ ,.<>\[\]?|-]*")
 """Without braces and quotes; other types are quoted."""
@@ -80,60 +85,120 @@ def long_text(text: str, indent: str) -> str:
 
 
 def value(item: JSON, indent: str, text: Callable[[str], str] = quoted) -> str:
-    """Return a JSON value whose line is indented by `indent`. `text` writes the strings in it."""
-    return _value(item, indent, text)[0]
+    """Return a JSON value whose line is indented by `indent`. `text` writes the strings in it.
+
+    Raises FlowTooLarge where it takes more than `MAX_CHARACTERS`.
+    """
+    writer = _Value(text)
+    writer.put(item, indent, "", "")
+    return "\n".join(writer.lines)
 
 
 def arguments(args: Mapping[str, JSON], indent: str, text: Callable[[str], str] = quoted) -> str:
-    """Return the arguments of a call, parentheses included."""
+    """Return the arguments of a call, parentheses included. Raises as `value` does."""
     if not args:
         return "()"
-    return _parts("(", _pairs(args, indent + STEP, text), ")", indent, WIDTH - len(indent) + len("()"))[0]
+    writer = _Value(text)
+    writer.put_parts(("(", ")"), _named(args), indent, "", "", WIDTH - len(indent) + len("()"))
+    return "\n".join(writer.lines)
 
 
-_Written: TypeAlias = tuple[str, str | None]
-"""A value, and the same on one line; None where that is too long wherever the value stands."""
+class _Value:
+    """Writes one value, line by line; what fits on one line is put together again."""
+
+    def __init__(self, text: Callable[[str], str]) -> None:
+        self.lines: list[str] = []
+        self._text = text
+        self._characters = 0
+
+    def put(self, item: JSON, indent: str, before: str, after: str) -> str | None:
+        """Add the lines of a value, with something before and after it.
+
+        Return it on one line, without these; None where that is too long wherever the value stands.
+        """
+        if isinstance(item, str):
+            return self._put_text(item, indent, before, after)
+        if not item or not isinstance(item, dict | list | tuple):
+            short = "{}" if isinstance(item, dict) else json.dumps(item)
+            self._add(f"{before}{short}{after}")
+            return short
+        room = WIDTH - len(indent)
+        if isinstance(item, dict):
+            return self.put_parts(("{", "}"), _named(item), indent, before, after, room, space=" ")
+        return self.put_parts(("[", "]"), zip(repeat(""), item), indent, before, after, room)
+
+    def put_parts(
+        self,
+        brackets: tuple[str, str],
+        parts: Iterable[tuple[str, JSON]],
+        indent: str,
+        before: str,
+        after: str,
+        room: int,
+        *,
+        space: str = "",
+    ) -> str | None:
+        """Add values, each with what stands before it, between brackets.
+
+        All on one line where they fit into `room`, which is then returned; else over several.
+        """
+        (opening, closing), deeper = brackets, indent + STEP
+        start, characters = len(self.lines), self._characters
+        self._add(f"{before}{opening}")
+        shorts: list[str] = []
+        length = 0
+        for name, item in parts:
+            write = _SCALARS.get(type(item))
+            if write is None:
+                short = self.put(item, deeper, f"{deeper}{name}", ",")
+            else:
+                short = write(item)
+                self._add(f"{deeper}{name}{short},")
+            length += room + 1 if short is None else len(name) + len(short)
+            if length <= room:
+                shorts.append(f"{name}{short}")
+        if length <= room:
+            line = f"{opening}{space}{', '.join(shorts)}{space}{closing}"
+            if len(line) <= room:
+                del self.lines[start:]
+                self._characters = characters
+                self._add(f"{before}{line}{after}")
+                return line
+        self._add(f"{indent}{closing}{after}")
+        return None
+
+    def _put_text(self, text: str, indent: str, before: str, after: str) -> str:
+        short = self._text(text)
+        if "\n" in text and short == quoted(text):
+            if sum(map(bool, text.split("\n"))) * len(indent) > MAX_CHARACTERS:
+                raise _too_long()
+            self._add(f"{before}{long_text(text, indent + STEP)}{after}")
+        else:
+            self._add(f"{before}{short}{after}")
+        return short
+
+    def _add(self, line: str) -> None:
+        self.lines.append(line)
+        self._characters += len(line)
+        if self._characters > MAX_CHARACTERS:
+            raise _too_long()
 
 
-def _value(item: JSON, indent: str, text: Callable[[str], str]) -> _Written:
-    if isinstance(item, str):
-        short = text(item)
-        breaks = "\n" in item and short == quoted(item)
-        return long_text(item, indent + STEP) if breaks else short, short
-    if not item or not isinstance(item, dict | list | tuple):
-        short = _scalar(item)
-        return short, short
-    room, deeper = WIDTH - len(indent), indent + STEP
-    if isinstance(item, dict):
-        return _parts("{", _pairs(item, deeper, text), "}", indent, room, space=" ")
-    return _parts("[", [_value(inner, deeper, text) for inner in item], "]", indent, room)
+def _too_long() -> FlowTooLarge:
+    return FlowTooLarge(limit="characters of text", maximum=MAX_CHARACTERS, actual="more")
 
 
-def _pairs(items: Mapping[str, JSON], indent: str, text: Callable[[str], str]) -> list[_Written]:
-    pairs = []
-    for key, inner in items.items():
-        start = f"{name(key)} = "
-        written, short = _value(inner, indent, text)
-        pairs.append((start + written, None if short is None else start + short))
-    return pairs
+def _named(items: Mapping[str, JSON]) -> Iterator[tuple[str, JSON]]:
+    return ((f"{name(key)} = ", item) for key, item in items.items())
 
 
-def _parts(
-    opening: str, parts: list[_Written], closing: str, indent: str, room: int, *, space: str = ""
-) -> _Written:
-    """Return values between brackets: on one line where all together fit into `room`, else over several."""
-    shorts = [short for _, short in parts if short is not None]
-    if len(shorts) == len(parts) and sum(map(len, shorts)) <= room:
-        line = f"{opening}{space}{', '.join(shorts)}{space}{closing}"
-        if len(line) <= room:
-            return line, line
-    lines = (f"{indent}{STEP}{written}," for written, _ in parts)
-    return "\n".join([opening, *lines, f"{indent}{closing}"]), None
-
-
-def _scalar(item: JSON) -> str:
-    """Return a value that is no text and holds nothing."""
-    return "{}" if item == {} and isinstance(item, dict) else json.dumps(item)
+_SCALARS: Mapping[type, Callable[[Any], str]] = {
+    int: int.__repr__,
+    float: float.__repr__,
+    bool: {True: "true", False: "false"}.__getitem__,
+    type(None): {None: "null"}.__getitem__,
+}
+"""What JSON writes in lists of millions."""
 
 
 class Page:
@@ -141,6 +206,7 @@ class Page:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._characters = 0
         self.indent = ""
 
     def __str__(self) -> str:
@@ -148,6 +214,9 @@ class Page:
 
     def line(self, text: str = "") -> None:
         self._lines.append(f"{self.indent}{text}" if text else "")
+        self._characters += len(self.indent) + len(text)
+        if self._characters > MAX_CHARACTERS:
+            raise _too_long()
 
     @contextmanager
     def block(self, head: str, comment: str = "") -> Iterator[None]:
