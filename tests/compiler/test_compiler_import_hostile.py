@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scaiflow_api.compiler import CompileError, ManifestError, compile_flow, import_manifest, validate_flow
 from scaiflow_api.compiler.bundle.framing import HEADER
 from scaiflow_api.compiler.importing import source as importing_source
+from scaiflow_api.compiler.importing.foreign import take_foreign_steps
 from scaiflow_api.flowgraph import FlowDocument, FlowTooLarge, Limits, parse_document
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
@@ -242,3 +243,13 @@ def test_twice_the_flows_are_about_twice_the_work() -> None:
     assert many < 2.2 * few
     with pytest.raises(FlowTooLarge):
         import_manifest(flows(5_001))
+
+
+def test_what_stands_in_steps_without_a_node_is_copied_once_however_deep() -> None:
+    def work(depth: int) -> int:
+        steps: list[Any] = [{"rigid": "x", "meta": {"node_id": "a"}, "more": [[] for _ in range(10_000)]}]
+        for _ in range(depth):
+            steps = [{"match": {"arms": [{"when": "x", "steps": steps}]}}]
+        return calls(lambda: take_foreign_steps([{"steps": steps}], 100))
+
+    assert work(20) < 1.5 * work(2)

@@ -4,7 +4,6 @@ Works on the loaded text, before it is read: a runtime refuses steps of a form t
 them.
 """
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -24,6 +23,7 @@ from scaiflow_api.compiler.kinds import (
     subflow_call,
 )
 from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
+from scaiflow_api.compiler.manifest.text import COLLECTIONS
 from scaiflow_api.flowgraph import FlowTooLarge
 
 JSON = Any
@@ -80,6 +80,8 @@ class Foreign(Struct):
     """Ids of nodes, and the keys of their steps that mean nothing."""
     carried: dict[str, Step] = field(default_factory=dict)
     """Node id → the `meta` of its step."""
+    is_inside: bool = False
+    """Whether it is of what is in a step that is noted already."""
 
     def add(self, place: str, reason: str, step: Step) -> None:
         self.steps.append((place, reason, step))
@@ -131,8 +133,8 @@ def _stays(step: Step, place: Place, found: Foreign) -> bool:
             found.add(_path(place), NO_META, step)
             return False
         # All that it contains is noted with it.
-        found.add(_path(place), NO_META, copy.deepcopy(step))
-        inside = Foreign(found.max_steps, carried=found.carried)
+        found.add(_path(place), NO_META, step if found.is_inside else _copied(step))
+        inside = Foreign(found.max_steps, carried=found.carried, is_inside=True)
         _take_inside(step, form, place, inside)
         found.keys += inside.keys
         return True
@@ -143,6 +145,13 @@ def _stays(step: Step, place: Place, found: Foreign) -> bool:
             found.keys.append((meta["node_id"], unknown))
     _take_inside(step, form, place, found)
     return True
+
+
+def _copied(value: JSON) -> JSON:
+    """Return a value whose lists and mappings are others."""
+    if isinstance(value, dict):
+        return {key: _copied(item) if type(item) in COLLECTIONS else item for key, item in value.items()}
+    return [_copied(item) if type(item) in COLLECTIONS else item for item in value]
 
 
 def _take_inside(step: Step, form: str, place: Place, found: Foreign) -> None:
