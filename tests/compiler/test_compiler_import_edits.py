@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from scaiflow_api.compiler import Imported, ManifestError, compile_flow, import_manifest
+from scaiflow_api.compiler import Imported, ManifestError, compile_flow, import_manifest, ir
 from scaiflow_api.compiler.bundle.framing import write_bundle
 from scaiflow_api.compiler.check import check_document
 from scaiflow_api.compiler.importing import from_graph, told
 from scaiflow_api.compiler.importing.exits import Exit
 from scaiflow_api.compiler.importing.rearranging import Spares
-from scaiflow_api.compiler.importing.told import lowered, outline_due, outline_of
+from scaiflow_api.compiler.importing.told import followers_of, is_outdated, lowered, outline_due, outline_of
 from scaiflow_api.compiler.lowering.lower import lower
 from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowGraph, FlowTooLarge, parse
 
@@ -515,6 +515,19 @@ def test_which_steps_and_arms_a_document_has_is_known_before_it_is_lowered(docum
 
     assert due is not None
     assert (set(due.steps), due.arms) == (set(outline.steps), outline.arms)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(flows(20))
+def test_what_outputs_tell_is_outdated_only_once_a_step_came_or_went(document: Any) -> None:
+    module = compile_flow(document).module
+    followers = followers_of(module)
+    new = ir.FlexibleBlock(node_id="node_new", goal="Go.", llm_role="fast")
+    more = replace(module, flows=(replace(module.flows[0], body=(*module.flows[0].body, new)),))
+
+    assert not is_outdated(followers, module)
+    assert is_outdated(followers, more)
+    assert is_outdated({**followers, "node_gone": ()}, module)
 
 
 def test_an_edited_step_costs_little_for_each_node_that_was_not_edited() -> None:

@@ -18,7 +18,7 @@ from scaiflow_api.compiler.importing.ranks import by_rank
 from scaiflow_api.compiler.importing.settings import Lowered, Marks, marks_of
 from scaiflow_api.compiler.importing.sound import Draft, checked_view, sound, view_of
 from scaiflow_api.compiler.importing.source import Source
-from scaiflow_api.compiler.importing.told import do_the_same, followers_of, lowered
+from scaiflow_api.compiler.importing.told import do_the_same, followers_of, is_outdated, lowered
 from scaiflow_api.compiler.importing.triggers import Start, starts_of
 from scaiflow_api.compiler.importing.ways import Step, Walk, Way
 from scaiflow_api.compiler.manifest.reader import DEFAULT_VERSION
@@ -49,6 +49,11 @@ def document_from_steps(source: Source, limits: Limits, sink: Sink) -> Draft:
     told = followers_of(source.module) if source.tells_outputs else {}
     if not told:
         return _take(_draw(source, limits, {}), sink)
+    if is_outdated(told, source.module):
+        # The outputs tell of another flow.
+        by_steps = _draw(source, limits, {})
+        if by_steps.module is not None:
+            return _take(by_steps, sink)
     drawn = []
     for followers in (told, {}):
         with suppress(FlowTooLarge) if followers else nullcontext():
@@ -58,7 +63,6 @@ def document_from_steps(source: Source, limits: Limits, sink: Sink) -> Draft:
                 return _take(drawn[-1], sink)
     by_steps = drawn[-1]
     if by_steps.module is not None and followers_of(by_steps.module).keys() != told.keys():
-        # Steps came or went since the outputs were written: they tell of another flow.
         return _take(by_steps, sink)
     fix = "import the manifest with its scaiflow_meta.graph, or compare what the two do"
     sink.report(GUESSED, None, fix=fix)

@@ -10,6 +10,8 @@ from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.check import Checked
 from scaiflow_api.compiler.importing.flags import is_flag
 from scaiflow_api.compiler.importing.leading import Followers
+from scaiflow_api.compiler.importing.recognition import CALLS, kind_of
+from scaiflow_api.compiler.kinds import KINDS, StepKind
 from scaiflow_api.compiler.lowering.lower import lower
 from scaiflow_api.expressions import unwrap
 
@@ -77,6 +79,23 @@ def followers_of(module: ir.Module) -> Followers:
             if isinstance(block, ir.LoopBlock):
                 outputs += block.outputs
     return {item.node_id: item.successors for item in outputs}
+
+
+def is_outdated(followers: Followers, module: ir.Module) -> bool:
+    """Return whether steps with values came or went since a module told where they lead."""
+    frames = [flow.body for flow in module.flows]
+    blocks = [block for flow in module.flows for block in ir.walk(flow.body)]
+    frames += [block.body for block in blocks if isinstance(block, ir.LoopBlock) and block.collect is None]
+    kept = {node_id for body in frames for node_id in ir.frame_nodes(body)}
+    # A call of a plugin may be that of a node with or without a value.
+    unsure = {block.node_id for block in blocks if kind_of(block) in CALLS.values()}
+    yielding = {block.node_id for block in blocks if _yields(block)}
+    return not (kept & yielding - unsure <= followers.keys() <= kept & (yielding | unsure))
+
+
+def _yields(block: ir.AnyBlock) -> bool:
+    kind = KINDS.get(kind_of(block) or "")
+    return isinstance(kind, StepKind) and kind.yields
 
 
 def do_the_same(module: ir.Module, other: ir.Module) -> bool:
