@@ -28,5 +28,6 @@ def flag_counts(body: tuple[ir.AnyBlock, ...]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for block in ir.walk(body):
         if isinstance(block, ir.RigidBlock) and block.node_id is None:
-            counts.update(flags_set_by(block))
+            for name in flags_set_by(block):
+                counts[name] += 1
     return counts

@@ -224,7 +224,7 @@ def edit_conditions(edges: list[Edge], given: Arms, before: Arms, sink: Sink) ->
     changed = {edge_id: condition for edge_id, condition in given.items() if before.get(edge_id) != condition}
     for place, edge in enumerate(edges) if changed else ():
         condition = changed.get(edge["id"])
-        if edge["type"] != "conditional" or condition is None:
+        if condition is None or edge["type"] != "conditional":
             continue
         if _condition(edge) != condition:
             edges[place] = {**edge, "condition": condition}
