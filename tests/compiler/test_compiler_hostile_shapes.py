@@ -18,9 +18,10 @@ from compiler.compiler_work import calls
 from hypothesis import settings
 from msgspec import structs
 
-from scaiflow_api.compiler import validate_flow
+from scaiflow_api.compiler import check, validate_flow
 from scaiflow_api.compiler.diagnostics import MAX_FINDINGS, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode
+from scaiflow_api.compiler.lowering.lower import lower
 from scaiflow_api.compiler.rules import wiring
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.flowgraph.scan import scan
@@ -97,6 +98,26 @@ def test_variables_are_not_held_against_loops_once_there_are_findings_enough() -
 def test_of_each_number_in_a_list_only_one_thing_is_asked() -> None:
     """A million integral floats keep the quick check from answering, so all of the document is gone through."""
     assert calls(lambda: scan({"a": [1.0] * 1_000}, DEFAULT_LIMITS)) < 1_100
+
+
+def test_nodes_are_sorted_by_their_flows_once() -> None:
+    class Nodes(list[int]):
+        times: ClassVar[int] = 0
+
+        def __iter__(self) -> Iterator[int]:
+            Nodes.times += 1
+            return super().__iter__()
+
+    checked = check.check_document(SHAPES["entries_alone"](Size(500)), DEFAULT_LIMITS)
+    assert checked.sound is not None
+    assert checked.sound.regions is not None
+    regions = checked.sound.regions
+    regions.levels[None] = Nodes(regions.levels[None])
+
+    module = lower(checked.sound.view, regions)
+
+    assert len(module.flows) > 2
+    assert Nodes.times == 1
 
 
 def test_of_numbers_in_a_configuration_nothing_is_asked() -> None:

@@ -4,22 +4,35 @@ import copy
 import json
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import ormsgpack
 import pytest
 import ryaml
+from compiler.compiler_documents import a_node
 from compiler.compiler_random_flows import flows
 from compiler.compiler_work import calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaiflow_api.compiler import CompileError, ManifestError, compile_flow, import_manifest, validate_flow
+from scaiflow_api.compiler import (
+    CompileError,
+    ManifestError,
+    compile_flow,
+    import_manifest,
+    ir,
+    validate_flow,
+)
 from scaiflow_api.compiler.bundle.framing import HEADER
+from scaiflow_api.compiler.diagnostics import Sink
 from scaiflow_api.compiler.importing import source as importing_source
+from scaiflow_api.compiler.importing.drawing import Drawing
 from scaiflow_api.compiler.importing.foreign import take_foreign_steps
-from scaiflow_api.flowgraph import FlowDocument, FlowTooLarge, Limits, parse_document
+from scaiflow_api.compiler.importing.rearranging import Rearranging
+from scaiflow_api.compiler.importing.triggers import Start
+from scaiflow_api.compiler.importing.ways import Walk
+from scaiflow_api.flowgraph import DEFAULT_LIMITS, FlowDocument, FlowTooLarge, Limits, parse_document
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.flow.json"))
 DOCUMENTS = [json.loads(path.read_text()) for path in EXAMPLES]
@@ -253,3 +266,24 @@ def test_what_stands_in_steps_without_a_node_is_copied_once_however_deep() -> No
         return calls(lambda: take_foreign_steps([{"steps": steps}], 100))
 
     assert work(20) < 1.5 * work(2)
+
+
+def test_triggers_are_not_held_against_entries_of_other_kinds() -> None:
+    class Kind(str):
+        times: ClassVar[int] = 0
+
+        def __eq__(self, other: object) -> bool:
+            Kind.times += 1
+            return super().__eq__(other)
+
+        __hash__ = str.__hash__
+
+    entries = [
+        {**a_node(f"e{number}", "entry_webhook"), "type": Kind("entry_webhook")} for number in range(20)
+    ]
+    trigger = ir.Trigger(kind="api", name="t", target_flow="f", node_id=None)
+    rearranging = Rearranging(Drawing(entries), [], Walk(DEFAULT_LIMITS, {}), Sink())
+
+    rearranging.match_entries([Start(f"t{number}", trigger) for number in range(20)])
+
+    assert Kind.times < 5 * 20

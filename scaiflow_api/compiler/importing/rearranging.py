@@ -51,13 +51,14 @@ class Rearranging:
             if start.name in entries:
                 names[start.name] = start.name
                 del entries[start.name]
+        by_kind: dict[str, deque[str]] = defaultdict(deque)
+        for node_id, node in entries.items():
+            by_kind[node["type"]].append(node_id)
         for start in starts:
-            if start.trigger.node_id is None:
-                kind = f"entry_{start.trigger.kind}"
-                alike = next((node_id for node_id, node in entries.items() if node["type"] == kind), None)
-                if alike is not None:
-                    names[start.name] = alike
-                    del entries[alike]
+            alike = by_kind[f"entry_{start.trigger.kind}"]
+            if start.trigger.node_id is None and alike:
+                names[start.name] = alike.popleft()
+                del entries[names[start.name]]
         self.remove(entries, "trigger")
 
     def remove(self, node_ids: Collection[str], counterpart: str) -> None:

@@ -1,5 +1,6 @@
 """From a sound flow document to the intermediate representation."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -114,10 +115,10 @@ def _flows(
     view: FlowView, regions: Regions, groups: Mapping[str, tuple[list[int], set[int]]]
 ) -> tuple[tuple[ir.Flow, ...], Iterable[str]]:
     """Return the flows, and the plugins that they call in the order of first use."""
-    placed = {}
-    for name, (entries, reached) in groups.items():
-        at_top = [node for node in regions.levels[None] if node in reached]
-        placed[name] = place(view, regions, entries, at_top)
+    at_top, frames = _by_flow(regions.levels[None], groups), _by_flow(regions.frame(None), groups)
+    placed = {
+        name: place(view, regions, entries, at_top.get(name, [])) for name, (entries, _) in groups.items()
+    }
     flagged = [node for body in placed.values() for node in (*body.flagged, *body.flagged_inside)]
     blocks = Blocks(view, regions, flagged)
     flows = tuple(
@@ -125,11 +126,23 @@ def _flows(
             name=name,
             params=_params(view, entries),
             body=blocks.body(placed[name]),
-            outputs=blocks.outputs(node for node in regions.frame(None) if node in reached),
+            outputs=blocks.outputs(frames.get(name, [])),
         )
-        for name, (entries, reached) in groups.items()
+        for name, (entries, _) in groups.items()
     )
     return flows, blocks.plugins
+
+
+def _by_flow(
+    nodes: Iterable[int], groups: Mapping[str, tuple[list[int], set[int]]]
+) -> Mapping[str, list[int]]:
+    """Return which of the nodes each flow reaches, in their order."""
+    flows = {node: name for name, (_, reached) in groups.items() for node in reached}
+    found: dict[str, list[int]] = defaultdict(list)
+    for node in nodes:
+        if node in flows:
+            found[flows[node]].append(node)
+    return found
 
 
 def _params(view: FlowView, entries: Iterable[int]) -> dict[str, str]:
