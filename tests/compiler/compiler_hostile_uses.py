@@ -125,3 +125,20 @@ def deep_templates(size: Size) -> JSON:
         deep = [deep]
     bindings = {f"k{number}": deep for number in range(size.part(5_900))}
     return flow([node("n0", "llm_flexible", goal="Go.", input_bindings=bindings)], in_turn(["n0"]))
+
+
+@shape
+def calls_beside_many_plugins(size: Size) -> JSON:
+    ids = names(size.part(4_900))
+    document = flow((node(name, "tool_plugin", plugin=name, method="m") for name in ids), in_turn(ids))
+    document["config"]["plugins"] = names(size.part(90_000))
+    return document
+
+
+@shape
+def calls_beside_many_queues(size: Size) -> JSON:
+    ids = names(size.part(4_900))
+    document = flow((node(name, "queue_publish", queue=name, payload="x") for name in ids), in_turn(ids))
+    queues = [{"slug": name} for name in names(size.part(90_000))]
+    document["config"]["scaiqueue"] = {"scope": "s", "queues": queues}
+    return document

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.importing.ids import is_valid_id, is_version
 from scaiflow_api.compiler.importing.settings import same
@@ -104,11 +106,21 @@ def _edit_plugins(edits: _Edits, module: ir.Module) -> None:
     """Take over the plugins, but for those that compiling adds by itself because a step calls them."""
     given = edits.values.get("plugins") or []
     filled = [_filled(item) for item in given]
-    added = [_filled(alias) for alias in dict.fromkeys(_called(module))]
-    wanted = [plugin for plugin in map(dict, module.plugins) if plugin in filled or plugin not in added]
-    if not same(wanted, filled):
-        kept = [given[filled.index(plugin)] if plugin in filled else plugin for plugin in wanted]
+    added = {_text(_filled(alias)) for alias in _called(module)}
+    places = {_text(plugin): place for place, plugin in reversed(list(enumerate(filled)))}
+    texts = [(plugin, _text(plugin)) for plugin in map(dict, module.plugins)]
+    wanted = [(plugin, text) for plugin, text in texts if text in places or text not in added]
+    if not same([plugin for plugin, _ in wanted], filled):
+        kept = [given[places[text]] if text in places else plugin for plugin, text in wanted]
         edits.replace("plugins", "plugins", kept)
+
+
+def _text(plugin: JSON) -> str:
+    """Return what tells one plugin from another."""
+    try:
+        return orjson.dumps(plugin, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        return repr(plugin)
 
 
 def _filled(plugin: JSON) -> JSON:

@@ -6,6 +6,7 @@ from scaiflow_api.compiler.graph.sandboxes import PROVISION, nearest_provision
 from scaiflow_api.compiler.kinds.hitl_review import HitlReviewConfig
 from scaiflow_api.compiler.kinds.pause import ON_TIMEOUT, PauseConfig
 from scaiflow_api.compiler.suggest import Suggestions
+from scaiflow_api.flowgraph import QueueTopology
 
 PLACE = {"position": {"x": 0, "y": 0}}
 QUEUE_KINDS = frozenset({"queue_publish", "queue_consume", "queue_escalation", "hitl_review"})
@@ -81,23 +82,29 @@ RULES = (UNKNOWN_QUEUE, MISSING_SCOPE, NO_SANDBOX, SANDBOX_REMAINS, NO_DEADLINE,
 
 def check(view: FlowView, sink: Sink) -> None:
     suggestions = Suggestions()
+    topology = view.graph.config.scaiqueue
+    listed = frozenset(item.slug for item in topology.queues) if topology else frozenset[str]()
     for node in view.nodes:
         if node.type in QUEUE_KINDS:
-            _check_queue(node, view, suggestions, sink)
+            _check_queue(node, topology, listed, suggestions, sink)
         _check_pause(node, view, sink)
     if any(node.type == PROVISION or node.type in SANDBOX_KINDS for node in view.nodes):
         _check_sandboxes(view, sink)
 
 
-def _check_queue(node: FlowNode, view: FlowView, suggestions: Suggestions, sink: Sink) -> None:
-    topology = view.graph.config.scaiqueue
+def _check_queue(
+    node: FlowNode,
+    topology: QueueTopology | None,
+    listed: frozenset[str],
+    suggestions: Suggestions,
+    sink: Sink,
+) -> None:
     queue, scope = node.config.get("queue"), node.config.get("scope")
     if scope is None and (topology is None or topology.scope is None):
         fix = "set config.scaiqueue.scope"
         sink.report(MISSING_SCOPE, f"{node.path}.config.scope", node_id=node.id, fix=fix, node=node.id)
     if topology is None or not isinstance(queue, str) or "{{" in queue:
         return
-    listed = {item.slug for item in topology.queues}
     if listed and queue not in listed and scope in (None, topology.scope):
         fix = suggestions.did_you_mean(queue, listed) or "add it to config.scaiqueue.queues"
         path = f"{node.path}.config.queue"
