@@ -89,9 +89,15 @@ def _carried(carried: JSON, module: ir.Module, sink: Sink) -> tuple[Document, li
         document["edges"] = graph.items("edges")
     if not removed or "edges" not in document:
         return document, []
-    ends = [(edge, _ends(edge)) for edge in document["edges"]]
-    document["edges"] = [edge for edge, pair in ends if removed.isdisjoint(pair)]
-    return document, [pair for _, pair in ends if not removed.isdisjoint(pair)]
+    kept, cut = [], []
+    for edge in document["edges"]:
+        ends = _end(edge, "source"), _end(edge, "target")
+        if removed.isdisjoint(ends):
+            kept.append(edge)
+        else:
+            cut.append(ends)
+    document["edges"] = kept
+    return document, cut
 
 
 def _steps(module: ir.Module) -> dict[str, ir.AnyBlock]:
@@ -110,11 +116,11 @@ def _completed(node_id: str, node: Document, step: ir.AnyBlock) -> Document:
     return node if isinstance(node.get("label"), str) else {**node, "label": label_of(node_id)}
 
 
-def _ends(edge: JSON) -> Ends:
-    """Return source and target of an edge that may be anything."""
-    ends = [edge.get(side) if isinstance(edge, dict) else None for side in ("source", "target")]
-    source, target = (end.get("node") if isinstance(end, dict) else None for end in ends)
-    return source if isinstance(source, str) else "", target if isinstance(target, str) else ""
+def _end(edge: JSON, side: str) -> str:
+    """Return the node at one end of an edge that may be anything."""
+    end = edge.get(side) if isinstance(edge, dict) else None
+    node = end.get("node") if isinstance(end, dict) else None
+    return node if isinstance(node, str) else ""
 
 
 class _Import:
