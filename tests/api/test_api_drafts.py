@@ -1,8 +1,6 @@
 """The draft over REST: read, saved, discarded, and what other saves do to it."""
 
 import asyncio
-import os
-import signal
 from typing import Any
 
 import httpx
@@ -10,7 +8,6 @@ import pytest
 from api_audit_calls import log_of
 from api_draft_calls import Canvas, OpenDraft, begin_draft
 from api_flow_calls import Json, grant, numbers, refused
-from api_sync_clients import eventually
 from api_sync_crash import CRASHING, SEED
 from fastapi import FastAPI
 from people import People
@@ -18,6 +15,7 @@ from pycrdt import Map
 
 from scaiflow_api.domains.flows.rows import FlowRows
 from scaiflow_api.domains.sync.draft.reading import Draft, DraftReader
+from scaiflow_api.domains.sync.keeper.helper import HelperCrashed
 from scaiflow_api.live.draft_news import topic_of
 from scaiflow_api.resources import Resources
 from scaiflow_api.storage import FlowVersions, StoreUnavailable
@@ -103,17 +101,21 @@ class TestReading:
             assert refused(answer) == (404, "flow_not_found")
 
     async def test_it_is_not_called_unreadable_for_what_ended_its_reader_once(
-        self, app: FastAPI, draft: OpenDraft
+        self, app: FastAPI, draft: OpenDraft, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As where the machine's memory ran out: whoever believes it throws the draft away."""
-        await draft.read()
-        running = app.state.rooms.conversions._helper._running
-        os.kill(running.process.pid, signal.SIGSTOP)
-        reading = asyncio.create_task(draft.get())
-        await eventually(lambda: running.asked)
-        running.process.kill()
+        helper = app.state.rooms.conversions._helper
+        ask, ends = helper.ask, [HelperCrashed()]
 
-        assert (await reading).status_code == 200
+        async def ending_once(*question: Any) -> Any:
+            if ends:
+                raise ends.pop()
+            return await ask(*question)
+
+        monkeypatch.setattr(helper, "ask", ending_once)
+
+        assert (await draft.get()).status_code == 200
+        assert not ends
 
     async def test_it_has_an_etag_of_all_that_it_shows(
         self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str

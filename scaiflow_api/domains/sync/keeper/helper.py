@@ -138,9 +138,14 @@ class Helper:
         return self._running is not None
 
     async def close(self) -> None:
-        """End the process."""
+        """End the process; it has its time for what it was asked."""
         if (running := self._running) is not None:
             running.close()
+            _, left = await asyncio.wait(
+                self._listeners, timeout=_LONGEST_S if running.asked else _END_WITHIN_S
+            )
+            if left:
+                running.process.kill()
         await asyncio.gather(*self._listeners)
 
     async def _started(self) -> _Running:
