@@ -1,6 +1,7 @@
 """The process that holds drafts may end, over a made-up change or by itself: nothing is lost."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pycrdt import Doc, Map
 from scaiflow_api.domains.sync.document import epoch_client_id, seed
 from scaiflow_api.domains.sync.draft_log import DraftLog, Place
 from scaiflow_api.domains.sync.held_draft import HeldDraft
+from scaiflow_api.domains.sync.keeper import helper as helper_module
 from scaiflow_api.domains.sync.keeper.client import Keeper
 from scaiflow_api.domains.sync.keeper.helper import Helper, HelperCrashed, HelperLost
 from scaiflow_api.domains.sync.keeper.kept_document import CHANGED, INVALID
@@ -62,6 +64,21 @@ async def test_no_question_is_blamed_for_a_process_that_never_came_to_work() -> 
         await helper.ask("anything")
     assert type(lost.value) is HelperLost
     await helper.close()
+
+
+async def test_a_process_that_hangs_does_not_keep_the_server_from_stopping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(helper_module, "_END_WITHIN_S", 0.1)
+    keeper = Keeper()
+    await keeper.open("any", SEED_CLIENT, [SEED])
+    running = keeper._helper._running
+    assert running is not None
+    running.process.send_signal(signal.SIGSTOP)
+
+    await asyncio.wait_for(keeper.close(), 20)
+
+    assert running.process.returncode == -signal.SIGKILL
 
 
 async def test_of_many_changes_the_one_that_it_does_not_survive_is_invalid(
