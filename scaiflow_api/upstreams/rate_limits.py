@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
+
+from pydantic import SecretStr
 
 from scaiflow_api.upstreams.failures import UpstreamBusy, UpstreamError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 _UNTOLD_S = 1.0
 
 
@@ -43,6 +46,20 @@ async def patiently(call: Callable[[], Awaitable[T]], patience: Patience) -> T:
                 raise
             patience.told(wait_s)
             await asyncio.sleep(wait_s)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientCaller:
+    """Calls methods of clients with one credential, each `patiently`."""
+
+    credential: SecretStr
+    patience: Patience
+
+    async def __call__(
+        self, method: Callable[Concatenate[SecretStr, P], Awaitable[T]], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Return what the method returns for the credential and the arguments. Raises what it raises."""
+        return await patiently(lambda: method(self.credential, *args, **named), self.patience)
 
 
 def asked_to_wait_s(failure: UpstreamError) -> float:

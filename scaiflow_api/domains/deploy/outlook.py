@@ -10,7 +10,7 @@ from scaiflow_api.domains.deploy.release import Release
 from scaiflow_api.domains.deploy.rollout import KnownCore
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamRejected
-from scaiflow_api.upstreams.rate_limits import IMPATIENT, Patience, patiently
+from scaiflow_api.upstreams.rate_limits import IMPATIENT, Patience, PatientCaller
 from scaiflow_api.upstreams.scaigrid_answers import Core
 
 CoreAction: TypeAlias = Literal["create", "replace", "adopt", "conflict"]
@@ -79,15 +79,15 @@ async def _core(
     access: Access, release: Release, known: KnownCore, patience: Patience
 ) -> tuple[CoreAction, Core | None]:
     """Return what would become of the Core, and the one that is there: as Rollout puts it in its place."""
-    grid, credential = access.grid, access.credential
+    grid, ask = access.grid, PatientCaller(access.credential, patience)
     known_id = known.id
     if known_id is not None:
         try:
-            return "replace", await patiently(lambda: grid.get_core(credential, known_id), patience)
+            return "replace", await ask(grid.get_core, known_id)
         except UpstreamRejected as refusal:
             if refusal.status != 404:
                 raise
-    cores = await patiently(lambda: grid.cores(credential), patience)
+    cores = await ask(grid.cores)
     ours = next((core for core in cores if core.source_id == release.flow_id), None)
     taken = any(core.slug == slugify(release.name) for core in cores)
     if release.flow_id is not None and ours is not None and (known.may_exist or taken):

@@ -3,11 +3,9 @@
 Existing ones are used as they are, even where they differ from what the flow says: they may serve others too.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec, TypeVar
-
-from pydantic import SecretStr
+from typing import Any
 
 from scaiflow_api.domains.deploy.errors import QueueProvisionFailed, step_failed
 from scaiflow_api.flowgraph.config import Queue, QueueTopology
@@ -15,11 +13,9 @@ from scaiflow_api.kit.errors import AppError
 from scaiflow_api.upstreams import scaiqueue
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
-from scaiflow_api.upstreams.rate_limits import Patience, patiently
+from scaiflow_api.upstreams.rate_limits import Patience, PatientCaller
 from scaiflow_api.upstreams.scaiqueue import Scope
 
-T = TypeVar("T")
-P = ParamSpec("P")
 _NEEDS_MANAGE = "Caller needs scaiqueue:manage to provision missing scopes/queues."
 _NO_SCOPE = "The flow declares queues, but no scope for them."
 _NAME_A_SCOPE = "Set 'config.scaiqueue.scope'."
@@ -67,8 +63,7 @@ class QueueSetup:
 
     def __init__(self, access: Access, *, max_queues: int, patience: Patience) -> None:
         self._queues = access.queues
-        self._credential = access.credential
-        self._patience = patience
+        self._ask = PatientCaller(access.credential, patience)
         self._max_queues = max_queues
         self.done: Provisioned | None = None
         """How far it came."""
@@ -165,12 +160,6 @@ class QueueSetup:
                 wanted.slug,
             )
         return overtaken
-
-    async def _ask(
-        self, method: Callable[Concatenate[SecretStr, P], Awaitable[T]], *args: P.args, **named: P.kwargs
-    ) -> T:
-        """Ask ScaiQueue with the credential."""
-        return await patiently(lambda: method(self._credential, *args, **named), self._patience)
 
 
 def _taken(failure: UpstreamError) -> bool:

@@ -7,9 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Concatenate, ParamSpec, TypeVar
-
-from pydantic import SecretStr
+from typing import Any
 
 from scaiflow_api.domains.deploy.errors import (
     CoreCreateFailed,
@@ -23,11 +21,9 @@ from scaiflow_api.kit.errors import AppError
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
-from scaiflow_api.upstreams.rate_limits import IMPATIENT, Patience, patiently
+from scaiflow_api.upstreams.rate_limits import IMPATIENT, Patience, PatientCaller
 from scaiflow_api.upstreams.scaigrid_answers import Core
 
-T = TypeVar("T")
-P = ParamSpec("P")
 QUEUES, CORE, RUNNING, PUBLISHED = "queues", "core", "running", "published"
 """The steps, in order; `queues` and `published` only for a flow that asks for them."""
 SLUG_CONFLICT = "SLUG_CONFLICT"
@@ -102,11 +98,10 @@ class Rollout:
         patience: Patience = IMPATIENT,
     ) -> None:
         self._grid = access.grid
-        self._credential = access.credential
         self._release = release
         self._limits = limits
         self._poll_s = poll_s
-        self._patience = patience
+        self._ask = PatientCaller(access.credential, patience)
         self._setup = QueueSetup(access, max_queues=limits.max_queues, patience=patience)
 
     async def run(self, known: KnownCore, progress: Progress) -> LiveFlow:
@@ -233,12 +228,6 @@ class Rollout:
                 raise
             return False
         return True
-
-    async def _ask(
-        self, method: Callable[Concatenate[SecretStr, P], Awaitable[T]], *args: P.args, **named: P.kwargs
-    ) -> T:
-        """Ask ScaiGrid with the credential."""
-        return await patiently(lambda: method(self._credential, *args, **named), self._patience)
 
 
 def _not_running(core: Core, what: str) -> CoreStartFailed:
