@@ -312,3 +312,27 @@ async def test_what_dies_between_object_and_row_is_collected(
     await world.start("gc", 1000)
     assert len(world.blobs._blobs) == 1
     await world.check()
+
+
+async def test_a_publication_that_slept_while_another_took_its_version_is_refused(
+    db: Database, echo: dict[str, Any]
+) -> None:
+    """Its object was collected as an orphan, and the version that it wanted is now somebody else's."""
+    world = World(db, echo)
+    await world.begin()
+    sleeper = await world.start("publish", 1)
+    while sleeper.at != "after put":
+        await world.step(sleeper, 1)
+    world.wait(GRACE_S + 1)
+    await world.start("gc", 1000)
+    assert len(world.blobs._blobs) == 1, "the orphan is gone"
+    await world.start("publish", 1000)
+    await world.step(sleeper)
+    await world.check()
+    async with world.db.read() as session:
+        rows = await session.scalars(
+            select(CatalogVersion.version)
+            .join(CatalogPackage, CatalogPackage.id == CatalogVersion.catalog_package_id)
+            .where(CatalogPackage.tenant_id == world.bob.tenant_id)
+        )
+        assert list(rows) == ["0.1.0"]

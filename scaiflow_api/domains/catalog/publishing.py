@@ -150,7 +150,7 @@ class PublishPackage:
                 row = await catalog.lock(seen.package) if seen is not None else _new(caller, info)
                 if row is None:
                     return None
-                before = await catalog.find_version(row, row.version) if seen is not None else None
+                before = await catalog.sha256_of(row, row.version) if seen is not None else None
                 now = self._clock.now()  # after the lock, so that the last version has the latest time
                 row.version, row.updated_at = info.version, now
                 if seen is None:
@@ -175,7 +175,7 @@ class PublishPackage:
                 told = package_entry(
                     row,
                     "package.published",
-                    before=before.sha256 if before is not None else None,
+                    before=before,
                     after=stored.sha256,
                     flow_id=wanted.flow_id,
                     details={"version": info.version},

@@ -66,6 +66,14 @@ class CatalogRepository:
     async def find_version(self, package: CatalogPackage, version: str) -> CatalogVersion | None:
         return await self._session.get(CatalogVersion, (package.id, version))
 
+    async def sha256_of(self, package: CatalogPackage, version: str) -> str | None:
+        """Return the SHA-256 of a version in hex; None: there is none."""
+        # Not the row: a session that holds it takes no other with its key, not even to have the database refuse it.
+        rows = select(CatalogVersion.sha256).where(
+            CatalogVersion.catalog_package_id == package.id, CatalogVersion.version == version
+        )
+        return await self._session.scalar(rows)
+
     async def is_there(self, seen: CatalogPackage) -> bool:
         """Tell whether a package was not deleted since it was `seen`."""
         rows = select(CatalogPackage.id).where(
