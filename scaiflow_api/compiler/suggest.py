@@ -24,10 +24,17 @@ class Suggestions(Struct):
 
     def did_you_mean(self, word: str, candidates: Collection[str]) -> str | None:
         """Return a sentence that names the candidate most like `word`, or None."""
+        near = self.nearest(word, candidates)
+        return f"did you mean '{near}'?" if near is not None else None
+
+    def nearest(self, word: str, candidates: Collection[str]) -> str | None:
+        """Return the candidate most like `word`, or None. One that differs in case alone is most like it."""
         if not self._affords(word, len(candidates)):
             return None
-        near = get_close_matches(word, sorted(candidates), n=1)
-        return f"did you mean '{near[0]}'?" if near else None
+        names = sorted(candidates)
+        folded = word.casefold()
+        same = next((name for name in names if name.casefold() == folded), None)
+        return same or next(iter(get_close_matches(word, names, n=1)), None)
 
     def near_miss(self, word: str, *candidates: Collection[str]) -> str | None:
         """Return that of all candidates which `word` probably misspells, or None.

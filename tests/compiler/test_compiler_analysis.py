@@ -689,6 +689,10 @@ def test_a_schedule_that_never_fires_is_a_warning() -> None:
         ("Europe/Amsterdm", "did you mean 'Europe/Amsterdam'?"),
         ("GMT+2", "name a place, such as Europe/Amsterdam, or UTC"),
         ("Z", "name a place, such as Europe/Amsterdam, or UTC"),
+        ("CEST", "name a place, such as Europe/Amsterdam, or UTC"),
+        ("PST", "name a place, such as Europe/Amsterdam, or UTC"),
+        ("JAPAN", "did you mean 'Japan'?"),
+        ("Japn", "did you mean 'Japan'?"),
     ],
 )
 def test_unknown_time_zones_are_found(timezone: str, fix: str | None) -> None:

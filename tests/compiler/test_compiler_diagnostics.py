@@ -212,6 +212,101 @@ def test_what_only_a_broken_edge_would_lead_to_is_not_unreachable_as_well() -> N
     ]
 
 
+def test_a_node_whose_id_is_mistyped_at_an_edge_is_not_unreachable_as_well() -> None:
+    nodes = [an_entry(), a_text("node_check"), a_text("node_reply"), a_text("node_b")]
+    document = a_flow(nodes, ("entry", "node_chek"), ("node_check", "node_reply"), ("node_repli", "node_b"))
+
+    assert [(item.code, item.fix) for item in validate_flow(document)] == [
+        ("SF101", "did you mean 'node_check'?"),
+        ("SF101", "did you mean 'node_reply'?"),
+    ]
+
+
+def test_a_node_whose_id_was_changed_is_named_to_the_edges_that_it_lost() -> None:
+    nodes = [an_entry(), a_text("node_triage"), a_text("node_decision")]
+    document = a_flow(nodes, ("entry", "node_classify"), ("node_classify", "node_decision"))
+
+    assert [(item.code, item.fix) for item in validate_flow(document)] == [
+        ("SF101", "did you mean 'node_triage', which no edge names?"),
+        ("SF101", "did you mean 'node_triage', which no edge names?"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "fix"),
+    [
+        ("node_respond", None),
+        ("node_x", None),
+        ("reply", "did you mean 'node_reply'?"),
+        ("ndoe_reply", "did you mean 'node_reply'?"),
+    ],
+)
+def test_a_prefix_alone_does_not_make_ids_alike(target: str, fix: str | None) -> None:
+    nodes = [an_entry(), a_text("node_reply"), a_text("node_c")]
+    document = a_flow(nodes, ("entry", "node_reply"), ("node_reply", "node_c"), ("node_c", target))
+
+    assert (only(document).code, only(document).fix) == ("SF101", fix)
+
+
+@pytest.mark.parametrize("change", [{"source": {"node": "d", "port": "yes"}}, {"type": "sequential"}])
+def test_what_the_condition_of_an_edge_without_effect_reads_is_not_unused_as_well(change: Any) -> None:
+    config = {"goal": "Go.", "llm_role": "fast", "output_schema": {"sure": "bool"}, "result_binding": "seen"}
+    nodes = [
+        an_entry(),
+        a_node("m", "llm_flexible", config=config),
+        a_decision("d"),
+        a_text("a"),
+        a_text("b"),
+    ]
+    document = a_flow(
+        nodes,
+        ("entry", "m"),
+        ("m", "d"),
+        ("d", "b", "true"),
+        ("d", "a", "m.sure && seen && limit > 1"),
+        variables=[{"name": "limit", "type": "int", "default": 2}],
+    )
+    document["edges"][3] |= change
+
+    assert [item.path for item in validate_flow(document) if item.code not in {"SF520", "SF114"}] == [
+        "edges[3]" if "source" in change else "edges[3].condition"
+    ]
+
+
+def test_a_name_is_not_unbound_because_an_edge_is_broken() -> None:
+    nodes = [an_entry(), a_text("node_b", "{{ a }}"), a_text("node_a")]
+    document = a_flow(nodes, ("entry", "node_a"), ("node_a", "node_b"))
+    document["edges"][1]["source"]["port"] = "bad"
+
+    assert codes(document) == ["SF102"]
+
+
+def test_what_a_round_leaves_is_not_unbound_because_the_edge_into_the_body_is_broken() -> None:
+    loop = a_node("each", "logic_loop", config={"items": "[1]", "collect": "sum"})
+    document = a_flow([an_entry(), loop, a_text("sum")], ("entry", "each"), ("each", "sum"))
+    document["edges"][1]["source"]["port"] = "Body"
+
+    assert [(item.code, item.fix) for item in validate_flow(document)] == [("SF102", "did you mean 'body'?")]
+
+
+def test_a_sequential_edge_with_a_condition_is_told_once() -> None:
+    document = a_flow([an_entry(), a_text("a"), a_text("b")], ("entry", "a", "true"), ("entry", "b", "x"))
+    document["edges"][1]["type"] = "sequential"
+
+    assert codes(document) == ["SF105"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [("logic_loop", {"items": ""}), ("logic_loop", {"style": "while", "condition": "", "max_iterations": 1})],
+)
+def test_an_empty_expression_is_told_once(kind: str, config: Any) -> None:
+    document = a_flow([an_entry(), a_node("n", kind, config=config), a_text("a")], ("entry", "n"), ("n", "a"))
+    document["edges"][1]["source"]["port"] = "body"
+
+    assert codes(document) == ["SF202"]
+
+
 @pytest.mark.parametrize(
     ("kind", "config"), [("logic_loop", {"items": "[1]"}), ("logic_parallel", {})], ids=["loop", "parallel"]
 )

@@ -67,6 +67,10 @@ def test_a_budget_that_is_spent_gives_no_more_suggestions() -> None:
     assert suggestions.did_you_mean("message_", ["message", "massage"]) is None
 
 
+def test_a_word_that_differs_in_case_alone_is_nearest() -> None:
+    assert Suggestions().nearest("get", ["GET", "HEAD", "set"]) == "GET"
+
+
 def test_very_long_words_are_not_compared() -> None:
     assert Suggestions().did_you_mean("x" * 65, ["x" * 64]) is None
 

@@ -103,6 +103,8 @@ class Torn(Struct, frozen=True):
 
     sources: frozenset[int] = frozenset()
     targets: frozenset[int] = frozenset()
+    conditions: tuple[str, ...] = ()
+    """Those of broken edges. Nothing says whether they can be read."""
 
 
 class FlowView(Struct, frozen=True, eq=False, dict=True):
@@ -182,6 +184,17 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
             entries.append(entry)
             nodes.update(found)
         return list(groups.values())
+
+    @cached_property
+    def displaced(self) -> frozenset[int]:
+        """The nodes of which nobody can say when they run: a broken edge leads to them, or to nodes before them."""
+        found = set(self.torn.targets)
+        ahead = list(found)
+        while ahead:
+            targets = {edge.target for edge in self.control_out.get(ahead.pop(), ())} - found
+            found |= targets
+            ahead += targets
+        return frozenset(found)
 
     @cached_property
     def ranked(self) -> list[int]:

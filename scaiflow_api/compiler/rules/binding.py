@@ -186,6 +186,10 @@ class _Check(Struct, frozen=True):
             return
         if (early and certain) or all(seen.expects_null for seen in _seen(use, name)):
             return
+        displaced = self.view.displaced | self.view.torn.sources
+        if use.place.node in displaced or not displaced.isdisjoint(offering):
+            # Whether it is bound depends on an edge that is broken, which is reported already.
+            return
         if not early:
             # What a round assigns is there in the next one.
             assigners = self.scope.assigners.get(name, ())

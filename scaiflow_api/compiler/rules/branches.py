@@ -72,6 +72,9 @@ def _dead(way: Exit, conditions: dict[int, Use], *, matches: bool) -> Iterator[t
                 catch_all = edge
     if catch_all is not None:
         for edge in way.sequential:
+            if (edge.condition or "").strip():
+                # A condition that has no effect is reported already.
+                continue
             yield edge, _behind(catch_all), f"remove it, or the condition of '{catch_all.id}'"
 
 

@@ -128,8 +128,12 @@ def _places_of_node(
     config = node.config
     for field in _expression_fields(kind, view.configs.get(node.index)):
         text = config.get(field)
+        place = Place(node, field)
+        if text == "" and place.is_of_loop:
+            # That it must not be empty its configuration says.
+            continue
         if isinstance(text, str):
-            yield text, Place(node, field), _read_expression
+            yield text, place, _read_expression
     for field in kind.templates:
         if field not in config:
             continue

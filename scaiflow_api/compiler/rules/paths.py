@@ -96,14 +96,8 @@ def check(view: FlowView, sink: Sink) -> None:
 
 
 def _check_reach(view: FlowView, sink: Sink) -> None:
-    reached = {node for _, nodes in view.groups for node in nodes}
     # A broken edge that would lead here is reported already; where it comes from nobody can say.
-    ahead = list(view.torn.targets)
-    while ahead:
-        node_index = ahead.pop()
-        if node_index not in reached:
-            reached.add(node_index)
-            ahead += [edge.target for edge in view.control_out.get(node_index, [])]
+    reached = view.displaced.union(*(nodes for _, nodes in view.groups))
     for node in view.nodes:
         if not node.is_entry and node.index not in reached:
             sink.report(UNREACHABLE, node.path, node_id=node.id, fix="connect it, or remove it", node=node.id)

@@ -9,7 +9,8 @@ from scaiflow_api.compiler.knowledge.cron import read_cron
 from scaiflow_api.compiler.knowledge.time_zones import TIME_ZONES
 from scaiflow_api.compiler.suggest import Suggestions
 
-OFFSET = re.compile(r"Z|(UTC|GMT)[+-]?[0-9]+", re.IGNORECASE)
+NO_PLACE = re.compile(r"[Zz]|[A-Z]{3,5}|(?i:UTC|GMT)[+-]?[0-9]+")
+"""An abbreviation such as `CEST`, or an offset. Zones whose names are like it have another time."""
 PLACE = {"position": {"x": 0, "y": 0}}
 
 
@@ -72,13 +73,8 @@ def check(view: FlowView, sink: Sink) -> None:
 
 
 def _fix(name: str, suggestions: Suggestions) -> str | None:
-    """Say which name is meant. One that is an offset is like the names of others, and means none of them."""
-    if OFFSET.fullmatch(name):
+    """Say which name is meant."""
+    near = suggestions.nearest(name, TIME_ZONES)
+    if NO_PLACE.fullmatch(name) and (near is None or near.casefold() != name.casefold()):
         return "name a place, such as Europe/Amsterdam, or UTC"
-    return _same_but_for_case(name) or suggestions.did_you_mean(name, TIME_ZONES)
-
-
-def _same_but_for_case(name: str) -> str | None:
-    folded = name.casefold()
-    near = min((zone for zone in TIME_ZONES if zone.casefold() == folded), default=None)
-    return f"did you mean '{near}'?" if near else None
+    return f"did you mean '{near}'?" if near is not None else None

@@ -12,6 +12,7 @@ from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
 from scaiflow_api.compiler.kinds.logic_loop import NAME_PATTERN
 from scaiflow_api.compiler.kinds.model_call import ModelCallConfig
 from scaiflow_api.compiler.rules.expressions import BAD_EXPRESSION, Use
+from scaiflow_api.expressions import Expression, ExpressionSyntaxError, parse, unwrap
 
 PLACE = {"position": {"x": 0, "y": 0}}
 
@@ -60,9 +61,14 @@ def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None
     if any(found.code == BAD_EXPRESSION.code for found in sink.found):
         # What cannot be read may use anything.
         return
-    read = frozenset(scope.meant).union(*(use.names for use in uses))
+    idle = _idle_conditions(view)
+    if idle is None:
+        return
+    read = frozenset(scope.meant).union(
+        *(use.names for use in uses), *(condition.names for condition in idle)
+    )
     _check_variables(view, scope, read, sink)
-    reads = _Reads(view, uses)
+    reads = _Reads(view, uses, idle)
     for node in view.nodes:
         binding = node.config.get("result_binding")
         if isinstance(binding, str) and binding not in read and binding != short_id(node.id):
@@ -75,6 +81,18 @@ def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None
             path, what = f"{node.path}.config.output_schema.{name}", f"the field '{name}' of its answer"
             fix = "remove it from the output_schema, or use it"
             sink.report(UNUSED_RESULT, path, node_id=node.id, fix=fix, node=node.id, what=what)
+
+
+def _idle_conditions(view: FlowView) -> list[Expression] | None:
+    """Return the conditions of edges that are broken, or not conditional; None where one cannot be read.
+
+    Those edges are reported. What is read there is not left over: it will be read once they are mended.
+    """
+    texts = [edge.condition for edge in view.edges if edge.type != "conditional" and edge.condition]
+    try:
+        return [parse(unwrap(text)[0]) for text in (*texts, *view.torn.conditions) if text.strip()]
+    except ExpressionSyntaxError:
+        return None
 
 
 def _check_variables(view: FlowView, scope: Scope, read: frozenset[str], sink: Sink) -> None:
@@ -96,6 +114,8 @@ class _Reads(Struct):
 
     view: FlowView
     uses: Sequence[Use]
+    idle: Sequence[Expression]
+    """Further expressions that count as read."""
     fields: dict[str, set[str | None]] = field(default_factory=dict)
     """Root name → the fields read of it; None stands for the whole value."""
     own_fields: dict[int, set[str | None]] = field(default_factory=dict)
@@ -117,6 +137,11 @@ class _Reads(Struct):
                         self.own_fields.setdefault(use.place.node, set()).add(seen.field)
                     elif seen.name in wanted:
                         self.fields.setdefault(seen.name, set()).add(seen.field)
+
+        for expression in self.idle:
+            for seen in occurrences(expression.root):
+                if seen.name in wanted:
+                    self.fields.setdefault(seen.name, set()).add(seen.field)
 
     def unread_fields(self, node: FlowNode, read: frozenset[str]) -> Iterator[str]:
         """Yield the declared fields of a node that nobody can see; none where its value is used as a whole."""

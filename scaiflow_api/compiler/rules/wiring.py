@@ -1,10 +1,13 @@
 """SF10x: edges end at nodes and ports that exist, and say what their type needs."""
 
 from collections.abc import Container, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
+from msgspec import Struct, field
+
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, Torn
+from scaiflow_api.compiler.graph.flow import FlowEdge, FlowNode, Torn, short_id
 from scaiflow_api.compiler.suggest import Suggestions
 
 Edge: TypeAlias = Mapping[str, Any]
@@ -130,6 +133,7 @@ def check(edges: Sequence[Edge], nodes: Sequence[FlowNode], sink: Sink) -> tuple
     outputs = [_looked_up(node.outputs) for node in nodes]
     inputs = [_looked_up(node.inputs) for node in nodes]
     suggestions = Suggestions()
+    meant = _Meant(nodes, edges, by_id, suggestions)
     sound = []
     broken = []
     for index, edge in enumerate(edges):
@@ -139,10 +143,10 @@ def check(edges: Sequence[Edge], nodes: Sequence[FlowNode], sink: Sink) -> tuple
         start, end = edge["source"], edge["target"]
         source, target = by_id.get(start["node"]), by_id.get(end["node"])
         if source is None or start["port"] not in outputs[source.index]:
-            _report_end(index, edge, "source", source, by_id, suggestions, sink)
+            _report_end(index, edge, "source", source, meant, sink)
             source = None
         if target is None or end["port"] not in inputs[target.index]:
-            _report_end(index, edge, "target", target, by_id, suggestions, sink)
+            _report_end(index, edge, "target", target, meant, sink)
             target = None
         if source is None or target is None:
             broken.append(edge)
@@ -153,7 +157,54 @@ def check(edges: Sequence[Edge], nodes: Sequence[FlowNode], sink: Sink) -> tuple
         ends = (source.index, start["port"], target.index, end["port"])
         sound.append(FlowEdge(index, edge_id, kind, *ends, condition))
     _check_data_ports(sound, nodes, sink)
-    return sound, _torn(broken, by_id)
+    return sound, _torn(broken, meant)
+
+
+class _Meant(Struct, dict=True):
+    """Which nodes the ends of edges mean, those too that name none."""
+
+    nodes: Sequence[FlowNode]
+    edges: Sequence[Edge]
+    by_id: Mapping[str, FlowNode]
+    suggestions: Suggestions
+    found: dict[str, tuple[FlowNode | None, str | None]] = field(default_factory=dict)
+
+    def of(self, name: str) -> FlowNode | None:
+        """Return the node of this id, else the one that is probably meant."""
+        return self.by_id.get(name) or self._guess(name)[0]
+
+    def fix(self, name: str) -> str | None:
+        """Return a sentence that names the node that is probably meant by an id that is none."""
+        return self._guess(name)[1]
+
+    def _guess(self, name: str) -> tuple[FlowNode | None, str | None]:
+        if name not in self.found:
+            near = self._nearest(name)
+            fix = None if near is None else f"did you mean '{near.id}'?"
+            if near is None:
+                near = self._renamed
+                fix = None if near is None else f"did you mean '{near.id}', which no edge names?"
+            self.found[name] = near, fix
+        return self.found[name]
+
+    def _nearest(self, name: str) -> FlowNode | None:
+        short = short_id(name)
+        near = self.suggestions.nearest(name, self.by_id) if short == name else None
+        if near is None:
+            near = self.suggestions.nearest(short, self._by_short_id)
+        return None if near is None else self.by_id.get(near) or self._by_short_id[near]
+
+    @cached_property
+    def _by_short_id(self) -> dict[str, FlowNode]:
+        """What all ids begin with makes none of them alike."""
+        return {short_id(node.id): node for node in self.nodes}
+
+    @cached_property
+    def _renamed(self) -> FlowNode | None:
+        """The one node that no edge names, where there is one id that is no node's."""
+        named = {edge[side]["node"] for edge in self.edges for side in ("source", "target")}
+        alone = [node for node in self.nodes if node.id not in named]
+        return alone[0] if len(alone) == 1 and len(named - self.by_id.keys()) == 1 else None
 
 
 def _looked_up(ports: tuple[str, ...]) -> Container[str]:
@@ -161,14 +212,16 @@ def _looked_up(ports: tuple[str, ...]) -> Container[str]:
     return ports if len(ports) <= _FEW_PORTS else frozenset(ports)
 
 
-def _torn(broken: Sequence[Edge], by_id: dict[str, FlowNode]) -> Torn:
+def _torn(broken: Sequence[Edge], meant: _Meant) -> Torn:
     control = [edge for edge in broken if edge["type"] != "data"]
-    return Torn(_known(control, "source", by_id), _known(control, "target", by_id))
+    conditions = tuple(edge["condition"] for edge in broken if edge.get("condition"))
+    return Torn(_known(control, "source", meant), _known(control, "target", meant), conditions)
 
 
-def _known(edges: Sequence[Edge], side: str, by_id: dict[str, FlowNode]) -> frozenset[int]:
-    """Return the places of the nodes at one end of edges, as far as there are such nodes."""
-    return frozenset(by_id[edge[side]["node"]].index for edge in edges if edge[side]["node"] in by_id)
+def _known(edges: Sequence[Edge], side: str, meant: _Meant) -> frozenset[int]:
+    """Return the places of the nodes at one end of edges, as far as it can be told which are meant."""
+    nodes = (meant.of(edge[side]["node"]) for edge in edges)
+    return frozenset(node.index for node in nodes if node is not None)
 
 
 def _check_condition(index: int, edge: Edge, sink: Sink) -> None:
@@ -198,20 +251,19 @@ def _report_end(
     edge: Edge,
     side: str,
     node: FlowNode | None,
-    by_id: dict[str, FlowNode],
-    suggestions: Suggestions,
+    meant: _Meant,
     sink: Sink,
 ) -> None:
     """Report that there is no such node at one end, or that it has no such port."""
     end, edge_id, path = edge[side], edge["id"], f"edges[{index}]"
     if node is None:
-        near = suggestions.did_you_mean(end["node"], by_id)
-        sink.report(UNKNOWN_NODE, path, edge_id=edge_id, fix=near, edge=edge_id, end=side, node=end["node"])
+        fix = meant.fix(end["node"])
+        sink.report(UNKNOWN_NODE, path, edge_id=edge_id, fix=fix, edge=edge_id, end=side, node=end["node"])
         return
     ports, rule = (
         (node.outputs, UNKNOWN_OUTPUT_PORT) if side == "source" else (node.inputs, UNKNOWN_INPUT_PORT)
     )
-    fix = suggestions.did_you_mean(end["port"], ports) or _list_ports(ports)
+    fix = meant.suggestions.did_you_mean(end["port"], ports) or _list_ports(ports)
     sink.report(rule, path, edge_id=edge_id, fix=fix, edge=edge_id, node=node.id, port=end["port"])
 
 
