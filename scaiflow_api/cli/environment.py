@@ -8,6 +8,8 @@ from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.kit.env_files import env_files
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from scaiflow_api.settings import Settings
 
 DATA_FOLDER = ".scaiflow"
@@ -33,15 +35,19 @@ def load_settings() -> "Settings":
     try:
         return Settings.load()
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in found['loc']) or 'settings'}: {found['msg']}"
-            for found in error.errors()
-        )
+        problems = "; ".join(_problem(found) for found in error.errors())
         raise CommandFailed(f"the settings are wrong: {problems}") from None
     except UnicodeDecodeError:
         raise CommandFailed(
             f"a file of settings is not UTF-8; it is one of {', '.join(env_files())}"
         ) from None
+
+
+def _problem(found: "ErrorDetails") -> str:
+    """Return what is wrong with a variable, which is named once: what we found ourselves may name it already."""
+    variable = ".".join(str(part) for part in found["loc"])
+    sentence = str(found.get("ctx", {}).get("error") or found["msg"])
+    return sentence if sentence.startswith(variable) else f"{variable}: {sentence}"
 
 
 def embed() -> None:

@@ -1,6 +1,7 @@
 """The schema goes up, down and up again, and is what the code says."""
 
 import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,15 @@ def test_up_down_and_up(empty_database: str) -> None:
     assert asyncio.run(tables_of(empty_database)) == set()
     upgrade(empty_database)
     assert asyncio.run(tables_of(empty_database)) == set(Base.metadata.tables)
+
+
+def test_bringing_the_schema_forward_warns_of_nothing(
+    empty_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        upgrade(empty_database)
+
+    assert caplog.messages == []
 
 
 def test_people_and_their_roles_survive_the_way_back(empty_database: str) -> None:

@@ -62,7 +62,11 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(place: Place) -> None:
     ("environment", "sentence"),
     [
         ({"SCAIFLOW_API_PORT": "many"}, "SCAIFLOW_API_PORT"),
-        ({"SCAIFLOW_AUTH_DISABLED": "true"}, "SCAIFLOW_AUTH_DISABLED is for development"),
+        ({"SCAIFLOW_AUTH_DISABLED": "true"}, "wrong: SCAIFLOW_AUTH_DISABLED is for development"),
+        (
+            {"SCAIFLOW_BOOTSTRAP_ADMINS": "alice"},
+            "wrong: SCAIFLOW_BOOTSTRAP_ADMINS: 'alice' is not TENANT/USER=",
+        ),
         ({"SCAIFLOW_DB_URL": "oracle://x"}, "SCAIFLOW_DB_URL"),
         ({"SCAIFLOW_DB_URL": "postgresql+asyncpg://u:hunter2@127.0.0.1:1/x"}, "cannot be used"),
         ({"SCAIFLOW_STORE_URL": "ftp://x"}, "SCAIFLOW_STORE_URL"),

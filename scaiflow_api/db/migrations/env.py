@@ -1,6 +1,9 @@
 """Runs migrations on whatever database the configuration names. See `scaiflow_api.db.schema`."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import context
@@ -50,4 +53,17 @@ async def _connect() -> None:
     await engine.dispose()
 
 
-asyncio.run(_connect())
+@contextmanager
+def _names_may_be_ignored() -> Iterator[None]:
+    """MariaDB warns of each primary key that its name is ignored, which means nothing to who reads it."""
+    driver = logging.getLogger("asyncmy")
+    before = driver.level
+    driver.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        driver.setLevel(before)
+
+
+with _names_may_be_ignored():
+    asyncio.run(_connect())
