@@ -410,3 +410,7 @@ class Module(Struct, frozen=True, kw_only=True, gc=False):
     triggers: tuple[Trigger, ...]
     flows: tuple[Flow, ...]
     metadata: Metadata
+
+    def blocks(self) -> list[AnyBlock]:
+        """Return the blocks of all flows, each before those that it contains."""
+        return [block for flow in self.flows for block in walk(flow.body)]

@@ -511,7 +511,7 @@ def test_which_steps_and_arms_a_document_has_is_known_before_it_is_lowered(docum
     module = lowered(checked)
     assert module is not None
 
-    due, outline = outline_due(checked), outline_of(module)
+    due, outline = outline_due(checked), outline_of(module.blocks())
 
     assert due is not None
     assert (set(due.steps), due.arms) == (set(outline.steps), outline.arms)

@@ -167,8 +167,9 @@ def _bodies(value: Step, place: Place) -> Iterator[tuple[Step, str, Place]]:
         for number, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict):
                 yield part, "steps", (place, key, number)
-    yield value, "else", place
-    yield value, "steps", place
+    for key in ("else", "steps"):
+        if key in value:
+            yield value, key, place
 
 
 def _is_synthetic(step: Step, form: str) -> bool:

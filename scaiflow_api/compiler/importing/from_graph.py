@@ -1,6 +1,7 @@
 """The document that a manifest carries in its graph, and the edits made by hand since."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from scaiflow_api.compiler import ir
@@ -34,12 +35,12 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Draft:
 
     Raises ManifestError where what the manifest says does not make a flow, and FlowTooLarge.
     """
-    document, cut = _carried(source.take_graph(), source.module, sink)
+    document, cut = _carried(source.take_graph(), source.blocks, sink)
     checked = check_document(document, limits)
     view = checked_view(checked, document, limits)
     del document
     draft = Draft.of(view.document)
-    before, given = outline_due(checked), outline_of(source.module)
+    before, given = outline_due(checked), outline_of(source.blocks)
     baseline = None
     if before is not None and not cut and before.names_the_same(given):
         baseline = lowered(checked)
@@ -53,7 +54,7 @@ def document_from_graph(source: Source, limits: Limits, sink: Sink) -> Draft:
     edit_conditions(draft.document.get("edges", []), given.arms, before.arms, sink)
     if steps:
         view = with_header(view, draft.document, limits)
-        edits = Edits(draft.document["nodes"], Lowered(view), marks_of(source.module), sink)
+        edits = Edits(draft.document["nodes"], Lowered(view), marks_of(source.blocks), sink)
         for step in steps:
             edits.step(view.by_id[step.node_id].index, step)
     return draft
@@ -65,9 +66,9 @@ def _edit_header(document: Document, source: Source, sink: Sink) -> None:
         sink.report(EDITED, None, what="core", keys=", ".join(keys))
 
 
-def _carried(carried: JSON, module: ir.Module, sink: Sink) -> tuple[Document, list[Ends]]:
+def _carried(carried: JSON, blocks: Iterable[ir.AnyBlock], sink: Sink) -> tuple[Document, list[Ends]]:
     """Return the document of the graph but for nodes whose steps are gone; and the ends of edges gone with them."""
-    steps = _steps(module)
+    steps = _steps(blocks)
     graph = Section(carried, "core.scaiflow_meta.graph")
     given = graph.mapping("nodes")
     order = dict.fromkeys(
@@ -100,9 +101,8 @@ def _carried(carried: JSON, module: ir.Module, sink: Sink) -> tuple[Document, li
     return document, cut
 
 
-def _steps(module: ir.Module) -> dict[str, ir.AnyBlock]:
-    """Return the blocks that nodes stand for, by their ids."""
-    blocks = (block for flow in module.flows for block in ir.walk(flow.body))
+def _steps(blocks: Iterable[ir.AnyBlock]) -> dict[str, ir.AnyBlock]:
+    """Return those blocks that stand for nodes, by their ids."""
     return {
         block.node_id: block for block in blocks if block.node_id is not None and kind_of(block) is not None
     }
@@ -134,7 +134,7 @@ class _Import:
         self._given = given
         self._walk = walk
         self._starts = starts
-        self._marks: Marks = marks_of(source.module)
+        self._marks: Marks = marks_of(source.blocks)
         self._limits = limits
         self._sink = sink
 

@@ -75,7 +75,7 @@ def _take(drawn: _Drawn, sink: Sink) -> Draft:
 
 
 def _draw(source: Source, limits: Limits, followers: Followers) -> _Drawn:
-    module, marks, sink = source.module, marks_of(source.module), Sink()
+    module, marks, sink = source.module, marks_of(source.blocks), Sink()
     starts = starts_of(module)
     walk = walk_through(module, starts, limits, followers)
     ranked = [walk.steps[node_id] for node_id in by_rank(module) if node_id in walk.steps]

@@ -51,7 +51,7 @@ def edit_sections(document: Document, source: Source) -> list[str]:
     given = [{"default": None, **item} for item in document.get("variables", ())]
     edits.top("scaiflow_meta.variables", "variables", given, [dict(item) for item in module.variables])
     _edit_models(edits, source)
-    _edit_plugins(edits, module)
+    _edit_plugins(edits, source)
     _edit_capabilities(edits, document, module)
     edits.config("scaiqueue", "scaiqueue", module.scaiqueue, None)
     metadata = module.metadata
@@ -102,13 +102,13 @@ def _edit_models(edits: _Edits, source: Source) -> None:
         edits.replace(name, "core_identity", {**others, "models": models} if models else others)
 
 
-def _edit_plugins(edits: _Edits, module: ir.Module) -> None:
+def _edit_plugins(edits: _Edits, source: Source) -> None:
     """Take over the plugins, but for those that compiling adds by itself because a step calls them."""
     given = edits.values.get("plugins") or []
     filled = [_filled(item) for item in given]
-    added = {_text(_filled(alias)) for alias in _called(module)}
+    added = {_text(_filled(alias)) for alias in set(_called(source.blocks))}
     places = {_text(plugin): place for place, plugin in reversed(list(enumerate(filled)))}
-    texts = [(plugin, _text(plugin)) for plugin in map(dict, module.plugins)]
+    texts = [(plugin, _text(plugin)) for plugin in map(dict, source.module.plugins)]
     wanted = [(plugin, text) for plugin, text in texts if text in places or text not in added]
     if not same([plugin for plugin, _ in wanted], filled):
         kept = [given[places[text]] if text in places else plugin for plugin, text in wanted]
@@ -132,12 +132,11 @@ def _filled(plugin: JSON) -> JSON:
     return {"endpoint": f"plugin://{plugin.get('alias')}", **plugin}
 
 
-def _called(module: ir.Module) -> Iterator[str]:
-    for flow in module.flows:
-        for block in ir.walk(flow.body):
-            for statement in block.statements if isinstance(block, ir.RigidBlock) else ():
-                if isinstance(statement, ir.PluginCallStatement):
-                    yield statement.alias
+def _called(blocks: Iterable[ir.AnyBlock]) -> Iterator[str]:
+    for block in blocks:
+        for statement in block.statements if isinstance(block, ir.RigidBlock) else ():
+            if isinstance(statement, ir.PluginCallStatement):
+                yield statement.alias
 
 
 def _edit_capabilities(edits: _Edits, document: Document, module: ir.Module) -> None:

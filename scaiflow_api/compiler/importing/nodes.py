@@ -16,6 +16,7 @@ from scaiflow_api.compiler.importing.settings import (
     entry_kind,
     entry_settings,
     known_keys,
+    same,
     settings_of,
 )
 from scaiflow_api.compiler.importing.ways import Step
@@ -104,12 +105,14 @@ class Edits:
         def settings(candidate: Config) -> Config | None:
             return self._lowered.settings(node["id"], kind, candidate)
 
-        before = settings(config)
-        if before is None:
-            known = known_keys(kind)
-            before = {key: value for key, value in config.items() if key in known}
-        wanted = settings(wanted) or wanted
-        keys = changed_keys(before, wanted)
+        keys: list[str] = []
+        if not same(config, wanted):
+            before = settings(config)
+            if before is None:
+                known = known_keys(kind)
+                before = {key: value for key, value in config.items() if key in known}
+            wanted = settings(wanted) or wanted
+            keys = changed_keys(before, wanted)
         if keys:
             self._nodes[place] = {**node, "config": edited(kind, config, wanted, keys, settings)}
         if keys or moved:

@@ -1,6 +1,6 @@
 """The configuration that a step stands for, and edits of one by hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -38,18 +38,17 @@ class Marks(Struct, frozen=True):
     """Entry → the name that its input is given."""
 
 
-def marks_of(module: ir.Module) -> Marks:
+def marks_of(blocks: Iterable[ir.AnyBlock]) -> Marks:
+    """Return what is told of nodes by those of all blocks that are not theirs."""
     breakpoints, bindings = set(), {}
-    for flow in module.flows:
-        for block in ir.walk(flow.body):
-            source = block.source_location.node_id
-            if block.node_id is not None or source is None:
-                continue
-            match block:
-                case ir.CheckpointBlock(checkpoint_type=kind) if kind == BREAKPOINT:
-                    breakpoints.add(source)
-                case ir.RigidBlock(statements=(ir.AssignStatement(name=name),)):
-                    bindings[source] = name
+    for block in blocks:
+        if block.node_id is not None or (source := block.source_location.node_id) is None:
+            continue
+        match block:
+            case ir.CheckpointBlock(checkpoint_type=kind) if kind == BREAKPOINT:
+                breakpoints.add(source)
+            case ir.RigidBlock(statements=(ir.AssignStatement(name=name),)):
+                bindings[source] = name
     return Marks(frozenset(breakpoints), bindings)
 
 

@@ -1,6 +1,6 @@
 """Reads what an import is given: the text of a manifest, or a bundle."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -33,6 +33,8 @@ class Source(Struct):
 
     module: ir.Module
     """Without its graph."""
+    blocks: Sequence[ir.AnyBlock]
+    """Those of the module."""
     graph: JSON
     """That of the module, until somebody takes it; None where it has none."""
     foreign: Foreign
@@ -55,7 +57,7 @@ def read_source(source: str | bytes, limits: Limits) -> Source:
         read = _from_bundle(read_bundle(source), limits)
     else:
         read = _from_text(source if isinstance(source, str) else _decoded(source), limits)
-    _check_names(read.module)
+    _check_names(read)
     return read
 
 
@@ -66,13 +68,13 @@ def _decoded(data: bytes) -> str:
         raise ManifestError("The manifest is neither UTF-8 text nor a SCIR bundle.") from error
 
 
-def _check_names(module: ir.Module) -> None:
+def _check_names(source: Source) -> None:
     seen = set()
-    blocks = (block.node_id for flow in module.flows for block in ir.walk(flow.body))
-    for trigger in module.triggers:
+    triggers = source.module.triggers
+    for trigger in triggers:
         if trigger.kind not in TRIGGER_KINDS:
             raise ManifestError(f"The trigger '{trigger.name}' must be one of {', '.join(TRIGGER_KINDS)}.")
-    for node_id in (*(trigger.node_id for trigger in module.triggers), *blocks):
+    for node_id in [item.node_id for item in (*triggers, *source.blocks)]:
         if node_id in seen:
             raise ManifestError(f"The node_id '{node_id}' occurs twice among triggers and steps.")
         if node_id is not None:
@@ -106,6 +108,7 @@ def _from_text(text: str, limits: Limits) -> Source:
     model = core.get("model")
     return Source(
         _without_graph(module),
+        module.blocks(),
         module.metadata.graph,
         foreign,
         unknown | _unlike_ours(module),
@@ -127,8 +130,14 @@ def _from_bundle(module: ir.Module, limits: Limits) -> Source:
             foreign.add(f"flow '{flow.name}'", reason, write_body((block,))[0])
     more = {"entity_key": module.entity_key, "types": module.types}
     unknown = {key: value for key, value in more.items() if value}
-    rest = _without_graph(module)
-    return Source(rest, module.metadata.graph, foreign, unknown | _unlike_ours(module), tells_outputs=True)
+    return Source(
+        _without_graph(module),
+        module.blocks(),
+        module.metadata.graph,
+        foreign,
+        unknown | _unlike_ours(module),
+        tells_outputs=True,
+    )
 
 
 def _without_graph(module: ir.Module) -> ir.Module:

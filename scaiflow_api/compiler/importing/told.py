@@ -1,6 +1,6 @@
 """What a compiled module tells of the graph that it was made of, and whether a document is such a graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -27,19 +27,19 @@ class Outline(Struct, frozen=True):
         return set(self.steps) == set(other.steps) and self.arms.keys() == other.arms.keys()
 
 
-def outline_of(module: ir.Module) -> Outline:
+def outline_of(blocks: Iterable[ir.AnyBlock]) -> Outline:
+    """Return the outline of a module with these blocks."""
     steps: list[str] = []
     arms: dict[str, str | None] = {}
-    for flow in module.flows:
-        for block in ir.walk(flow.body):
-            if block.node_id is not None:
-                steps.append(block.node_id)
-            match block:
-                case ir.MatchBlock():
-                    arms.update({arm.edge_id: arm.condition for arm in block.arms if arm.edge_id is not None})
-                case ir.ParallelBlock():
-                    ids = (branch.edge_id for branch in block.branches)
-                    arms.update({edge_id: None for edge_id in ids if edge_id is not None})
+    for block in blocks:
+        if block.node_id is not None:
+            steps.append(block.node_id)
+        match block:
+            case ir.MatchBlock():
+                arms.update({arm.edge_id: arm.condition for arm in block.arms if arm.edge_id is not None})
+            case ir.ParallelBlock():
+                ids = (branch.edge_id for branch in block.branches)
+                arms.update({edge_id: None for edge_id in ids if edge_id is not None})
     return Outline(steps, arms)
 
 
@@ -74,17 +74,16 @@ def lowered(checked: Checked) -> ir.Module | None:
 def followers_of(module: ir.Module) -> Followers:
     """Return the nodes with values, and where their control edges lead: what is returned depends on it."""
     outputs = [item for flow in module.flows for item in flow.outputs]
-    for flow in module.flows:
-        for block in ir.walk(flow.body):
-            if isinstance(block, ir.LoopBlock):
-                outputs += block.outputs
+    for block in module.blocks():
+        if isinstance(block, ir.LoopBlock):
+            outputs += block.outputs
     return {item.node_id: item.successors for item in outputs}
 
 
 def is_outdated(followers: Followers, module: ir.Module) -> bool:
     """Return whether steps with values came or went since a module told where they lead."""
     frames = [flow.body for flow in module.flows]
-    blocks = [block for flow in module.flows for block in ir.walk(flow.body)]
+    blocks = module.blocks()
     frames += [block.body for block in blocks if isinstance(block, ir.LoopBlock) and block.collect is None]
     kept = {node_id for body in frames for node_id in ir.frame_nodes(body)}
     # A call of a plugin may be that of a node with or without a value.
