@@ -24,7 +24,7 @@ def decode_cursor(cursor: str, length: int) -> tuple[str, ...] | None:
 
 
 def decode_moment(part: str) -> datetime | None:
-    """Return the time that stands in a cursor, as `isoformat` wrote it; None for anything else."""
+    """Return a moment in UTC, from how `isoformat` writes one with its zone; None for anything else."""
     try:
         moment = datetime.fromisoformat(part)
         return None if moment.tzinfo is None else moment.astimezone(UTC)

@@ -119,7 +119,11 @@ async def _on_upstream_error(request: Request, error: Exception) -> Response:
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
-        {"path": _place(found, error.body), "code": found["type"], "message": found["msg"]}
+        {
+            "path": _place(found, error.body),
+            "code": found["type"],
+            "message": found["msg"].removeprefix("Value error, "),  # Pydantic's words before ours
+        }
         for found in error.errors()
     ]
     return answer(request.scope, InvalidRequest(problems=problems))

@@ -74,6 +74,22 @@ async def test_filters_narrow_the_log_down(api: httpx.AsyncClient, people: Peopl
         assert refused(answer) == (422, "invalid_request"), wrong
 
 
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+@pytest.mark.parametrize(
+    "moment", ["2026", "20261128", "0.5", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
+async def test_what_is_no_moment_with_a_zone_that_has_one_in_utc_is_refused(
+    api: httpx.AsyncClient, people: People, moment: str, form: str
+) -> None:
+    for name in ("since", "until"):
+        query = {name: moment, "format": form}
+        answer = await api.get("/admin/audit", params=query, headers=people.alice.headers)
+        assert refused(answer) == (422, "invalid_request"), name
+        (problem,) = answer.json()["detail"]["problems"]
+        assert problem["path"] == f"query.{name}"
+        assert problem["message"] == "a moment has its zone, as in 2026-11-29T12:00:00Z"
+
+
 async def test_hashes_tell_which_content_became_which(
     api: httpx.AsyncClient, people: People, flow: str
 ) -> None:

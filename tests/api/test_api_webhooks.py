@@ -483,7 +483,9 @@ class TestOrder:
         assert found.changed_at is not None
         assert found.changed_at < datetime.now(UTC) + timedelta(minutes=6)
 
-    @pytest.mark.parametrize("stamp", [None, "yesterday", 7, "2026-01-01T12:00:00"])
+    @pytest.mark.parametrize(
+        "stamp", [None, "yesterday", 7, "2026-01-01T12:00:00", "9999-12-31T23:59:59-14:00"]
+    )
     async def test_an_event_without_a_usable_time_is_taken_as_of_now_or_utc(
         self, api: httpx.AsyncClient, resources: Resources, stamp: Any
     ) -> None:

@@ -1,12 +1,13 @@
 """`/v1/admin/audit` and `/v1/flows/{flow_id}/audit`: what was done, and what was refused."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import VIEW, AdminRole, Caller
@@ -18,7 +19,7 @@ from scaiflow_api.domains.audit.schemas import AuditPage
 from scaiflow_api.domains.audit.service import AuditLog
 from scaiflow_api.domains.flows.deps import FlowServiceDep
 from scaiflow_api.domains.flows.errors import FlowNotFound, InsufficientAcl, InvalidCursor
-from scaiflow_api.kit.paging import decode_cursor, encode_cursor
+from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
 from scaiflow_api.web.deps import Limit, ResourcesDep, Viewer, acl, requires
 from scaiflow_api.web.errors import documented
 
@@ -30,6 +31,16 @@ Actor = Annotated[str | None, Query(min_length=1, max_length=128, description="w
 Target = Annotated[
     str | None, Query(min_length=1, max_length=128, description="what it was done to, whatever its type")
 ]
+
+
+def _read_moment(said: str) -> datetime:
+    """Read a moment. A number is none: it would be taken for seconds since 1970."""
+    if (moment := decode_moment(said)) is None:
+        raise ValueError("a moment has its zone, as in 2026-11-29T12:00:00Z")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_read_moment)]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {JSON_LINES: {"schema": {"type": "string"}}}, "description": "a page, or all rows"}
 }
@@ -40,8 +51,8 @@ async def filters(
     action: Annotated[Action | None, Query(description="what was done")] = None,
     outcome: Annotated[Outcome | None, Query(description="how it ended")] = None,
     target_id: Target = None,
-    since: Annotated[AwareDatetime | None, Query(description="from this moment on")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this moment")] = None,
+    since: Annotated[Moment | None, Query(description="from this moment on")] = None,
+    until: Annotated[Moment | None, Query(description="before this moment")] = None,
 ) -> Wanted:
     """Return the filters, for a tenant that is not named yet."""
     return Wanted(

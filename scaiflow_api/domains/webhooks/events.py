@@ -69,9 +69,11 @@ def _moment(told: object, signed_at: int) -> datetime:
     latest = datetime.fromtimestamp(signed_at, UTC) + timedelta(seconds=TOLERANCE_S)
     try:
         found = datetime.fromisoformat(told) if isinstance(told, str) else None
-    except ValueError:
+        if found is not None:
+            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and last day of all have no UTC in some zones
         found = None
     if found is None:
         return datetime.fromtimestamp(signed_at, UTC)
     # A time far ahead would make everything that really happens later old news.
-    return min(found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC), latest)
+    return min(found, latest)
