@@ -80,6 +80,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         redoc_url=None,
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _untraced},
         responses=OF_ALL,
+        generate_unique_id_function=lambda route: route.name,
     )
     if resources is not None:
         equip(app, resources)

@@ -195,5 +195,5 @@ _PARAMETER: Final = {
     "required": False,
     "description": "Makes it safe to send the request again: for 24 hours the same key and request get the same "
     "answer, and the work is done once.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{_LEGAL.pattern}$"},
 }

@@ -66,10 +66,30 @@ class DescribedApi(FastAPI):
             for path, methods in document["paths"].items():
                 for method, operation in methods.items():
                     responses = operation["responses"]
+                    rule = asked[path, method.upper()]
+                    _say_who_may(operation, rule)
+                    _say_what_streams(responses)
                     _say_what_comes(responses, schemas)
-                    _say_what_is_refused(operation, asked[path, method.upper()])
+                    _say_what_is_refused(operation, rule)
                     _say_how_errors_come(responses)
         return super().openapi()
+
+
+def _say_who_may(operation: dict[str, Any], rule: RouteRule) -> None:
+    """Tell what the caller needs. Where a role is named, it or a higher one is meant."""
+    needs = [f"the role `{rule.role}`"] if rule.role else []
+    needs += [f"the permission `{rule.permission}`"] if rule.permission else []
+    needs += [f"`{rule.acl}` access to the flow"] if rule.acl else []
+    if needs:
+        operation["description"] += f"\n\nNeeds {' and '.join(needs)}."
+
+
+def _say_what_streams(responses: dict[str, Any]) -> None:
+    """Describe a stream as a text: the word that FastAPI has for its items belongs to OpenAPI 3.2."""
+    for response in responses.values():
+        for media in response.get("content", {}).values():
+            if media.pop("itemSchema", None) is not None:
+                media["schema"] = {"type": "string"}
 
 
 def _say_what_comes(responses: dict[str, Any], schemas: dict[str, Any]) -> None:

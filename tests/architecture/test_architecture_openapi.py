@@ -4,23 +4,77 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from scaiflow_api.app import create_app
 from scaiflow_api.compiler import validate_flow
 from scaiflow_api.domains.preview.schemas import EXAMPLE_FLOW
 from scaiflow_api.settings import Settings
+from scaiflow_api.web.routes import SOCKET, rules
 from scaiflow_api.web.schemas import ApiModel
 
 
 @pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    return create_app(Settings()).openapi()
+def app() -> FastAPI:
+    return create_app(Settings())
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    return app.openapi()
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield f"{method} {path}", operation
+
+
+def test_every_operation_has_a_short_name_of_its_own(document: dict[str, Any]) -> None:
+    """Generated clients call their functions by it."""
+    found = [operation["operationId"] for _, operation in operations(document)]
+
+    assert {"create_flow", "deploy_flow", "list_events"} <= set(found)
+    assert len(set(found)) == len(found)
+
+
+def test_it_says_who_may_call_each_operation(app: FastAPI, document: dict[str, Any]) -> None:
+    told = dict(operations(document))
+    for rule in rules(app):
+        operation = told.get(f"{rule.method.lower()} {rule.path}")
+        if operation is None or rule.public or rule.method == SOCKET:
+            continue
+        last = operation["description"].rpartition("\n")[2]
+        for needed in (rule.permission, rule.role, rule.acl):
+            assert needed is None or f"`{needed}`" in last, (rule, last)
+        assert operation["security"] == [{"HTTPBearer": []}], rule
+    assert told["put /api/v1/flows/{flow_id}"]["description"].endswith(
+        "\n\nNeeds the permission `scaicore:manage` and `edit` access to the flow."
+    )
+    assert told["post /api/v1/dev/deploy"]["security"] == [{"SharedToken": []}]
+
+
+def test_contents_are_described_by_the_words_of_its_version(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    for name, operation in operations(document):
+        for answer in operation["responses"].values():
+            for media_type, media in answer.get("content", {}).items():
+                assert media.keys() <= {"schema", "example", "examples"}, (name, media_type)
+
+
+def test_headers_that_clients_go_on_with_are_described(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        answers = operation["responses"]
+        for status in ("200", "201"):
+            content = answers.get(status, {}).get("content", {}).get("application/json", {})
+            model = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            if model in ("FlowDetail", "ImportedFlow") or (status == "200" and "304" in answers):
+                assert "ETag" in answers[status]["headers"], name
+        if "304" in answers:
+            assert "ETag" in answers["304"]["headers"], name
+    paths = document["paths"]
+    for listed in ("/api/v1/catalog", "/api/v1/flows/{flow_id}/deployments"):
+        assert "Link" in paths[listed]["get"]["responses"]["200"]["headers"]
 
 
 def test_every_operation_query_and_body_is_described(document: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """`/v1/catalog`: list, publish, read, download, install, change and delete packages."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
@@ -48,7 +47,9 @@ from scaiflow_api.kit.paging import decode_cursor, decode_moment, encode_cursor
 from scaiflow_api.storage import PackageFiles, StoredPackageMissing, StoreUnavailable
 from scaiflow_api.web.deps import Limit, Manager, ResourcesDep, Viewer
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.etag import TAGGED
 from scaiflow_api.web.idempotency import IdempotentRoute
+from scaiflow_api.web.links import LINKED, link_next
 
 router = APIRouter(prefix="/catalog", tags=["catalog"], route_class=IdempotentRoute)
 
@@ -98,7 +99,7 @@ _PUBLISH: dict[str, Any] = {
     "",
     response_model=list[CatalogItem],
     response_description="the packages, newest change first",
-    responses=documented(InvalidCursor),
+    responses={200: LINKED, **documented(InvalidCursor)},
 )
 async def list_packages(
     request: Request,
@@ -114,9 +115,8 @@ async def list_packages(
     after = _position(cursor) if cursor is not None else None
     entries, end = await catalog.page(caller, after=after, size=limit)
     if end is not None:
-        next_cursor = encode_cursor(end.updated_at.isoformat(), end.row_id)
-        query = urlencode({"limit": limit, "cursor": next_cursor})
-        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        position = encode_cursor(end.updated_at.isoformat(), end.row_id)
+        link_next(request, response, limit=limit, cursor=position)
     return [_item(entry) for entry in entries]
 
 
@@ -217,7 +217,7 @@ async def download_package(
     "/{package_id}/install",
     response_model=InstalledContent,
     responses={
-        201: {"model": FlowDetail, "description": "the flow that was created"},
+        201: {"model": FlowDetail, "description": "the flow that was created", **TAGGED},
         **documented(*_READ, FlowTooLarge, InvalidFlow),
     },
 )

@@ -6,10 +6,12 @@ Off unless `SCAIFLOW_API_TOKEN` is set. Nothing is kept here: no flow, no row, n
 import asyncio
 import hmac
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.routing import APIRoute
+from fastapi.security.base import SecurityBase
 
 from scaiflow_api.auth.errors import InvalidToken, NotAuthenticated
 from scaiflow_api.compiler import CompileError
@@ -22,6 +24,7 @@ from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.metrics import DEPLOYS, timed
 from scaiflow_api.web.authentication import bearer_of
 from scaiflow_api.web.deps import CredentialsDep, ResourcesDep
+from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented, response_to
 
 _DEPRECATED_SINCE = "@1779062400"
@@ -64,26 +67,30 @@ class DeprecatedRoute(APIRoute):
 router = APIRouter(prefix="/dev", tags=["deploy"], route_class=DeprecatedRoute)
 
 
-async def shared_token(
-    resources: ResourcesDep, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
-) -> None:
-    """Let only the bearer of the shared token through. Raises DevDeployOff, NoSharedToken, NotTheSharedToken."""
-    expected = resources.settings.api.dev_token
-    if expected is None or not expected.get_secret_value():
-        raise DevDeployOff
-    try:
-        given = bearer_of(authorization)
-    except NotAuthenticated:
-        raise NoSharedToken from None
-    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
-        raise NotTheSharedToken("it is not the shared one that this address takes")
+class _SharedToken(SecurityBase):
+    """Lets only the bearer of the shared token through, and is itself the scheme that OpenAPI tells of."""
+
+    model = HTTPBearerModel(description="What the operator set as SCAIFLOW_API_TOKEN; no person's token.")
+    scheme_name = "SharedToken"
+
+    async def __call__(self, request: Request) -> None:
+        """Raises DevDeployOff, NoSharedToken, NotTheSharedToken."""
+        expected = (await resources_of(request)).settings.api.dev_token
+        if expected is None or not expected.get_secret_value():
+            raise DevDeployOff
+        try:
+            given = bearer_of(request.headers.get("authorization"))
+        except NotAuthenticated:
+            raise NoSharedToken from None
+        if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+            raise NotTheSharedToken("it is not the shared one that this address takes")
 
 
 @router.post(
     "/deploy",
     response_model=DevDeployAnswer,
     deprecated=True,
-    dependencies=[Depends(shared_token)],
+    dependencies=[Depends(_SharedToken())],
     responses=documented(
         DevDeployOff,
         NoSharedToken,

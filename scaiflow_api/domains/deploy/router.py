@@ -1,7 +1,6 @@
 """`/v1/flows/{flow_id}/deploy`, `…/undeploy` and `…/deployments`; and `DELETE /v1/flows/{flow_id}`."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
@@ -51,6 +50,7 @@ from scaiflow_api.upstreams.errors import (
 from scaiflow_api.web.deps import KEY_FAILURES, CredentialsDep, Limit, Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
 from scaiflow_api.web.idempotency import IdempotentRoute
+from scaiflow_api.web.links import LINKED, link_next
 
 router = APIRouter(prefix="/flows", tags=["deploy"], route_class=IdempotentRoute)
 
@@ -195,7 +195,7 @@ async def delete_flow(
     "/{flow_id}/deployments",
     response_model=list[DeploymentItem],
     response_description="the deployments, newest first",
-    responses=documented(FlowNotFound, InvalidCursor),
+    responses={200: LINKED, **documented(FlowNotFound, InvalidCursor)},
     openapi_extra=acl(Level.VIEW),
 )
 async def list_deployments(
@@ -220,9 +220,7 @@ async def list_deployments(
     if end is not None:
         started_at, deployment_id = end
         position = encode_cursor(started_at.isoformat(), deployment_id)
-        asked = {"include": include, "limit": limit, "cursor": position}
-        query = urlencode({name: value for name, value in asked.items() if value is not None})
-        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        link_next(request, response, include=include, limit=limit, cursor=position)
     return rows
 
 

@@ -25,6 +25,7 @@ from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.storage import StoreUnavailable
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.etag import TAGGED
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
@@ -42,7 +43,7 @@ _IMPORTS: dict[str, Any] = {
     "/import",
     response_model=ImportedContent,
     responses={
-        201: {"model": ImportedFlow, "description": "the flow that was created"},
+        201: {"model": ImportedFlow, "description": "the flow that was created", **TAGGED},
         **documented(InvalidManifest, InvalidFlow, FlowTooLarge, StoreUnavailable),
     },
 )

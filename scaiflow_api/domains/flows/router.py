@@ -44,6 +44,7 @@ from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.storage import StoreUnavailable
 from scaiflow_api.web.deps import Limit, Manager, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.etag import CONDITIONAL, TAGGED
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
@@ -80,7 +81,7 @@ async def list_flows(
     "",
     status_code=201,
     response_model=FlowDetail,
-    responses=documented(InvalidFlow, FlowTooLarge, StoreUnavailable),
+    responses={201: TAGGED, **documented(InvalidFlow, FlowTooLarge, StoreUnavailable)},
 )
 async def create_flow(body: FlowCreate, caller: Manager, writer: FlowWriterDep) -> Response:
     """Create a flow; you become its owner. The server writes `id`, `name` and `version` into the content."""
@@ -90,7 +91,7 @@ async def create_flow(body: FlowCreate, caller: Manager, writer: FlowWriterDep) 
 @router.get(
     "/{flow_id}",
     response_model=FlowDetail,
-    responses={304: {"description": "unchanged"}, **documented(FlowNotFound, *DOCUMENT_FAILURES)},
+    responses={**CONDITIONAL, **documented(FlowNotFound, *DOCUMENT_FAILURES)},
     openapi_extra=acl(Level.VIEW),
 )
 async def read_flow(
@@ -106,16 +107,19 @@ async def read_flow(
 @router.put(
     "/{flow_id}",
     response_model=FlowDetail,
-    responses=documented(
-        FlowNotFound,
-        InsufficientAcl,
-        VersionConflict,
-        PreconditionRequired,
-        InvalidFlow,
-        FlowTooLarge,
-        SaveContention,
-        *DOCUMENT_FAILURES,
-    ),
+    responses={
+        200: TAGGED,
+        **documented(
+            FlowNotFound,
+            InsufficientAcl,
+            VersionConflict,
+            PreconditionRequired,
+            InvalidFlow,
+            FlowTooLarge,
+            SaveContention,
+            *DOCUMENT_FAILURES,
+        ),
+    },
     openapi_extra=acl(Level.EDIT),
 )
 async def update_flow(
@@ -137,7 +141,7 @@ async def update_flow(
 @router.post(
     "/{flow_id}/restore",
     response_model=FlowDetail,
-    responses=documented(FlowNotFound, InsufficientAcl, FlowNotDeleted, *DOCUMENT_FAILURES),
+    responses={200: TAGGED, **documented(FlowNotFound, InsufficientAcl, FlowNotDeleted, *DOCUMENT_FAILURES)},
     openapi_extra=acl(Level.ADMIN),
 )
 async def restore_flow(
@@ -153,7 +157,7 @@ async def restore_flow(
     "/{flow_id}/duplicate",
     status_code=201,
     response_model=FlowDetail,
-    responses=documented(FlowNotFound, InvalidFlow, FlowTooLarge, *DOCUMENT_FAILURES),
+    responses={201: TAGGED, **documented(FlowNotFound, InvalidFlow, FlowTooLarge, *DOCUMENT_FAILURES)},
     openapi_extra=acl(Level.VIEW),
 )
 async def duplicate_flow(

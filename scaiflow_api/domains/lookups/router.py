@@ -28,7 +28,7 @@ from scaiflow_api.web.deps import KEY_FAILURES, Viewer
 from scaiflow_api.web.deps import credentials as credentials_of
 from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented
-from scaiflow_api.web.etag import names
+from scaiflow_api.web.etag import CONDITIONAL, names
 
 router = APIRouter(tags=["lookups"])
 
@@ -48,7 +48,7 @@ ScopeId = Annotated[
 
 def _answers(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     return {
-        304: {"description": "unchanged"},
+        **CONDITIONAL,
         **documented(MissingCredentials, *errors, ScaiGridNotConfigured, *KEY_FAILURES),
     }
 

@@ -1,6 +1,6 @@
 """`/v1/schema`: what a flow document may hold, for editors. A client that has it already is told so (304)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
@@ -8,7 +8,7 @@ from scaiflow_api.domains.schema.published import Published, flow_schema, node_k
 from scaiflow_api.domains.schema.schemas import NodeKindItem
 from scaiflow_api.flowgraph.models import SCHEMA_ID
 from scaiflow_api.web.deps import Viewer
-from scaiflow_api.web.etag import names
+from scaiflow_api.web.etag import CONDITIONAL, TAGGED, names
 
 router = APIRouter(prefix="/schema", tags=["schema"])
 
@@ -30,14 +30,16 @@ _NODE_KIND_EXAMPLE = {
     "templates": ["template"],
     "yields": True,
 }
-_UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "unchanged"}}
 
 
 @router.get(
     "/node-kinds",
     response_model=list[NodeKindItem],
     response_description="the node kinds, in the order of the palette",
-    responses={200: {"content": {"application/json": {"example": [_NODE_KIND_EXAMPLE]}}}, **_UNCHANGED},
+    responses={
+        **CONDITIONAL,
+        200: {"content": {"application/json": {"example": [_NODE_KIND_EXAMPLE]}}, **TAGGED},
+    },
 )
 async def list_node_kinds(_: Viewer, if_none_match: IfNoneMatch = None) -> Response:
     """List every node kind in the order of the palette, with the JSON Schema of its configuration."""
@@ -48,11 +50,12 @@ async def list_node_kinds(_: Viewer, if_none_match: IfNoneMatch = None) -> Respo
     "/flow/v2.json",
     response_class=Response,
     responses={
+        **CONDITIONAL,
         200: {
             "description": f"JSON Schema, draft 2020-12; its `$id` is `{SCHEMA_ID}`",
             "content": {_SCHEMA_TYPE: {"schema": {"type": "object"}}},
+            **TAGGED,
         },
-        **_UNCHANGED,
     },
 )
 async def read_flow_schema(_: Viewer, if_none_match: IfNoneMatch = None) -> Response:

@@ -35,6 +35,7 @@ from scaiflow_api.domains.versions.service import CURRENT, CompareVersions
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
+from scaiflow_api.web.etag import TAGGED
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows", tags=["flows"], route_class=IdempotentRoute)
@@ -78,7 +79,7 @@ async def list_versions(flow_id: str, caller: Viewer, flows: FlowServiceDep) -> 
 @router.get(
     "/{flow_id}/versions/{version}",
     response_model=FlowDetail,
-    responses=documented(FlowNotFound, VersionNotFound, *DOCUMENT_FAILURES),
+    responses={200: TAGGED, **documented(FlowNotFound, VersionNotFound, *DOCUMENT_FAILURES)},
     openapi_extra=acl(Level.VIEW),
 )
 async def read_version(flow_id: str, version: str, caller: Viewer, flows: FlowServiceDep) -> Response:
@@ -90,17 +91,20 @@ async def read_version(flow_id: str, version: str, caller: Viewer, flows: FlowSe
 @router.post(
     "/{flow_id}/versions/{version}/restore",
     response_model=FlowDetail,
-    responses=documented(
-        FlowNotFound,
-        VersionNotFound,
-        InsufficientAcl,
-        VersionConflict,
-        PreconditionRequired,
-        InvalidFlow,
-        FlowTooLarge,
-        SaveContention,
-        *DOCUMENT_FAILURES,
-    ),
+    responses={
+        200: TAGGED,
+        **documented(
+            FlowNotFound,
+            VersionNotFound,
+            InsufficientAcl,
+            VersionConflict,
+            PreconditionRequired,
+            InvalidFlow,
+            FlowTooLarge,
+            SaveContention,
+            *DOCUMENT_FAILURES,
+        ),
+    },
     openapi_extra=acl(Level.EDIT),
 )
 async def restore_version(

@@ -33,7 +33,7 @@ from scaiflow_api.domains.sync.draft.schemas import DraftDetail, DraftState, Sav
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
-from scaiflow_api.web.etag import names
+from scaiflow_api.web.etag import CONDITIONAL, TAGGED, names
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows/{flow_id}/draft", tags=["drafts"], route_class=IdempotentRoute)
@@ -43,7 +43,7 @@ router = APIRouter(prefix="/flows/{flow_id}/draft", tags=["drafts"], route_class
     "",
     response_model=DraftDetail,
     responses={
-        304: {"description": "unchanged"},
+        **CONDITIONAL,
         **documented(
             FlowNotFound,
             DraftNotFound,
@@ -92,20 +92,23 @@ async def read_draft(
 @router.post(
     "/save",
     response_model=FlowDetail,
-    responses=documented(
-        FlowNotFound,
-        InsufficientAcl,
-        DraftNotFound,
-        DraftContention,
-        DraftTooLarge,
-        DraftUnreadable,
-        VersionConflict,
-        PreconditionRequired,
-        InvalidFlow,
-        FlowTooLarge,
-        SaveContention,
-        *DOCUMENT_FAILURES,
-    ),
+    responses={
+        200: TAGGED,
+        **documented(
+            FlowNotFound,
+            InsufficientAcl,
+            DraftNotFound,
+            DraftContention,
+            DraftTooLarge,
+            DraftUnreadable,
+            VersionConflict,
+            PreconditionRequired,
+            InvalidFlow,
+            FlowTooLarge,
+            SaveContention,
+            *DOCUMENT_FAILURES,
+        ),
+    },
     openapi_extra=acl(Level.EDIT),
 )
 async def save_draft(
