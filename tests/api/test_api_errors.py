@@ -72,6 +72,15 @@ async def test_every_problem_of_a_body_is_named_with_its_place(
     assert all(problem["code"] and problem["message"] for problem in problems)
 
 
+async def test_a_problem_that_we_found_is_told_in_our_words_alone(
+    api: httpx.AsyncClient, people: People
+) -> None:
+    answer = await api.post("/catalog/publish", json={"package_id": "a"}, headers=people.bob.headers)
+
+    (problem,) = detail_of(answer)["problems"]
+    assert problem["message"] == "send either 'flow_id' or 'content'"
+
+
 @pytest.mark.parametrize(
     ("body", "paths"),
     [
