@@ -10,6 +10,9 @@ _HINTS = {
     "not": "Write `!(a in b)` for `a not in b`.",
     "if": "Write `condition ? a : b`.",
     "is": "Use `==` to compare.",
+    "AND": "Write `&&` or `and`.",
+    "OR": "Write `||` or `or`.",
+    "IN": "Write `in`.",
 }
 
 

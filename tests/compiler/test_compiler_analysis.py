@@ -81,7 +81,7 @@ def problems(document: JSON) -> list[str]:
         ("-classify.note > 0", "`-` needs numbers, but this is a string"),
         ("note + 1 == 2", "`+` needs two numbers, two strings or two lists, but got a string and a number"),
         ("score.upper() == 'A'", "a number has no method `upper()`"),
-        ("note.uper() == 'A'", "a string has no method `uper()`; did you mean `upper()`?"),
+        ("note.uper() == 'A'", "a string has no method `uper()`"),
         (
             "seen.scor > 1",
             "there is no field 'scor'; it has 'entities', 'intent', 'note', 'order', 'score', 'since', …",
@@ -95,6 +95,13 @@ def problems(document: JSON) -> list[str]:
         ("tags.map(tag => tag - 1).length > 0", "`-` needs numbers, but this is a string"),
         ("tags[0] - 1 > 0", "`-` needs numbers, but this is a string"),
         ("entities.a == 'one'", "a number and a string are never equal, so this never holds"),
+        ("input.x.uper()", "no value has a method `uper()`"),
+        ("x[0].slice(1).uper().length > 1", "no value has a method `uper()`"),
+        ("x.slice()", "slice() needs a whole number as its argument `start`"),
+        ("x.slice(1, 2, 3)", "slice() takes at most 2 arguments, but got 3"),
+        ("x.pad_start(7, fil = '0')", "pad_start() has no argument `fil`; did you mean `fill`?"),
+        ("note.slice()", "slice() needs a whole number as its argument `start`"),
+        ("x.all(item => item.uper())", "no value has a method `uper()`"),
         ("'a' in score", "`in` needs a list, a map or a string on its right, but this is a number"),
         ("(urgent ? score : 1) == 'a'", "a number and a string are never equal, so this never holds"),
     ],
@@ -127,6 +134,9 @@ def test_what_a_declared_type_excludes_is_reported(expression: str, problem: str
         "[1].map(score => score.upper())",
         "tags.map(tag => tag.upper()).join(', ') == 'A'",
         "classify.length == 8",
+        "x.slice(1) == x.get('a')",
+        "x.contains(sub = 'a') || x.contains(item = 'a')",
+        "x.map(item => item.sum()).sort(item => -item)",
         "(urgent ? 'question' : 'other') == intent",
     ],
 )
@@ -134,9 +144,28 @@ def test_what_may_hold_is_not_reported(expression: str) -> None:
     assert problems(classified(expression)) == []
 
 
+def test_a_choice_without_quotes_is_a_name() -> None:
+    document = classified("classify.intent == question || complaint != intent")
+
+    assert problems(document) == [
+        "`question` is no text but a name, and nothing offers it",
+        "`complaint` is no text but a name, and nothing offers it",
+    ]
+    assert [fix for *_, fix in found(document, "SF310")] == [
+        "write 'question' in quotes",
+        "write 'complaint' in quotes",
+    ]
+    given = [{"name": "t", "input": {"question": "x", "complaint": "x"}, "expect": {}}]
+    assert problems(classified("intent == question || complaint != intent", tests=given)) == []
+
+
 def test_a_near_miss_of_a_choice_or_field_has_a_fix() -> None:
     assert [fix for *_, fix in found(classified("classify.intent == 'complain'"), "SF310")] == [
         "did you mean 'complaint'?"
+    ]
+    assert [fix for *_, fix in found(classified("x.uper() == note.lowr()"), "SF310")] == [
+        "did you mean 'lower'?",
+        "did you mean 'upper'?",
     ]
     assert [fix for *_, fix in found(classified("classify.scor > 1"), "SF310")] == ["did you mean 'score'?"]
 
@@ -202,6 +231,7 @@ def test_without_an_input_schema_at_one_entry_nothing_is_known_of_the_input() ->
         ("checkpoint", {"options": ["yes", {"id": "no", "label": "No!"}]}, "a.decision == 'no'", 0),
         ("checkpoint", {"options": ["yes", "no"]}, "a.comment == 'x'", 0),
         ("checkpoint", {"options": ["{{ input.x }}"]}, "a.decision == 'x'", 0),
+        ("checkpoint", {"options": ["yes", "no"]}, "a.decison", 1),
         ("checkpoint", {}, "a.decision == 'x'", 0),
         ("llm_rigid", {"template": "Hello {{ x }}"}, "a - 1", 1),
         ("llm_rigid", {"template": "{{ x }}"}, "a - 1", 0),
@@ -230,6 +260,13 @@ def test_a_decision_of_a_review_is_one_of_its_options() -> None:
     assert problems(a_flow_of_ways(nodes, "entry>a", "a>b")) == [
         "the value is one of 'ok', 'bad' and never 'good'"
     ]
+    nodes[2] = a_text("b", "{{ a.amont }} {{ a.reason }} {{ a.verdict }}")
+    document = a_flow_of_ways(nodes, "entry>a", "a>b")
+
+    assert problems(document) == [
+        "'amont' is none of the fields that are known; they are 'verdict', 'amount'"
+    ]
+    assert [fix for *_, fix in found(document, "SF310")] == ["did you mean 'amount'?"]
 
 
 @pytest.mark.parametrize(
@@ -410,6 +447,48 @@ def test_unused_variables() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["input", "not", "true"])
+def test_a_variable_that_no_expression_can_ask_for(name: str) -> None:
+    nodes = [an_entry(), a_text("a", "{{ input }}")]
+    document = a_flow_of_ways(nodes, "entry>a", variables=[{"name": name, "type": "int", "default": 0}])
+    ((path, message, fix),) = found(document, "SF308")
+
+    assert (path, fix) == ("variables[0]", "call it otherwise")
+    assert message.startswith(f"variable '{name}' is never read: `{name}` is ")
+
+
+@pytest.mark.parametrize(
+    ("config", "keys"),
+    [
+        ({"item_var": "input"}, ["item_var"]),
+        ({"item_var": "in", "index_var": "null"}, ["index_var", "item_var"]),
+        ({"item_var": "x", "index_var": "x"}, ["item_var"]),
+        ({"item_var": "output", "index_var": "result"}, []),
+        ({"style": "while", "condition": "x", "max_iterations": 1, "item_var": "in"}, []),
+    ],
+)
+def test_variables_of_a_loop_that_no_expression_can_ask_for(config: JSON, keys: list[str]) -> None:
+    loop = a_node("loop", "logic_loop", config={"items": "[1]", **config})
+    document = a_flow_of_ways([an_entry(), loop, a_text("a")], "entry>loop", "loop.body>a")
+
+    assert [path for path, *_ in found(document, "SF316")] == [f"nodes[1].config.{key}" for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("total", "declare 'total' in the flow's variables"),
+        ("Total", "call it otherwise: a small letter or underscore, then letters, digits and underscores"),
+        ("{{ x }}", "call it otherwise: a small letter or underscore, then letters, digits and underscores"),
+        ("input", "call it otherwise: `input` is always what the run was given"),
+    ],
+)
+def test_what_to_do_about_an_undeclared_variable_can_be_done(name: str, fix: str) -> None:
+    nodes = [an_entry(), a_node("a", "data_variable_set", config={"variable": name, "value": 1})]
+
+    assert [found_fix for *_, found_fix in found(a_flow_of_ways(nodes, "entry>a"), "SF304")] == [fix]
+
+
 def test_a_name_that_is_misspelt_elsewhere_is_not_unused_as_well() -> None:
     variables = [{"name": "attempts", "type": "int", "default": 0}]
     nodes = [an_entry(), a_text("a", "{{ attemps }}")]
@@ -482,6 +561,53 @@ def test_edges_that_are_never_taken(ways: list[str], dead: list[int]) -> None:
     document = a_flow_of_ways(nodes, "entry>d", *ways)
 
     assert [path for path, *_ in found(document, "SF114")] == [f"edges[{number - 1}]" for number in dead]
+
+
+def a_choice(**config: Any) -> list[JSON]:
+    return [an_entry(), a_decision("d", **config), a_text("a"), a_text("b")]
+
+
+@pytest.mark.parametrize(
+    ("ways", "expected"),
+    [
+        (["d>a", "d>b"], 1),
+        (["d>a?x", "d>b"], 0),
+        (["d>a"], 0),
+        ([], 0),
+    ],
+)
+def test_a_decision_without_conditions_decides_nothing(ways: list[str], expected: int) -> None:
+    assert len(found(a_flow_of_ways(a_choice(), "entry>d", *ways), "SF115")) == expected
+
+
+def test_a_decision_whose_conditions_have_no_effect_is_told_once() -> None:
+    document = a_flow_of_ways(a_choice(), "entry>d", "d>a?x", "d>b")
+    document["edges"][1]["type"] = "sequential"
+
+    assert codes(document) == ["SF105"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("refund", [("SF315", "write 'refund' in quotes")]),
+        ("needs-review", [("SF315", "write 'needs-review' in quotes")]),
+        ("True", [("SF301", "did you mean 'true'?")]),
+        ("'refund'", []),
+        (":refund", []),
+        ("refund > 3", []),
+        ("amount", []),
+        ("input.refund", []),
+    ],
+)
+def test_a_word_that_a_match_compares_with_needs_quotes(condition: str, expected: list[Any]) -> None:
+    given = [{"name": "t", "input": {"amount": 1}, "expect": {}}]
+    match = a_choice(style="match", subject="input.x")
+    document = a_flow_of_ways(match, "entry>d", f"d>a?{condition}", "d>b", tests=given)
+
+    assert [(item.code, item.fix) for item in validate_flow(document)] == expected
+    document["nodes"][1]["config"] = {}
+    assert not found(document, "SF315")
 
 
 def test_the_literals_of_a_match_are_no_conditions_that_always_hold() -> None:

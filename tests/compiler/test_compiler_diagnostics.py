@@ -361,6 +361,8 @@ def test_problems_of_the_document_itself_stop_all_other_checks() -> None:
         ("{{ [1].map(confidance => confidance) }}", []),
         ("{{ mesage }}", ["SF301"]),
         ("{{ at }}", []),
+        ("{{ None }}", ["SF301"]),
+        ("{{ none }}", []),
     ],
 )
 def test_only_near_misses_of_known_names_are_reported(template: str, expected: list[str]) -> None:
@@ -459,6 +461,12 @@ def test_the_subject_of_a_decision_of_style_if_is_not_read() -> None:
             {"queue": "q", "scope": "s", "sections": [{"type": "desicion"}]},
             "config.sections[0].type must be one of 'context', 'input' or 'decision'",
             "did you mean 'decision'?",
+        ),
+        (
+            "checkpoint",
+            {"options": ["approve", "reject"], "on_timeout": "resolve:aprove", "timeout": "1h"},
+            "config.on_timeout is not valid: 'aprove' is none of the options",
+            "did you mean 'resolve:approve'?",
         ),
         (
             "logic_loop",

@@ -86,6 +86,8 @@ def test_every_missing_argument_is_reported_and_a_misspelled_one_is_named() -> N
     ("config", "expected"),
     [
         (call("scaidrive", "search", path="/", query="{{ q }}", depth=3), []),
+        (call("scaidrive", "search", path="/", query="x", limt=3), ["SF514"]),
+        (call("scaidrive", "search", path="/", query="x", limit=1, limt=3), []),
         (call("scaidrive", "remove", path="/"), ["SF504"]),
         (call("ocr", "read"), ["SF505"]),
         (call("http", "request", url="https://a.example"), []),
@@ -217,6 +219,36 @@ def test_a_data_edge_brings_no_sandbox() -> None:
 
 def test_a_node_that_names_its_sandbox_needs_none_upstream() -> None:
     assert one("compute_exec", {"command": ["date"], "bunker": "{{ input.bunker }}"}) == []
+
+
+@pytest.mark.parametrize("name", ["node_box", "box"])
+def test_the_id_of_a_node_is_not_its_sandbox(name: str) -> None:
+    nodes = [an_entry(), box("node_box"), run(bunker=name)]
+    (item,) = found(a_flow(nodes, ("entry", "node_box"), ("node_box", "run")))
+
+    assert (item.code, item.path, item.fix) == (
+        "SF515",
+        "nodes[2].config.bunker",
+        "write {{ node_box }}",
+    )
+    nodes[2]["config"]["bunker"] = "bnk_1"
+    assert found(a_flow(nodes, ("entry", "node_box"), ("node_box", "run"))) == []
+
+
+def test_what_nothing_leads_to_is_not_blamed_for_its_sandbox() -> None:
+    broken = a_flow([an_entry(), box(), run()], ("entry", "box"), ("box", "run"))
+    broken["edges"][1]["source"]["port"] = "typo"
+
+    assert codes(found(a_flow([an_entry(), box(), run()], ("entry", "box")))) == []
+    assert codes(found(broken)) == []
+
+
+def test_a_sandbox_may_be_destroyed_behind_a_broken_edge() -> None:
+    nodes = [an_entry(), box(lifecycle="persistent"), end()]
+    broken = a_flow(nodes, ("entry", "box"), ("box", "end"))
+    broken["edges"][1]["source"]["port"] = "typo"
+
+    assert codes(found(broken)) == []
 
 
 def test_nodes_on_a_cycle_are_not_blamed() -> None:

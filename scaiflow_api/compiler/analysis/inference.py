@@ -21,7 +21,8 @@ from scaiflow_api.compiler.analysis.shapes import (
 from scaiflow_api.compiler.suggest import Suggestions
 from scaiflow_api.expressions import Expression, Template
 from scaiflow_api.expressions.errors import OperationError
-from scaiflow_api.expressions.methods.lookup import find_method
+from scaiflow_api.expressions.methods.lookup import methods_of
+from scaiflow_api.expressions.methods.signature import Method
 from scaiflow_api.expressions.operators import NULL_REFUSING
 from scaiflow_api.expressions.syntax import (
     Binary,
@@ -49,7 +50,12 @@ Bound: TypeAlias = Mapping[str, Shape | None]
 
 ORDERINGS = frozenset({"<", "<=", ">", ">="})
 SUMMABLE = frozenset({"number", "string", "list"})
-SAMPLES: Mapping[str, Value] = {"bool": True, "number": 0, "string": "", "list": [], "map": {}}
+METHODS: Mapping[str | None, Mapping[str, list[Method]]] = {
+    None: methods_of(None),
+    **{sort: methods_of(kind) for sort, kind in (("string", str), ("list", list), ("map", dict))},
+    **dict.fromkeys(("bool", "number"), methods_of(int)),
+}
+"""By the sort of value, and for any value: its methods by name."""
 RESULTS: Mapping[str, Shape] = {
     "length": NUMBER,
     "to_string": TEXT,
@@ -78,9 +84,13 @@ class Fault(Struct, frozen=True):
 class Inference:
     """Reads expressions of one place; what is wrong with them is in `faults`."""
 
-    def __init__(self, known: Known, suggestions: Suggestions) -> None:
+    def __init__(
+        self, known: Known, suggestions: Suggestions, is_offered: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        """`is_offered` says of a root name whether something in the flow has it."""
         self.faults: list[Fault] = []
         self._known = known
+        self._is_offered = is_offered
         self._suggestions = suggestions
         self._source = ""
 
@@ -177,6 +187,11 @@ class Inference:
             fix = self._suggestions.did_you_mean(name, value.fields)
             has = f"it has {listed(value.fields)}" if value.fields else "it has none"
             self._report(node, f"there is no field '{name}'; {has}", fix)
+        if not value.closed and not value.literal:
+            near = self._suggestions.near_miss(name, value.fields)
+            if near is not None:
+                problem = f"'{name}' is none of the fields that are known; they are {listed(value.fields)}"
+                self._report(node, problem, f"did you mean '{near}'?")
         return None
 
     def _call(self, node: Call, value: Shape | None, bound: Bound, *, lenient: bool) -> Shape | None:
@@ -187,17 +202,32 @@ class Inference:
                 self._shape(argument.value.body, inner, lenient=lenient)
             else:
                 self._shape(argument.value, bound, lenient=lenient)
-        if value is None:
-            return RESULTS.get(node.method)
-        try:
-            find_method(SAMPLES[value.sort], node.method)
-        except OperationError as problem:
-            if not value.literal:
-                self._report(node, str(problem))
-            return None
+        refused = self._refuses(node, value)
+        if value is None or refused:
+            return None if refused else RESULTS.get(node.method)
         if value.sort == "list" and node.method in {"first", "last", "filter", "sort"}:
             return value.item if node.method in {"first", "last"} else value
         return RESULTS.get(node.method)
+
+    def _refuses(self, call: Call, value: Shape | None) -> bool:
+        """Report and return whether no value of a shape takes a call; without a shape, no value at all."""
+        methods = METHODS[None if value is None else value.sort]
+        problem, fix = None, None
+        for method in methods.get(call.method, ()):
+            names = [argument.name for argument in call.arguments if argument.name is not None]
+            try:
+                method.check_places(len(call.arguments) - len(names), names)
+            except OperationError as refused:
+                problem = str(refused)
+            else:
+                return False
+        if problem is None:
+            what = "no value" if value is None else WORDS[value.sort]
+            problem = f"{what} has {'a' if value is None else 'no'} method `{excerpt(call.method)}()`"
+            fix = self._suggestions.did_you_mean(call.method, methods)
+        if value is None or not value.literal:
+            self._report(call, problem, fix)
+        return True
 
     # Operators
 
@@ -220,6 +250,9 @@ class Inference:
         return NUMBER
 
     def _check_equality(self, node: Binary, left: Shape | None, right: Shape | None) -> None:
+        for side, other in ((node.left, right), (node.right, left)):
+            if isinstance(side, Name) and other is not None and not self._is_offered(side.name):
+                self._check_word(node, side.name, other)
         if left is None or right is None or (left.literal and right.literal):
             return
         always = "never" if node.operator == "==" else "always"
@@ -228,6 +261,12 @@ class Inference:
         elif left.choices and right.choices and not set(left.choices) & set(right.choices):
             declared_side, other = (right, left) if left.literal else (left, right)
             self._report_choices(node, declared_side, other.choices, always)
+
+    def _check_word(self, node: Binary, name: str, other: Shape) -> None:
+        """Report a name that nothing offers where it is one of the texts that the other side can be."""
+        if name in other.choices and not other.literal:
+            problem = f"`{name}` is no text but a name, and nothing offers it"
+            self._report(node, problem, f"write '{name}' in quotes")
 
     def _check_membership(self, node: Binary, item: Shape | None, container: Shape | None) -> None:
         if container is None:

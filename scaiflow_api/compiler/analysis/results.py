@@ -42,8 +42,8 @@ def result_shape(config: NodeConfig) -> Shape | None:
         case CheckpointConfig():
             return _resolution({DECISION_FIELD: config.options})
         case HitlReviewConfig():
-            decisions = (section for section in config.sections if section.type == "decision")
-            return _resolution({section.answers or "": section.options or [] for section in decisions})
+            asked = {section.answers: section.options or [] for section in config.sections}
+            return _resolution({name: options for name, options in asked.items() if name is not None})
         case ComputeExecConfig(parse="text") | ComputeFileDownloadConfig():
             return TEXT
     return None

@@ -186,6 +186,11 @@ class FlowView(Struct, frozen=True, eq=False, dict=True):
         return list(groups.values())
 
     @cached_property
+    def reached(self) -> frozenset[int]:
+        """The nodes that control edges lead to from an entry."""
+        return frozenset[int]().union(*(nodes for _, nodes in self.groups))
+
+    @cached_property
     def displaced(self) -> frozenset[int]:
         """The nodes of which nobody can say when they run: a broken edge leads to them, or to nodes before them."""
         found = set(self.torn.targets)

@@ -1,11 +1,12 @@
 """What every node kind says about itself: its configuration, its ports, what it becomes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from msgspec import Struct, field
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.expressions import parse_duration
@@ -50,6 +51,31 @@ def _policy(text: str) -> str:
     if _POLICY.fullmatch(text) is None:
         raise ValueError("expected retry(max=N), escalate or continue, or several of them joined by |")
     return text
+
+
+NONE_OF = "none_of"
+"""The type of the error about a value that is none of some; these are its `choices`."""
+
+
+def absent(*place: str | int) -> ValidationError:
+    """Return what a model raises that misses a key, which it needs only beside others."""
+    return _fault(place, None, "missing")
+
+
+def wrong(*place: str | int, problem: str) -> ValidationError:
+    """Return what a model raises about a key whose value does not go with others."""
+    return _fault(place, None, PydanticCustomError("value_error", "{error}", {"error": problem}))
+
+
+def none_of(*place: str | int, given: str, choices: Sequence[str], problem: str) -> ValidationError:
+    """Return what a model raises about a value that must be one of those that other keys name."""
+    context = {"error": problem, "choices": choices}
+    return _fault(place, given, PydanticCustomError(NONE_OF, "{error}", context))
+
+
+def _fault(place: tuple[str | int, ...], given: JSON, kind: str | PydanticCustomError) -> ValidationError:
+    """Return an error at a place below the model that raises it; pydantic puts the place of the model before."""
+    return ValidationError.from_exception_data("", [InitErrorDetails(type=kind, loc=place, input=given)])
 
 
 Duration = Annotated[str, AfterValidator(_duration)]

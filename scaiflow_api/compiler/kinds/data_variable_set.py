@@ -12,6 +12,7 @@ from scaiflow_api.compiler.kinds.base import (
     StepKind,
     Surroundings,
     Text,
+    absent,
 )
 from scaiflow_api.compiler.kinds.steps import Step
 from scaiflow_api.compiler.manifest.section import ManifestError, Section
@@ -40,9 +41,10 @@ class DataVariableSetConfig(FallibleConfig):
 
     @model_validator(mode="after")
     def _has_one_form(self) -> "DataVariableSetConfig":
-        single = self.variable is not None and "value" in self.model_fields_set
-        if single == bool(self.assignments) or (self.variable is not None and not single):
+        if bool(self.assignments) == (self.variable is not None):
             raise ValueError("needs either variable and value, or assignments with at least one entry")
+        if self.variable is not None and "value" not in self.model_fields_set:
+            raise absent("value")
         return self
 
     def places(self) -> list[tuple[str, Assignment]]:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, QUEUE, Config, StepKind, Surroundings, Text
+from scaiflow_api.compiler.kinds.base import JSON, QUEUE, Config, StepKind, Surroundings, Text, absent, wrong
 from scaiflow_api.compiler.kinds.pause import (
     Options,
     PauseConfig,
@@ -45,9 +45,11 @@ class FormSection(Config):
     @model_validator(mode="after")
     def _is_complete(self) -> "FormSection":
         if self.type == "input" and self.field is None:
-            raise ValueError("an input section needs a field")
+            raise absent("field")
+        if self.type == "decision" and self.options is None:
+            raise absent("options")
         if self.type == "decision" and not self.options:
-            raise ValueError("a decision section needs options")
+            raise wrong("options", problem="a decision needs at least one option")
         return self
 
     @property
@@ -69,12 +71,16 @@ class HitlReviewConfig(PauseConfig):
 
     @model_validator(mode="after")
     def _form_is_clear(self) -> "HitlReviewConfig":
-        fields = [section.answers for section in self.sections if section.answers is not None]
-        if len(set(fields)) < len(fields):
-            raise ValueError("two sections have the same field")
+        places: dict[str, int] = {}
+        for place, section in enumerate(self.sections):
+            answers = section.answers
+            first = place if answers is None else places.setdefault(answers, place)
+            if first != place:
+                problem = f"sections[{first}] has the field '{answers}' already"
+                raise wrong("sections", place, "field", problem=problem)
         decisions = (section for section in self.sections if section.type == "decision")
-        first = next(decisions, None)
-        check_timeout_option(self.on_timeout, (first and first.options) or ())
+        decision = next(decisions, None)
+        check_timeout_option(self.on_timeout, (decision and decision.options) or ())
         return self
 
     def plain_sections(self) -> Iterator[dict[str, JSON]]:

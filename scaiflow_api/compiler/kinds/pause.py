@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import AfterValidator, WithJsonSchema
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.kinds.base import JSON, Common, Duration, FallibleConfig
+from scaiflow_api.compiler.kinds.base import JSON, Common, Duration, FallibleConfig, none_of
 from scaiflow_api.compiler.kinds.steps import Step, without_defaults
 from scaiflow_api.compiler.manifest.section import Section
 from scaiflow_api.expressions import parse_duration
@@ -127,7 +127,7 @@ def pause_config(block: ir.CheckpointBlock) -> dict[str, JSON]:
 
 
 def check_timeout_option(on_timeout: str, options: Iterable[JSON]) -> None:
-    """Raise ValueError if time running out would choose what is none of the options.
+    """Raise ValidationError if time running out would choose what is none of the options.
 
     Options that templates make are known only later, and without options any answer is one.
     """
@@ -136,7 +136,9 @@ def check_timeout_option(on_timeout: str, options: Iterable[JSON]) -> None:
     if chosen == on_timeout or not names or any("{{" in name for name in (*names, chosen)):
         return
     if chosen not in names:
-        raise ValueError(f"on_timeout resolves to '{chosen}', which is none of the options")
+        choices = [f"{RESOLVE}{name}" for name in names]
+        problem = f"'{chosen}' is none of the options"
+        raise none_of("on_timeout", given=on_timeout, choices=choices, problem=problem)
 
 
 def hitl_target(

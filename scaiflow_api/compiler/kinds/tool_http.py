@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_validator
 
@@ -14,6 +15,7 @@ from scaiflow_api.compiler.kinds.base import (
     FallibleConfig,
     StepKind,
     Surroundings,
+    absent,
 )
 from scaiflow_api.compiler.kinds.own_keys import beyond_defaults, own_keys
 from scaiflow_api.compiler.kinds.plugin_call import call_of, lower_call
@@ -22,6 +24,7 @@ from scaiflow_api.compiler.kinds.steps import without_defaults
 ALIAS = "http"
 METHOD = "request"
 
+_HOST = re.compile(r"[^\s/\\<>\"`{}|^%]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ONE_STATUS = r"[1-5](?:[0-9]{2}|xx)"
 _STATUSES = re.compile(rf"{_ONE_STATUS}(,{_ONE_STATUS})*")
@@ -30,7 +33,18 @@ _STATUSES = re.compile(rf"{_ONE_STATUS}(,{_ONE_STATUS})*")
 def _url(text: str) -> str:
     if not text.lower().startswith(("http://", "https://", "{{")):
         raise ValueError("expected a URL that begins with http:// or https://, or with a template")
+    if "{{" not in text and not _has_host(text):
+        raise ValueError("the URL names no host that there can be")
     return text
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading the port finds out whether it is one.
+        return parts.port != 0 and _HOST.fullmatch(parts.hostname or "") is not None
+    except ValueError:
+        return False
 
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
@@ -87,7 +101,7 @@ class HttpAuth(Config):
     @model_validator(mode="after")
     def _names_its_header(self) -> "HttpAuth":
         if self.type == "header" and self.name is None:
-            raise ValueError("type header needs a name")
+            raise absent("name")
         return self
 
 

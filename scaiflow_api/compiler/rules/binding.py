@@ -186,8 +186,8 @@ class _Check(Struct, frozen=True):
             return
         if (early and certain) or all(seen.expects_null for seen in _seen(use, name)):
             return
-        displaced = self.view.displaced | self.view.torn.sources
-        if use.place.node in displaced or not displaced.isdisjoint(offering):
+        displaced, sources = self.view.displaced, self.view.torn.sources
+        if any(node in displaced or node in sources for node in (use.place.node, *offering)):
             # Whether it is bound depends on an edge that is broken, which is reported already.
             return
         if not early:

@@ -1,4 +1,4 @@
-"""SF114: conditions that leave nothing to the edges behind them."""
+"""SF114, SF115: conditions that leave nothing to the edges behind them, and decisions without any."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +8,8 @@ from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig, comp
 from scaiflow_api.compiler.rules.expressions import Use
 from scaiflow_api.expressions import truthy
 from scaiflow_api.expressions.syntax import Literal
+
+PLACE = {"position": {"x": 0, "y": 0}}
 
 
 def _edge(edge_id: str, source: str, port: str, target: str, **more: str) -> dict[str, object]:
@@ -33,10 +35,33 @@ DEAD_BRANCH = Rule(
     },
 )
 
-RULES = (DEAD_BRANCH,)
+NO_CONDITIONS = Rule(
+    "SF115",
+    "decision-without-conditions",
+    "decision '{node}' decides nothing: its edges have no conditions, so all of them are taken",
+    severity=WARNING,
+    what="Several edges leave a `logic_decision`, and none of them is conditional.",
+    why="What was drawn as one of several ways runs them all. To run several ways is what edges do without it.",
+    example={
+        "nodes": [
+            {"id": "node_entry", "type": "entry_api", "label": "API", **PLACE},
+            {"id": "node_which", "type": "logic_decision", "label": "Which?", **PLACE},
+            {"id": "node_a", "type": "llm_rigid", "label": "A", **PLACE, "config": {"template": "a"}},
+            {"id": "node_b", "type": "llm_rigid", "label": "B", **PLACE, "config": {"template": "b"}},
+        ],
+        "edges": [
+            _edge("edge_1", "node_entry", "out_request", "node_which"),
+            _edge("edge_2", "node_which", "out", "node_a"),
+            _edge("edge_3", "node_which", "out", "node_b"),
+        ],
+    },
+)
+
+RULES = (DEAD_BRANCH, NO_CONDITIONS)
 
 
 def check(view: FlowView, uses: Sequence[Use], sink: Sink) -> None:
+    _check_decisions(view, sink)
     conditions = {use.place.edge.index: use for use in uses if use.place.edge is not None}
     for node in dict.fromkeys(use.place.node for use in conditions.values()):
         if view.nodes[node].type == "logic_parallel":
@@ -46,6 +71,17 @@ def check(view: FlowView, uses: Sequence[Use], sink: Sink) -> None:
         for way in view.exits.get(node, ()):
             for edge, reason, fix in _dead(way, conditions, matches=matches):
                 sink.report(DEAD_BRANCH, edge.path, edge_id=edge.id, fix=fix, edge=edge.id, reason=reason)
+
+
+def _check_decisions(view: FlowView, sink: Sink) -> None:
+    for node in view.nodes:
+        if node.type != "logic_decision" or node.index in view.torn.sources:
+            continue
+        edges = view.control_out.get(node.index, [])
+        # A condition that an edge has in vain is reported already.
+        if len(edges) > 1 and not any(edge.type == "conditional" or edge.condition for edge in edges):
+            fix = "make its edges conditional, and write their conditions"
+            sink.report(NO_CONDITIONS, node.path, node_id=node.id, fix=fix, node=node.id)
 
 
 def _dead(way: Exit, conditions: dict[int, Use], *, matches: bool) -> Iterator[tuple[FlowEdge, str, str]]:

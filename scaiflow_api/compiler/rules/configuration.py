@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode
-from scaiflow_api.compiler.kinds.base import NodeConfig
+from scaiflow_api.compiler.kinds.base import NONE_OF, NodeConfig
 from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig
 from scaiflow_api.compiler.kinds.logic_loop import NAME_PATTERN, LogicLoopConfig
 from scaiflow_api.compiler.suggest import Suggestions
@@ -144,19 +144,21 @@ def _report(node: FlowNode, detail: ErrorDetails, suggestions: Suggestions, sink
 
 def _nearest(detail: ErrorDetails, suggestions: Suggestions) -> str | None:
     """Return which of the values that may be given is meant, where there is a list of them."""
-    given = detail["input"]
-    if detail["type"] != "literal_error" or not isinstance(given, str):
+    given, kind = detail["input"], detail["type"]
+    if kind not in ("literal_error", NONE_OF) or not isinstance(given, str):
         return None
-    return suggestions.did_you_mean(given, CHOICE.findall(detail["ctx"]["expected"]))
+    context = detail["ctx"]
+    choices = context["choices"] if kind == NONE_OF else CHOICE.findall(context["expected"])
+    return suggestions.did_you_mean(given, choices)
 
 
 def _requirement(detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in EXPECTED:
         return EXPECTED[kind]
+    if kind in ("value_error", NONE_OF):
+        return f"is not valid: {context['error']}"
     match kind:
-        case "value_error":
-            return f"is not valid: {context['error']}"
         case "literal_error":
             return f"must be one of {context['expected']}"
         case "greater_than_equal":

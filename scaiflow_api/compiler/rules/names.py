@@ -1,16 +1,21 @@
 """SF30x: the names that expressions ask for, and those that the flow offers."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
 from scaiflow_api.compiler import ir
-from scaiflow_api.compiler.analysis.scope import Scope, offers
+from scaiflow_api.compiler.analysis.scope import Scope, cannot_be_read, offers
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowView
 from scaiflow_api.compiler.graph.regions import Chain
-from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT
+from scaiflow_api.compiler.kinds.logic_decision import LogicDecisionConfig
+from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT, LogicLoopConfig
 from scaiflow_api.compiler.rules.expressions import Use
 from scaiflow_api.compiler.suggest import Suggestions
+from scaiflow_api.expressions import Expression
+from scaiflow_api.expressions.syntax import Binary, Name
+from scaiflow_api.flowgraph.models import VARIABLE_PATTERN
 
 PLACE = {"position": {"x": 0, "y": 0}}
 ENTRY = {"id": "node_entry", "type": "entry_api", "label": "API", **PLACE}
@@ -35,7 +40,8 @@ UNKNOWN_NAME = Rule(
     severity=WARNING,
     what=(
         "An expression asks for a name that nothing offers. Where the entries declare no `input_schema` any "
-        "name may come with the input, so only near misses of known names are reported."
+        "name may come with the input, so only near misses of known names are reported, and words for `true`, "
+        "`false` and `null` in other languages."
     ),
     why="An unbound name is null.",
     example=_answer("llm_rigid", {"template": "{{ attemps }} attempts"}),
@@ -104,7 +110,61 @@ NOT_VISIBLE = Rule(
     },
 )
 
-RULES = (UNKNOWN_NAME, UNDECLARED_VARIABLE, RESERVED_NAME, NOT_VISIBLE)
+UNQUOTED_TEXT = Rule(
+    "SF315",
+    "unquoted-text",
+    "{owner}: {field} `{text}` is no text: without quotes it asks for a name, and nothing offers it",
+    severity=WARNING,
+    what="An edge that leaves a `logic_decision` of style `match` has a word as its condition, without quotes.",
+    why="The subject is compared with literals. A name that nothing offers is null, so the edge is never taken.",
+    example={
+        "nodes": [
+            ENTRY,
+            {
+                "id": "node_which",
+                "type": "logic_decision",
+                "label": "Which?",
+                **PLACE,
+                "config": {"style": "match", "subject": "input.intent"},
+            },
+            {"id": "node_pay", "type": "llm_rigid", "label": "Pay", **PLACE, "config": {"template": "paid"}},
+        ],
+        "edges": [
+            _edge("edge_1", "node_entry", "out_request", "node_which"),
+            {
+                **_edge("edge_2", "node_which", "out", "node_pay"),
+                "type": "conditional",
+                "condition": "refund",
+            },
+        ],
+    },
+)
+UNREADABLE_LOOP_VARIABLE = Rule(
+    "SF316",
+    "unreadable-loop-variable",
+    "node '{node}': no expression in a round can ask for '{name}': {reason}",
+    severity=WARNING,
+    what="The `item_var` or `index_var` of a loop is a word of the language, or `input`, or both are the same.",
+    why="Where the name stands something else is meant.",
+    example=_answer("logic_loop", {"items": "[1, 2]", "item_var": "input"}),
+)
+
+RULES = (
+    UNKNOWN_NAME,
+    UNDECLARED_VARIABLE,
+    RESERVED_NAME,
+    NOT_VISIBLE,
+    UNQUOTED_TEXT,
+    UNREADABLE_LOOP_VARIABLE,
+)
+
+CONSTANTS = {
+    **dict.fromkeys(("True", "TRUE"), "true"),
+    **dict.fromkeys(("False", "FALSE"), "false"),
+    **dict.fromkeys(("None", "Null", "NULL", "nil", "undefined"), "null"),
+}
+"""What other languages call a constant → what this one does."""
+VARIABLE = re.compile(VARIABLE_PATTERN)
 
 
 def check_reserved(view: FlowView, text: bytes, uses: Sequence[Use], sink: Sink) -> None:
@@ -124,6 +184,7 @@ def check_reserved(view: FlowView, text: bytes, uses: Sequence[Use], sink: Sink)
 def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None:
     """Report names that are probably mistyped."""
     _check_assignments(scope, sink)
+    _check_loop_variables(view, sink)
     _check_uses(view, uses, scope, sink)
 
 
@@ -136,9 +197,35 @@ def _check_assignments(scope: Scope, sink: Sink) -> None:
         if name == "output" or name.startswith(ir.RESERVED_PREFIX):
             continue
         near = suggestions.near_miss(name, [*scope.variables, "output"])
-        fix = f"did you mean '{near}'?" if near else f"declare '{name}' in the flow's variables"
+        unreadable = cannot_be_read(name)
+        if near:
+            fix = f"did you mean '{near}'?"
+        elif name == "input" and unreadable:
+            fix = f"call it otherwise: {unreadable}"
+        elif VARIABLE.fullmatch(name) is None or unreadable:
+            fix = "call it otherwise: a small letter or underscore, then letters, digits and underscores"
+        else:
+            fix = f"declare '{name}' in the flow's variables"
         node_id = offer.node.id
         sink.report(UNDECLARED_VARIABLE, offer.path, node_id=node_id, fix=fix, node=node_id, name=name)
+
+
+def _check_loop_variables(view: FlowView, sink: Sink) -> None:
+    for index, config in view.configs.items():
+        if not isinstance(config, LogicLoopConfig) or config.style != "foreach":
+            continue
+        node = view.nodes[index]
+        for key in ("item_var", "index_var"):
+            name = getattr(config, key)
+            if name is None:
+                continue
+            reason = cannot_be_read(name)
+            if reason is None and key == "item_var" and name == config.index_var:
+                reason = "index_var has the same name"
+            if reason is not None:
+                names = {"node": node.id, "name": name, "reason": reason}
+                path = f"{node.path}.config.{key}"
+                sink.report(UNREADABLE_LOOP_VARIABLE, path, node_id=node.id, fix="call it otherwise", **names)
 
 
 def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -> None:
@@ -170,12 +257,30 @@ def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -
                     reason, fix = why
                     use.place.report(NOT_VISIBLE, sink, fix=fix, name=name, reason=reason)
                 continue
-            near = suggestions.near_miss(name, local, rounds) or near_known(name)
+            near = CONSTANTS.get(name) or suggestions.near_miss(name, local, rounds) or near_known(name)
             if near is not None:
                 scope.meant.add(near)
             if near is not None or scope.input_schema is not None:
                 meant = f"did you mean '{near}'?" if near else None
                 use.place.report(UNKNOWN_NAME, sink, fix=meant, name=name)
+            elif _is_unquoted(use, view):
+                text = use.read.source.strip()
+                fix = f"write '{text}' in quotes"
+                use.place.report(UNQUOTED_TEXT, sink, fix=fix, text=text)
+                break
+
+
+def _is_unquoted(use: Use, view: FlowView) -> bool:
+    """Return whether a condition is nothing but a word, or several with dashes, and is compared with a subject."""
+    if use.place.edge is None or not isinstance(use.read, Expression):
+        return False
+    config = view.configs.get(use.place.node)
+    if not isinstance(config, LogicDecisionConfig) or config.style != "match":
+        return False
+    node = use.read.root
+    while isinstance(node, Binary) and node.operator == "-" and isinstance(node.right, Name):
+        node = node.left
+    return isinstance(node, Name)
 
 
 def _enclosed(scope: Scope) -> frozenset[str]:

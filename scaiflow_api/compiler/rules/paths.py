@@ -97,7 +97,7 @@ def check(view: FlowView, sink: Sink) -> None:
 
 def _check_reach(view: FlowView, sink: Sink) -> None:
     # A broken edge that would lead here is reported already; where it comes from nobody can say.
-    reached = view.displaced.union(*(nodes for _, nodes in view.groups))
+    reached = view.reached | view.displaced
     for node in view.nodes:
         if not node.is_entry and node.index not in reached:
             sink.report(UNREACHABLE, node.path, node_id=node.id, fix="connect it, or remove it", node=node.id)

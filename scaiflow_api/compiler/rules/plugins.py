@@ -59,7 +59,20 @@ BAD_METHODS = Rule(
     example={"config": {"plugins": [{"alias": "crm", "methods": ["find"]}]}},
 )
 
-RULES = (UNKNOWN_METHOD, UNKNOWN_PLUGIN, MISSING_ARGUMENT, BAD_METHODS)
+MISNAMED_ARGUMENT = Rule(
+    "SF514",
+    "misnamed-argument",
+    "plugin call '{plugin}.{method}': unknown arg '{argument}'",
+    severity=WARNING,
+    what=(
+        "A node calls a known method with an argument that is almost one that it takes. Others are not reported: a "
+        "plugin may take more than is known."
+    ),
+    why="What the method does not know has no effect.",
+    example=_calling("scaidrive", "search", {"path": "/", "query": "x", "limt": 3}),
+)
+
+RULES = (UNKNOWN_METHOD, UNKNOWN_PLUGIN, MISSING_ARGUMENT, BAD_METHODS, MISNAMED_ARGUMENT)
 
 
 def check(view: FlowView, sink: Sink) -> None:
@@ -133,9 +146,18 @@ def _check_call(
         return
     signature = methods[method]
     strange = sorted(set(config.args) - {*signature.required, *signature.optional})
+    names = {"plugin": plugin, "method": method}
     for argument in signature.required:
         if argument not in config.args:
             near = suggestions.near_miss(argument, strange)
             fix = f"rename '{near}' to '{argument}'" if near else f"add '{argument}' to args"
-            names = {"plugin": plugin, "method": method, "argument": argument}
-            sink.report(MISSING_ARGUMENT, f"{path}.args", node_id=node.id, fix=fix, **names)
+            sink.report(
+                MISSING_ARGUMENT, f"{path}.args", node_id=node.id, fix=fix, **names, argument=argument
+            )
+            strange = [name for name in strange if name != near]
+    absent = [argument for argument in signature.optional if argument not in config.args]
+    for argument in strange:
+        near = suggestions.near_miss(argument, absent)
+        if near is not None:
+            where, fix = f"{path}.args.{argument}", f"did you mean '{near}'?"
+            sink.report(MISNAMED_ARGUMENT, where, node_id=node.id, fix=fix, **names, argument=argument)

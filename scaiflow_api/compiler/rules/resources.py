@@ -1,7 +1,7 @@
-"""SF507 to SF512: the queues, sandboxes and people that nodes work with."""
+"""SF507 to SF512, SF515: the queues, sandboxes and people that nodes work with."""
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
-from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
+from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
 from scaiflow_api.compiler.graph.sandboxes import PROVISION, nearest_provision
 from scaiflow_api.compiler.kinds.hitl_review import HitlReviewConfig
 from scaiflow_api.compiler.kinds.pause import ON_TIMEOUT, PauseConfig
@@ -77,7 +77,48 @@ NOTHING_ASKED = Rule(
     example=_answer("hitl_review", {"queue": "review", "sections": []}, "review"),
 )
 
-RULES = (UNKNOWN_QUEUE, MISSING_SCOPE, NO_SANDBOX, SANDBOX_REMAINS, NO_DEADLINE, NOTHING_ASKED)
+SANDBOX_IS_TEXT = Rule(
+    "SF515",
+    "sandbox-without-braces",
+    "node '{node}': config.bunker is the text '{text}', not the sandbox of that node",
+    severity=WARNING,
+    what="The `bunker` of a compute node is the id of a `compute_provision` node, without `{{ }}` around it.",
+    why="A text is the id of a sandbox, and no sandbox has this one.",
+    example={
+        "nodes": [
+            {"id": "node_entry", "type": "entry_api", "label": "API", **PLACE},
+            {"id": "node_box", "type": "compute_provision", "label": "Box", **PLACE},
+            {
+                "id": "node_run",
+                "type": "compute_exec",
+                "label": "Run",
+                **PLACE,
+                "config": {"command": ["date"], "bunker": "node_box"},
+            },
+        ],
+        "edges": [
+            {
+                "id": f"edge_{number}",
+                "type": "sequential",
+                "source": {"node": source, "port": port},
+                "target": {"node": target, "port": "in"},
+            }
+            for number, (source, port, target) in enumerate(
+                [("node_entry", "out_request", "node_box"), ("node_box", "out", "node_run")], 1
+            )
+        ],
+    },
+)
+
+RULES = (
+    UNKNOWN_QUEUE,
+    MISSING_SCOPE,
+    NO_SANDBOX,
+    SANDBOX_REMAINS,
+    NO_DEADLINE,
+    NOTHING_ASKED,
+    SANDBOX_IS_TEXT,
+)
 
 
 def check(view: FlowView, sink: Sink) -> None:
@@ -122,9 +163,11 @@ def _check_pause(node: FlowNode, view: FlowView, sink: Sink) -> None:
 
 
 def _check_sandboxes(view: FlowView, sink: Sink) -> None:
-    """Check the compute nodes; those on and behind a cycle are left out."""
-    ranked = view.ranked
+    """Check the compute nodes. Left out are those on and behind a cycle, and those that nothing leads to as it is."""
+    ranked = [node for node in view.ranked if node in view.reached and node not in view.displaced]
     provided = nearest_provision(view)
+    boxes = (node.id for node in view.nodes if node.type == PROVISION)
+    names = {name: node_id for node_id in boxes for name in (node_id, short_id(node_id))}
     ending = _before_a_destroy(view, ranked)
     bunker = view.graph.config.bunker
     default = (bunker.lifecycle if bunker else None) or EPHEMERAL
@@ -134,6 +177,10 @@ def _check_sandboxes(view: FlowView, sink: Sink) -> None:
         if node.type in SANDBOX_KINDS and config.get("bunker") is None and index not in provided:
             fix = "let a compute_provision lead to it"
             sink.report(NO_SANDBOX, node.path, node_id=node.id, fix=fix, node=node.id)
+        bunker_id = config.get("bunker")
+        if node.type in SANDBOX_KINDS and isinstance(bunker_id, str) and bunker_id in names:
+            path, fix = f"{node.path}.config.bunker", f"write {{{{ {names[bunker_id]} }}}}"
+            sink.report(SANDBOX_IS_TEXT, path, node_id=node.id, fix=fix, node=node.id, text=bunker_id)
         lifecycle = config.get("lifecycle") or default
         if node.type == PROVISION and lifecycle != EPHEMERAL and index not in ending:
             fix = "let it lead to a compute_destroy, or use lifecycle 'ephemeral'"
@@ -143,7 +190,7 @@ def _check_sandboxes(view: FlowView, sink: Sink) -> None:
 
 def _before_a_destroy(view: FlowView, ranked: list[int]) -> set[int]:
     """Return the nodes that control edges lead from to a `compute_destroy`."""
-    ending: set[int] = set()
+    ending: set[int] = set(view.torn.sources)
     for node in reversed(ranked):
         for edge in view.control_out.get(node, ()):
             if edge.target in ending or view.nodes[edge.target].type == DESTROY:

@@ -1,6 +1,6 @@
 """SF310, SF312: values against the types that the flow declares."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from scaiflow_api.compiler.analysis.inference import Fault, Inference
 from scaiflow_api.compiler.analysis.scope import Scope
@@ -50,7 +50,8 @@ CANNOT_HOLD = Rule(
     what=(
         "An expression does with a value what its declared type excludes: compares it with what it can never be, "
         "calculates with a text, calls a method that it does not have, takes a field that it lacks, or goes "
-        "through what is no list. Types come from `output_schema`, `input_schema`, `variables`, and from what "
+        "through what is no list. Or it calls a method that no value has, or with arguments that it does not take. "
+        "Types come from `output_schema`, `input_schema`, `variables`, and from what "
         "kinds of nodes yield; where nothing is declared, nothing is reported."
     ),
     why="It has no value at run time, or always the same one.",
@@ -85,9 +86,13 @@ def check(view: FlowView, regions: Regions, scope: Scope, uses: Sequence[Use], s
     subjects = {use.place.node: use for use in uses if use.place.field == "subject"}
     assigned: dict[str, Shape] = {}
     for use in uses:
-        if use.names.isdisjoint(names.typed) and use.place.owner.type not in RECEIVING_KINDS:
+        if (
+            use.names.isdisjoint(names.typed)
+            and use.place.owner.type not in RECEIVING_KINDS
+            and "(" not in use.read.source
+        ):
             continue
-        inference = Inference(names.known(use.place), suggestions)
+        inference = Inference(names.known(use.place), suggestions, _offered(use, scope))
         shape = inference.read(use.read)
         faults = [*inference.faults, *_check_items(use, shape)]
         subject = subjects.get(use.place.node)
@@ -99,6 +104,14 @@ def check(view: FlowView, regions: Regions, scope: Scope, uses: Sequence[Use], s
         if shape is not None and use.place.owner.type == "data_variable_set":
             assigned[use.place.path] = shape
     _check_assignments(view, scope, assigned, sink)
+
+
+def _offered(use: Use, scope: Scope) -> Callable[[str], bool]:
+    """Return whether something offers a name; with an `input_schema`, names that nothing offers are told anyway."""
+    own = scope.own_names(use.place)
+    return lambda name: (
+        scope.input_schema is not None or name in scope.known or name in scope.loops or name in own
+    )
 
 
 def _check_items(use: Use, shape: Shape | None) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct, field
 
 from scaiflow_api.compiler.analysis.occurrences import occurrences
-from scaiflow_api.compiler.analysis.scope import NOT_OFFERED, OWN_RESULT, Scope
+from scaiflow_api.compiler.analysis.scope import NOT_OFFERED, OWN_RESULT, Scope, cannot_be_read
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
 from scaiflow_api.compiler.kinds.logic_loop import NAME_PATTERN
@@ -100,7 +100,11 @@ def _check_variables(view: FlowView, scope: Scope, read: frozenset[str], sink: S
         name, assigned = variable.name, variable.name in scope.assigners
         if name == "output":
             continue
-        if name not in read:
+        reason = cannot_be_read(name)
+        if reason is not None:
+            problem, fix = f"is never read: {reason}", "call it otherwise"
+            sink.report(UNUSED_VARIABLE, f"variables[{index}]", fix=fix, name=name, problem=problem)
+        elif name not in read:
             problem = "is assigned, and nothing reads it" if assigned else "is never used"
             sink.report(UNUSED_VARIABLE, f"variables[{index}]", fix="remove it", name=name, problem=problem)
         elif not assigned and "default" not in variable.model_fields_set:

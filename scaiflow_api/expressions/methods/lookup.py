@@ -21,3 +21,15 @@ def find_method(value: Value, name: str) -> Method:
         return method
     meant = did_you_mean(name, table.names() + CONVERSIONS.names(), "()")
     raise OperationError(f"{type_name(value)} has no method `{excerpt(name)}()`{meant}")
+
+
+def methods_of(kind: type | None) -> dict[str, list[Method]]:
+    """Return the methods by name that values of a type have; with None, those that values of some type have."""
+    own = _TABLES.values() if kind is None else [_TABLES.get(kind, _NO_METHODS)]
+    found: dict[str, list[Method]] = {}
+    for table in (*own, CONVERSIONS):
+        for name in table.names():
+            method = table.find(name)
+            assert method is not None
+            found.setdefault(name, []).append(method)
+    return found

@@ -2,7 +2,7 @@
 
 import difflib
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -65,26 +65,30 @@ class Method(Struct, frozen=True):
 
     def bind(self, positional: Sequence[Given], named: Mapping[str, Given]) -> list[Any]:
         """Return one argument per parameter, or raise OperationError naming what is wrong."""
-        if len(positional) > len(self.parameters):
+        self.check_places(len(positional), named)
+        further = (named.get(parameter.name) for parameter in self.parameters[len(positional) :])
+        return [
+            parameter.read(self.name, argument)
+            for parameter, argument in zip(self.parameters, (*positional, *further), strict=True)
+        ]
+
+    def check_places(self, positional: int, named: Collection[str]) -> None:
+        """Raise OperationError unless so many arguments and those of these names are what it takes."""
+        if positional > len(self.parameters):
             most = len(self.parameters)
             number = "no arguments" if most == 0 else f"at most {most} argument{'s' * (most > 1)}"
-            raise OperationError(f"{self.name}() takes {number}, but got {len(positional)}")
+            raise OperationError(f"{self.name}() takes {number}, but got {positional}")
         names = [parameter.name for parameter in self.parameters]
         for name in named:
             if name not in names:
                 raise OperationError(f"{self.name}() has no argument `{name}`{did_you_mean(name, names)}")
-            if name in names[: len(positional)]:
+            if name in names[:positional]:
                 raise OperationError(f"{self.name}() got its argument `{name}` twice")
-        arguments = [*positional, *(named.get(name) for name in names[len(positional) :])]
-        for parameter in self.parameters[len(positional) :]:
+        for parameter in self.parameters[positional:]:
             if parameter.name not in named and isinstance(parameter.default, _Required):
                 raise OperationError(
                     f"{self.name}() needs {parameter.accepts.value} as its argument `{parameter.name}`"
                 )
-        return [
-            parameter.read(self.name, argument)
-            for parameter, argument in zip(self.parameters, arguments, strict=True)
-        ]
 
 
 _Run = TypeVar("_Run", bound=Callable[..., Any])
