@@ -114,15 +114,18 @@ def test_a_target_that_cannot_be_written_is_one_sentence(scaiflow, echo, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["echo.flow.json", "loop"]
 
 
-def test_the_flow_is_never_its_own_target(scaiflow, echo, tmp_path):
-    before = echo.read_bytes()
+@pytest.mark.parametrize("target", ["echo.flow.json", "link"])
+@pytest.mark.parametrize("command", [("compile",), ("publish",), ("import",), ("test", "--core", "core_1")])
+def test_what_is_read_is_never_written_over(scaiflow, echo, tmp_path, command, target):
     (tmp_path / "link").symlink_to(echo)
+    if command == ("import",):
+        echo.write_bytes(scaiflow("compile", echo, "--out", "-").output)
+    before = echo.read_bytes()
 
-    for target in ("echo.flow.json", "link"):
-        done = scaiflow("compile", echo, "--out", target)
-        assert done.code == 1
-        assert "would be lost" in done.errors
+    done = scaiflow(command[0], echo, *command[1:], "--junit" if command[0] == "test" else "--out", target)
 
+    assert (done.code, done.output) == (2, b"")
+    assert done.errors.endswith(f"scaiflow: {target} is what is read, and would be lost; name another file\n")
     assert echo.read_bytes() == before
 
 

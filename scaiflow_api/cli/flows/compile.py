@@ -3,7 +3,7 @@
 import sys
 
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
-from scaiflow_api.cli.flows.files import STANDARD, write_output
+from scaiflow_api.cli.flows.files import STANDARD, refuse_sources, write_output
 from scaiflow_api.cli.flows.findings import show, tell, too_large
 from scaiflow_api.cli.terminal import visible
 from scaiflow_api.compiler import CompileError, compile_flow, ir
@@ -16,6 +16,8 @@ FLOW_ENDINGS = (".flow.json", ".json")
 
 def compile_file(flow: str, output_format: str, out: str | None, *, verify: bool) -> int:
     """Write the artefact. Return 1, having said why, for a flow with errors."""
+    target = out or _default_target(flow, output_format)
+    refuse_sources(target, flow)
     file = read_flow(flow)
     try:
         compiled = compile_flow(file.document, output_format)
@@ -28,9 +30,8 @@ def compile_file(flow: str, output_format: str, out: str | None, *, verify: bool
     show(file, compiled.diagnostics, sys.stderr)
     if output_format == "ir" and verify and not _is_sound(file, compiled.module):
         return 1
-    target = out or _default_target(flow, output_format)
     body = compiled.body if isinstance(compiled.body, bytes) else compiled.body.encode()
-    write_output(target, body, sources=(flow,))
+    write_output(target, body)
     if target != STANDARD:
         tell(f"wrote {target}")
     return 0

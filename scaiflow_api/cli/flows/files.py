@@ -43,32 +43,30 @@ def decode(name: str, data: bytes) -> str:
         raise Unusable(f"{shown_name(name)}:{line}: the text is not UTF-8") from None
 
 
-def write_output(target: str, data: bytes, *, sources: tuple[str, ...] = ()) -> None:
-    """Write to a file, whole or not at all, or to standard output. Raises CommandFailed.
-
-    Refuses a target that is one of `sources`, the files that the data was made from.
-    """
+def write_output(target: str, data: bytes) -> None:
+    """Write to a file, whole or not at all, or to standard output. Raises CommandFailed."""
     if target == STANDARD:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    path = Path(target)
-    if any(_is_same_file(path, source) for source in sources):
-        raise CommandFailed(f"{target} is what was read, and would be lost; name another file")
     try:
-        _replace(path, data)
+        _replace(Path(target), data)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise CommandFailed(f"cannot write {target}: {reason_of(error)}") from None
 
 
-def require_target(target: str, *, sources: tuple[str, ...] = ()) -> None:
+def refuse_sources(target: str, *sources: str) -> None:
+    """See that a file which is to be written is none of those that are read. Raises Unusable."""
+    if target != STANDARD and any(_is_same_file(Path(target), source) for source in sources):
+        raise Unusable(f"{target} is what is read, and would be lost; name another file")
+
+
+def require_target(target: str) -> None:
     """See before any work is done that something could be written to a file. Raises Unusable."""
     path = Path(target)
     if target == STANDARD:
         return
-    if any(_is_same_file(path, source) for source in sources):
-        raise Unusable(f"{target} is what is read, and would be lost; name another file")
     if path.is_dir() or not path.parent.is_dir():
         raise Unusable(
             f"cannot write {target}: {'it is a folder' if path.is_dir() else 'there is no such folder'}"

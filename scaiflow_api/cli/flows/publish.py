@@ -5,7 +5,7 @@ from typing import Any
 
 from scaiflow_api.cli.failure import CommandFailed, Unusable
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
-from scaiflow_api.cli.flows.files import STANDARD, decode, read_bytes, write_output
+from scaiflow_api.cli.flows.files import STANDARD, decode, read_bytes, refuse_sources, write_output
 from scaiflow_api.cli.flows.findings import show, tell, too_large
 from scaiflow_api.cli.flows.json_positions import lines_of
 from scaiflow_api.cli.terminal import visible
@@ -35,11 +35,12 @@ def publish(
         version=version,
         description=description,
     )
+    target = out or f"{info.package_id}-{info.version}{PACKAGE_ENDING}"
+    refuse_sources(target, flow, *([] if readme is None else [readme]))
     package = _build(file, info, decode(readme, read_bytes(readme)) if readme is not None else None)
     if package is None:
         return 1
-    target = out or f"{info.package_id}-{info.version}{PACKAGE_ENDING}"
-    write_output(target, package, sources=(flow,) if readme is None else (flow, readme))
+    write_output(target, package)
     if target != STANDARD:
         tell(f"wrote {target}")
     return 0

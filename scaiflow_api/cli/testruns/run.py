@@ -6,7 +6,7 @@ from typing import Any
 
 from scaiflow_api.cli.failure import Unusable
 from scaiflow_api.cli.flows.documents import FlowFile
-from scaiflow_api.cli.flows.files import require_target, write_output
+from scaiflow_api.cli.flows.files import refuse_sources, require_target, write_output
 from scaiflow_api.cli.flows.sound import read_sound
 from scaiflow_api.cli.testruns.junit import junit_xml
 from scaiflow_api.cli.testruns.shown import Verdict, show
@@ -19,7 +19,8 @@ def run_fixtures(options: Namespace) -> int:
     Raises Unusable, which exits with 2, where they could not be run.
     """
     if options.junit is not None:
-        require_target(options.junit, sources=(options.flow,))  # the fixtures have real effects
+        refuse_sources(options.junit, options.flow)
+        require_target(options.junit)  # the fixtures have real effects
     document, report = _run(read_sound(options.flow), options)
     if not report.results and options.filter and document.get("tests"):
         raise Unusable(report.message or "no fixture was chosen")
@@ -27,7 +28,7 @@ def run_fixtures(options: Namespace) -> int:
     show(report, verdict, document, as_json=options.json, quiet=options.junit == "-")
     if options.junit is not None:
         xml = junit_xml(str(document["name"]), report, verdict)
-        write_output(options.junit, xml, sources=(options.flow,))
+        write_output(options.junit, xml)
     return 0 if verdict.ok else 1
 
 
