@@ -83,8 +83,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An entry, by whom it was caused, and when it was told."""
+class Occurrence:
+    """An entry, who caused it, and when."""
 
     by: Caller | None
     """None: the system itself."""
@@ -95,17 +95,17 @@ class Told:
 async def record(session: AsyncSession, by: Caller | None, entry: Entry, now: datetime) -> None:
     """Append a row within the session's transaction; do nothing but commit after it. None: by the system itself."""
     await session.flush()
-    told = [Told(by, entry, now)]
-    await session.run_sync(lambda inner: write_down(inner.connection(), told))
+    occurrences = [Occurrence(by, entry, now)]
+    await session.run_sync(lambda inner: write_down(inner.connection(), occurrences))
 
 
-def write_down(connection: Connection, told: Sequence[Told]) -> None:
+def write_down(connection: Connection, occurrences: Sequence[Occurrence]) -> None:
     """Append rows to one tenant's chain, in this order, through a connection in a transaction; as `record` does."""
-    tenant_id, dialect = told[0].entry.tenant_id, connection.dialect.name
-    taken = _taking(dialect).first(connection, {"tenant_id": tenant_id, "rows": len(told)})
+    tenant_id, dialect = occurrences[0].entry.tenant_id, connection.dialect.name
+    taken = _taking(dialect).first(connection, {"tenant_id": tenant_id, "rows": len(occurrences)})
     assert taken is not None, "the head is there, or was just made"
     rows, prev_hash = [], taken["hash"]
-    for seq, one in enumerate(told, start=taken["seq"] - len(told) + 1):
+    for seq, one in enumerate(occurrences, start=taken["seq"] - len(occurrences) + 1):
         rows.append(_row(one, seq, prev_hash))
         prev_hash = rows[-1]["hash"]
     finish, moved = _MOVE_HEAD, {"of_tenant": tenant_id, "new_hash": prev_hash}
@@ -116,12 +116,13 @@ def write_down(connection: Connection, told: Sequence[Told]) -> None:
     finish.run(connection, moved)
 
 
-def _row(told: Told, seq: int, prev_hash: str) -> dict[str, Any]:
-    by, entry, details = told.by, told.entry, _bounded(told.entry.details)
+def _row(occurrence: Occurrence, seq: int, prev_hash: str) -> dict[str, Any]:
+    by, entry = occurrence.by, occurrence.entry
+    details = _bounded(entry.details)
     row: dict[str, Any] = {
         "tenant_id": entry.tenant_id,
         "seq": seq,
-        "at": told.at,
+        "at": occurrence.at,
         "actor_id": by.subject if by else SYSTEM,
         "actor_tenant_id": by.tenant_id if by else None,
         "action": entry.action,
@@ -134,7 +135,7 @@ def _row(told: Told, seq: int, prev_hash: str) -> dict[str, Any]:
         "after_hash": entry.after,
         "prev_hash": prev_hash,
     }
-    own = digest({**row, "at": moment_text(told.at), "details": details})
+    own = digest({**row, "at": moment_text(occurrence.at), "details": details})
     return {**row, "details": canonical_json(details).decode(), "hash": own}
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.audit import Entry, Told, write_down
+from scaiflow_api.db.audit import Entry, Occurrence, write_down
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.session import Database
 from scaiflow_api.kit.clock import Clock
@@ -63,7 +63,7 @@ class AuditTrail:
             queue = self._queues[entry.tenant_id] = _Queue(
                 self._db, lambda: self._queues.pop(entry.tenant_id)
             )
-        return queue.put(Told(by, entry, self._clock.now()), urgent=urgent)
+        return queue.put(Occurrence(by, entry, self._clock.now()), urgent=urgent)
 
 
 def _log_failure(entry: Entry, written: asyncio.Future[None]) -> None:
@@ -73,7 +73,7 @@ def _log_failure(entry: Entry, written: asyncio.Future[None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    told: Told
+    occurrence: Occurrence
     urgent: bool
     written: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     context: Context = field(default_factory=copy_context)
@@ -95,8 +95,8 @@ class _Queue:
         """A future for each row that waits; it is done when the row is written, or could not be."""
         return [row.written for row in self._rows]
 
-    def put(self, told: Told, *, urgent: bool) -> asyncio.Future[None]:
-        row = _Waiting(told, urgent)
+    def put(self, occurrence: Occurrence, *, urgent: bool) -> asyncio.Future[None]:
+        row = _Waiting(occurrence, urgent)
         self._rows.append(row)
         self._go_on(at_once=urgent)
         return row.written
@@ -134,9 +134,9 @@ class _Queue:
                 self._emptied()
 
     async def _write(self, lot: list[_Waiting]) -> None:
-        told = [row.told for row in lot]
+        occurrences = [row.occurrence for row in lot]
         try:
-            await self._db.carry_out(lambda connection: write_down(connection, told))
+            await self._db.carry_out(lambda connection: write_down(connection, occurrences))
         except Exception as failure:
             if len(lot) > 1 and not isinstance(failure, DatabaseUnavailable):
                 # One of them cannot be written; the others can.

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from scaiflow_api.db.clock import now_ms
 from scaiflow_api.db.models.idempotency_key import IdempotencyKey
-from scaiflow_api.db.renewal import Held
+from scaiflow_api.db.renewal import HeldLease
 from scaiflow_api.db.session import Database
 
 RESERVED_S: Final = 30.0
@@ -65,7 +65,7 @@ class IdempotencyKeys:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def claim(self, place: Place, fingerprint: str) -> Held | KeptAnswer:
+    async def claim(self, place: Place, fingerprint: str) -> HeldLease | KeptAnswer:
         """Reserve the key for the request with this fingerprint, or return what it was answered.
 
         Raises KeyInUse or KeyOfAnother.
@@ -86,19 +86,19 @@ class IdempotencyKeys:
             else:
                 return await asyncio.to_thread(_unpacked, row.answer)
             if taken:
-                return Held(place.digest, holder)
+                return HeldLease(place.digest, holder)
         raise KeyInUse
 
-    async def renew(self, place: Place, held: Held) -> bool:
+    async def renew(self, place: Place, held: HeldLease) -> bool:
         """Prolong our reservation; False when it is not ours any more."""
         return await self._change(place, _ours(held), expires_ms=_in(RESERVED_S))
 
-    async def keep(self, place: Place, held: Held, answer: KeptAnswer) -> None:
+    async def keep(self, place: Place, held: HeldLease, answer: KeptAnswer) -> None:
         """Leave the answer under the key, unless the reservation is not ours any more."""
         packed = await asyncio.to_thread(_packed, answer)
         await self._change(place, _ours(held), answer=packed, expires_ms=_in(KEPT_S))
 
-    async def release(self, place: Place, held: Held) -> None:
+    async def release(self, place: Place, held: HeldLease) -> None:
         """Give the key back without an answer, if it is still ours."""
         await self._change(place, _ours(held), expires_ms=0)
 
@@ -168,7 +168,7 @@ def _look(place: Place) -> Any:
     return select(row.fingerprint, row.answer, expired).where(*_at(place))
 
 
-def _ours(held: Held) -> Any:
+def _ours(held: HeldLease) -> Any:
     # Though it ran out: as long as nobody else took it, it is ours.
     return IdempotencyKey.holder == held.holder
 

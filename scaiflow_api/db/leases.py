@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from scaiflow_api.db.clock import now_ms
 from scaiflow_api.db.models.lease import Lease
-from scaiflow_api.db.renewal import Held, renewing
+from scaiflow_api.db.renewal import HeldLease, renewing
 from scaiflow_api.db.session import Database
 from scaiflow_api.kit.errors import AppError
 
@@ -38,12 +38,12 @@ class Leases:
         self._db = db
 
     @asynccontextmanager
-    async def hold(self, name: str, *, ttl_s: float, wait_s: float) -> AsyncIterator[Held]:
+    async def hold(self, name: str, *, ttl_s: float, wait_s: float) -> AsyncIterator[HeldLease]:
         """Hold a lease for the length of the block, renewing it at a third of `ttl_s`.
 
         Raises LeaseTaken when somebody else kept it for `wait_s` seconds.
         """
-        lease = Held(name, secrets.token_hex(16))
+        lease = HeldLease(name, secrets.token_hex(16))
         until = time.monotonic() + wait_s
         while not await self.take(lease.name, lease.holder, ttl_s=ttl_s):
             left = until - time.monotonic()
@@ -98,7 +98,7 @@ class Leases:
         assert isinstance(result, CursorResult)
         return result.rowcount == 1
 
-    async def _give_back(self, lease: Held) -> None:
+    async def _give_back(self, lease: HeldLease) -> None:
         try:
             await self.release(lease.name, lease.holder)
         except (AppError, DBAPIError) as failure:

@@ -13,8 +13,8 @@ from scaiflow_api.kit.errors import AppError
 log = structlog.get_logger(__name__)
 
 
-class Held:
-    """Something that we hold. `lost` becomes true when it could not be renewed in time."""
+class HeldLease:
+    """What is ours until it runs out. `lost` becomes true when it could not be renewed in time."""
 
     def __init__(self, name: str, holder: str) -> None:
         self.name = name
@@ -23,7 +23,9 @@ class Held:
 
 
 @asynccontextmanager
-async def renewing(held: Held, renew: Callable[[], Awaitable[bool]], *, ttl_s: float) -> AsyncIterator[None]:
+async def renewing(
+    held: HeldLease, renew: Callable[[], Awaitable[bool]], *, ttl_s: float
+) -> AsyncIterator[None]:
     """Renew at a third of `ttl_s` for the length of the block; `renew` tells whether it was still ours."""
     task = asyncio.create_task(_keep(held, renew, ttl_s))
     try:
@@ -33,7 +35,7 @@ async def renewing(held: Held, renew: Callable[[], Awaitable[bool]], *, ttl_s: f
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _keep(held: Held, renew: Callable[[], Awaitable[bool]], ttl_s: float) -> None:
+async def _keep(held: HeldLease, renew: Callable[[], Awaitable[bool]], ttl_s: float) -> None:
     """Renew until cancelled. A database that is away for a moment is asked again until the time is over."""
     renewed_at = time.monotonic()
     while not held.lost:

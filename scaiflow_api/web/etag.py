@@ -13,7 +13,7 @@ CONDITIONAL: Final[dict[int | str, dict[str, Any]]] = {
 """What it says where `If-None-Match` is taken."""
 
 
-def names(header: str, tag: str) -> bool:
-    """Tell whether an `If-Match` or `If-None-Match` header names this ETag; `*` names every one."""
+def etag_matches(header: str, tag: str) -> bool:
+    """Tell whether an `If-Match` or `If-None-Match` header etag_matches this ETag; `*` names every one."""
     given = {part.strip().removeprefix("W/") for part in header.split(",")}
     return "*" in given or tag in given

@@ -28,7 +28,7 @@ from scaiflow_api.db.idempotency_keys import (
     KeyOfAnother,
     Place,
 )
-from scaiflow_api.db.renewal import Held, renewing
+from scaiflow_api.db.renewal import HeldLease, renewing
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.resources import Resources
 from scaiflow_api.web.bodies import JsonRequest
@@ -139,7 +139,7 @@ async def _once(request: Request, place: Place, handle: Handler) -> Response:
     return response
 
 
-async def _settle(keys: IdempotencyKeys, place: Place, held: Held, answer: KeptAnswer | None) -> None:
+async def _settle(keys: IdempotencyKeys, place: Place, held: HeldLease, answer: KeptAnswer | None) -> None:
     """Keep the answer, or give the key back. What was done is done: a database that is away changes no answer."""
     try:
         if answer is None:

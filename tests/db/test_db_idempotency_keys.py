@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 
 from scaiflow_api.db.idempotency_keys import IdempotencyKeys, KeptAnswer, KeyInUse, KeyOfAnother, Place
 from scaiflow_api.db.models.idempotency_key import IdempotencyKey
-from scaiflow_api.db.renewal import Held
+from scaiflow_api.db.renewal import HeldLease
 from scaiflow_api.db.session import Database
 
 PLACE = Place("tnt_acme", "usr_bob", "POST /flows", "key-1")
@@ -24,16 +24,16 @@ async def expire(db: Database) -> None:
         await session.execute(update(IdempotencyKey).values(expires_ms=1))
 
 
-async def claim(keys: IdempotencyKeys, place: Place = PLACE) -> Held:
+async def claim(keys: IdempotencyKeys, place: Place = PLACE) -> HeldLease:
     held = await keys.claim(place, "a")
-    assert isinstance(held, Held)
+    assert isinstance(held, HeldLease)
     return held
 
 
 async def test_of_many_at_once_one_gets_the_key(keys: IdempotencyKeys, db: Database) -> None:
     for _ in range(3):  # first without a row, then with one that ran out
         claims = await asyncio.gather(*(keys.claim(PLACE, "a") for _ in range(20)), return_exceptions=True)
-        assert sum(isinstance(claimed, Held) for claimed in claims) == 1
+        assert sum(isinstance(claimed, HeldLease) for claimed in claims) == 1
         assert sum(isinstance(claimed, KeyInUse) for claimed in claims) == 19
         await expire(db)
 
@@ -92,7 +92,7 @@ async def test_whose_time_ran_out_unnoticed_still_answers(keys: IdempotencyKeys,
 async def test_what_is_given_back_is_free_for_any_request(keys: IdempotencyKeys) -> None:
     await keys.release(PLACE, await claim(keys))
 
-    assert isinstance(await keys.claim(PLACE, "b"), Held)
+    assert isinstance(await keys.claim(PLACE, "b"), HeldLease)
 
 
 async def test_only_what_ran_out_is_removed(keys: IdempotencyKeys, db: Database) -> None:

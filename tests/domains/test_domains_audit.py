@@ -13,7 +13,7 @@ from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.errors import DatabaseUnavailable
 from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.session import Database
-from scaiflow_api.domains.audit.effects import told
+from scaiflow_api.domains.audit.effects import recording
 from scaiflow_api.domains.deploy.errors import DeployInProgress
 from scaiflow_api.upstreams.failures import UpstreamTimedOut
 
@@ -47,7 +47,7 @@ async def ends(db: Database, audit: AuditTrail) -> list[tuple[str, dict[str, Any
 async def test_a_good_end_is_told_with_what_became_known(
     db: Database, audit: AuditTrail, bob: Caller
 ) -> None:
-    async with told(audit, bob, ENTRY) as details:
+    async with recording(audit, bob, ENTRY) as details:
         assert await written(db) == [("started", {"by": "test"})]
         details["execution_id"] = "exec_1"
 
@@ -58,11 +58,11 @@ async def test_nobody_waits_for_the_end_to_be_written(
     db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_trail, "LINGER_S", 3600)
-    async with told(audit, bob, ENTRY):
+    async with recording(audit, bob, ENTRY):
         pass
     assert [outcome for outcome, _ in await written(db)] == ["started"]
 
-    async with told(audit, bob, ENTRY):
+    async with recording(audit, bob, ENTRY):
         assert [outcome for outcome, _ in await written(db)] == ["started", "succeeded", "started"]
     assert [outcome for outcome, _ in await ends(db, audit)][3:] == ["succeeded"]
 
@@ -79,7 +79,7 @@ async def test_a_failure_is_told_by_its_code_and_goes_on(
     db: Database, audit: AuditTrail, bob: Caller, failure: Exception, code: str
 ) -> None:
     with pytest.raises(type(failure)):
-        async with told(audit, bob, ENTRY):
+        async with recording(audit, bob, ENTRY):
             raise failure
 
     assert (await ends(db, audit))[1:] == [("failed", {"by": "test", "error": code})]
@@ -89,7 +89,7 @@ async def test_what_is_given_up_has_an_end_too(db: Database, audit: AuditTrail, 
     begun = asyncio.Event()
 
     async def work() -> None:
-        async with told(audit, bob, ENTRY):
+        async with recording(audit, bob, ENTRY):
             begun.set()
             await asyncio.Event().wait()
 
@@ -110,7 +110,7 @@ async def test_what_is_given_up_while_its_start_is_told_never_begins_and_has_an_
 
     async def work() -> None:
         nonlocal begun
-        async with told(audit, bob, ENTRY):
+        async with recording(audit, bob, ENTRY):
             begun = True
 
     task = asyncio.create_task(work())
@@ -129,7 +129,7 @@ async def test_nothing_begins_without_its_first_row(
     monkeypatch.setattr(audit_trail, "write_down", away)
     begun = False
     with pytest.raises(DatabaseUnavailable):
-        async with told(audit, bob, ENTRY):
+        async with recording(audit, bob, ENTRY):
             begun = True
 
     assert not begun
@@ -138,12 +138,12 @@ async def test_nothing_begins_without_its_first_row(
 async def test_an_end_that_cannot_be_told_changes_nothing_of_what_was_done(
     db: Database, audit: AuditTrail, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with told(audit, bob, ENTRY):
+    async with recording(audit, bob, ENTRY):
         monkeypatch.setattr(audit_trail, "write_down", away)
     assert await ends(db, audit) == [("started", {"by": "test"})]
     monkeypatch.undo()
     with pytest.raises(ValueError, match="its own"):
-        async with told(audit, bob, ENTRY):
+        async with recording(audit, bob, ENTRY):
             monkeypatch.setattr(audit_trail, "write_down", away)
             raise ValueError("its own")
 
@@ -155,7 +155,7 @@ async def test_a_start_that_cannot_be_told_before_is_the_failure_and_leaves_no_e
 ) -> None:
     monkeypatch.setattr(audit_trail, "write_down", away)
     with pytest.raises(DatabaseUnavailable):
-        async with told(audit, bob, ENTRY):
+        async with recording(audit, bob, ENTRY):
             raise AssertionError("the block must not begin")
     monkeypatch.undo()
 

@@ -3,7 +3,14 @@
 import sys
 
 from scaiflow_api.cli.failure import CommandFailed
-from scaiflow_api.cli.flows.files import STANDARD, decode, read_bytes, refuse_sources, shown_name, write_output
+from scaiflow_api.cli.flows.files import (
+    STANDARD,
+    decode,
+    read_bytes,
+    refuse_sources,
+    shown_name,
+    write_output,
+)
 from scaiflow_api.cli.flows.findings import show_unplaced, tell
 from scaiflow_api.compiler import ManifestError, import_manifest
 from scaiflow_api.compiler.readable import readable_json

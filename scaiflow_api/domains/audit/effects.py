@@ -14,7 +14,7 @@ from scaiflow_api.upstreams.failures import UpstreamError
 
 
 @asynccontextmanager
-async def told(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
+async def recording(audit: AuditTrail, caller: Caller, entry: Entry) -> AsyncIterator[dict[str, Detail]]:
     """Write a row before the block begins, and one of how it ended, with the details that the block added.
 
     If the first row cannot be written the block does not begin: raises DatabaseUnavailable. What the block did cannot

@@ -20,7 +20,7 @@ from scaiflow_api.db.audit import record
 from scaiflow_api.db.leases import Leases
 from scaiflow_api.db.models.deployment import Deployment
 from scaiflow_api.db.models.flow import Flow
-from scaiflow_api.db.renewal import Held
+from scaiflow_api.db.renewal import HeldLease
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.deploy.audited import deployed
 from scaiflow_api.domains.deploy.errors import CompileFailed, DeployInProgress, MissingScaiGridCredentials
@@ -87,7 +87,7 @@ class DeployFlow:
             return await self._deploy(caller, flow, order, access, lease)
 
     async def _deploy(
-        self, caller: Caller, flow: Flow, order: DeployRequest, access: Access, lease: Held
+        self, caller: Caller, flow: Flow, order: DeployRequest, access: Access, lease: HeldLease
     ) -> DeployAnswer:
         document = await self._flows.document(flow, order.version)
         deployment, known = await self._begin(caller, flow, order.version or flow.version)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from scaiflow_api.db.leases import Leases, LeaseTaken
-from scaiflow_api.db.renewal import Held
+from scaiflow_api.db.renewal import HeldLease
 from scaiflow_api.domains.deploy.errors import DeployInProgress
 
 _LEASE_S = 20.0
@@ -17,7 +17,7 @@ def lease_name(flow_id: str) -> str:
 
 
 @asynccontextmanager
-async def one_at_a_time(leases: Leases, flow_id: str, *, wait_s: float = WAIT_S) -> AsyncIterator[Held]:
+async def one_at_a_time(leases: Leases, flow_id: str, *, wait_s: float = WAIT_S) -> AsyncIterator[HeldLease]:
     """Wait for our turn and keep it for the length of the block. Raises DeployInProgress after `wait_s` seconds."""
     try:
         async with leases.hold(lease_name(flow_id), ttl_s=_LEASE_S, wait_s=wait_s) as lease:

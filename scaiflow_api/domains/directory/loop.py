@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from scaiflow_api.db.leases import Leases, LeaseTaken
-from scaiflow_api.db.renewal import Held
+from scaiflow_api.db.renewal import HeldLease
 from scaiflow_api.domains.directory.report import SyncReport
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.kit.errors import AppError
@@ -57,7 +57,7 @@ class SyncLoop:
                 await asyncio.sleep(_ASK_AGAIN_S)
                 self._wanted.set()
 
-    async def _lead(self, lease: Held) -> None:
+    async def _lead(self, lease: HeldLease) -> None:
         retry_s = _FIRST_RETRY_S
         while not lease.lost:
             report = await self._once(wait_s=0)
@@ -91,7 +91,7 @@ class SyncLoop:
         return report
 
 
-async def _sleep_while_held(lease: Held, seconds: float) -> None:
+async def _sleep_while_held(lease: HeldLease, seconds: float) -> None:
     while seconds > 0 and not lease.lost:
         await asyncio.sleep(min(seconds, _LEASE_S / 3))
         seconds -= _LEASE_S / 3

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from scaiflow_api.auth.caller import MANAGE, AdminRole, Caller
 from scaiflow_api.auth.errors import InsufficientRole
 from scaiflow_api.db.audit import Entry
-from scaiflow_api.domains.audit.effects import told
+from scaiflow_api.domains.audit.effects import recording
 from scaiflow_api.domains.directory.schemas import SyncAnswer
 from scaiflow_api.domains.directory.sync import DirectorySync
 from scaiflow_api.upstreams.errors import ScaiKeyApi, ScaiKeyTimeout
@@ -36,7 +36,7 @@ async def sync_directory(
         target_id="scaikey",
         details={"forced": "yes" if force else "no"},
     )
-    async with told(resources.audit, caller, entry) as details:
+    async with recording(resources.audit, caller, entry) as details:
         report = await DirectorySync(resources).run(force=force)
         details |= report.audit_details
     return SyncAnswer.model_validate(report)

@@ -10,7 +10,7 @@ import structlog
 
 from scaiflow_api.db.leases import Leases, LeaseTaken
 from scaiflow_api.db.models.directory import DirectoryState
-from scaiflow_api.db.renewal import Held
+from scaiflow_api.db.renewal import HeldLease
 from scaiflow_api.domains.directory.kinds import GROUPS, KINDS, MEMBERSHIPS, USERS, Kind
 from scaiflow_api.domains.directory.mirror import Mirror
 from scaiflow_api.domains.directory.report import SyncReport
@@ -77,7 +77,7 @@ class DirectorySync:
         report.duration_seconds = round(time.monotonic() - started, 3)
         return report
 
-    async def _sync(self, spool: Spool, report: SyncReport, lease: Held, *, force: bool) -> None:
+    async def _sync(self, spool: Spool, report: SyncReport, lease: HeldLease, *, force: bool) -> None:
         started_at = self._clock.now()
         # The mirror first: rows that a webhook changes after this differ from what we read, and are left alone.
         for kind in KINDS:
@@ -159,7 +159,7 @@ class DirectorySync:
             raise failures.exceptions[0] from None
 
     async def _apply(
-        self, spool: Spool, kind: Kind, lease: Held, *, absences: bool, now: datetime
+        self, spool: Spool, kind: Kind, lease: HeldLease, *, absences: bool, now: datetime
     ) -> Counter[str]:
         done: Counter[str] = Counter()
         async for changes in spool.differences(kind, absences=absences):

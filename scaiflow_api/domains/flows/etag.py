@@ -1,7 +1,7 @@
 """ETags of flows: the version and the revision of the row, so that a rename changes it too."""
 
 from scaiflow_api.db.models.flow import Flow
-from scaiflow_api.web.etag import names
+from scaiflow_api.web.etag import etag_matches
 
 
 def etag_of(flow: Flow) -> str:
@@ -11,4 +11,4 @@ def etag_of(flow: Flow) -> str:
 
 def matches(header: str, flow: Flow) -> bool:
     """Tell whether an `If-Match` or `If-None-Match` header names the flow as it is."""
-    return names(header, etag_of(flow))
+    return etag_matches(header, etag_of(flow))

@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.compiler.rules.shape import diagnostic
-from scaiflow_api.db.audit import Entry, Told, write_down
+from scaiflow_api.db.audit import Entry, Occurrence, write_down
 from scaiflow_api.db.models.flow import Flow, FlowVersion
 from scaiflow_api.db.prepared import entity
 from scaiflow_api.db.session import Database
@@ -113,7 +113,7 @@ class FlowWriter:
 
         def add(connection: Connection) -> None:
             FlowRows(connection).add(flow, version)
-            write_down(connection, [Told(caller, audited.created(flow, version, origin or {}), now)])
+            write_down(connection, [Occurrence(caller, audited.created(flow, version, origin or {}), now)])
             require_prompt(now, self._clock.now())
 
         await self._db.carry_out(add)
@@ -171,7 +171,7 @@ class FlowWriter:
             if back is None:
                 raise FlowNotDeleted(flow_id=flow.id)
             check_level(connection, back, caller, Level.ADMIN)
-            write_down(connection, [Told(caller, audited.restored(back, before=flow_state(flow)), now)])
+            write_down(connection, [Occurrence(caller, audited.restored(back, before=flow_state(flow)), now)])
             return back
 
         return await self._db.carry_out(bring_back)
@@ -257,7 +257,7 @@ class FlowWriter:
                 return None
             # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
             check_level(connection, moved.flow, caller, Level.EDIT)
-            write_down(connection, [Told(caller, tell(moved.flow, before=moved.before), now)])
+            write_down(connection, [Occurrence(caller, tell(moved.flow, before=moved.before), now)])
             require_prompt(version.created_at, self._clock.now())
             return moved
 
@@ -285,7 +285,7 @@ class FlowWriter:
             changed = rows.change(seen, **{"updated_at": now} | values)
             assert changed is not None, "its row is locked"
             check_level(connection, changed, caller, level)
-            write_down(connection, [Told(caller, tell(changed, before=flow_state(seen)), now)])
+            write_down(connection, [Occurrence(caller, tell(changed, before=flow_state(seen)), now)])
             return changed
 
         return await self._db.carry_out(change)

@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.db.audit import Told, write_down
+from scaiflow_api.db.audit import Occurrence, write_down
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.principals import ACTIVE, Principals
 from scaiflow_api.db.session import Database
@@ -64,7 +64,7 @@ class TransferFlow:
             assert given is not None, "its row is locked"
             rows.give(seen, new_owner, granted_by=caller.subject, acl_id=new_id("acl"), now=now)
             entry = transferred(given, before=flow_state(seen), old_owner=seen.owner_id)
-            write_down(connection, [Told(caller, entry, now)])
+            write_down(connection, [Occurrence(caller, entry, now)])
             return given
 
         try:

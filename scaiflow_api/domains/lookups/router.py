@@ -28,7 +28,7 @@ from scaiflow_api.web.deps import KEY_FAILURES, Viewer
 from scaiflow_api.web.deps import credentials as credentials_of
 from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented
-from scaiflow_api.web.etag import CONDITIONAL, names
+from scaiflow_api.web.etag import CONDITIONAL, etag_matches
 
 router = APIRouter(tags=["lookups"])
 
@@ -94,6 +94,6 @@ def _listed(content: bytes, if_none_match: str | None) -> Response:
     """Return the list with its ETag, for its caller alone; 304 where the caller has it."""
     etag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if if_none_match is not None and names(if_none_match, etag):
+    if if_none_match is not None and etag_matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="application/json")

@@ -14,7 +14,7 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
 from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.models.flow import Flow
-from scaiflow_api.domains.audit.effects import told
+from scaiflow_api.domains.audit.effects import recording
 from scaiflow_api.domains.deploy.errors import CoreNotFound
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending, ResolutionRefused
@@ -80,7 +80,7 @@ class Checkpoints:
             flow_id=flow.id,
             details={"core_id": checkpoint.core_id, "execution_id": checkpoint.execution_id},
         )
-        async with told(self._audit, caller, entry):
+        async with recording(self._audit, caller, entry):
             try:
                 answered = await access.checkpoints.resolve(
                     access.credential, checkpoint_id, resolution, comment=comment

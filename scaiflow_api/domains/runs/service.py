@@ -11,7 +11,7 @@ from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
 from scaiflow_api.db.audit_trail import AuditTrail
-from scaiflow_api.domains.audit.effects import told
+from scaiflow_api.domains.audit.effects import recording
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import ExecutionNotActive, ExecutionNotFound
 from scaiflow_api.upstreams.credentials import Access
@@ -63,7 +63,7 @@ class Runs:
             target_id=core_id,
             flow_id=flow.id,
         )
-        async with told(self._audit, caller, entry) as details:
+        async with recording(self._audit, caller, entry) as details:
             run = await access.grid.invoke(
                 access.credential, core_id, value, flow_name=flow_name, instance_key=instance_key
             )
@@ -89,7 +89,7 @@ class Runs:
             flow_id=flow.id,
             details={"execution_id": execution_id},
         )
-        async with told(self._audit, caller, entry):
+        async with recording(self._audit, caller, entry):
             try:
                 await access.checkpoints.cancel_execution(access.credential, execution_id)
             except UpstreamRejected as refusal:

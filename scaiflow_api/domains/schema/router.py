@@ -8,7 +8,7 @@ from scaiflow_api.domains.schema.published import Published, flow_schema, node_k
 from scaiflow_api.domains.schema.schemas import NodeKindItem
 from scaiflow_api.flowgraph.models import SCHEMA_ID
 from scaiflow_api.web.deps import Viewer
-from scaiflow_api.web.etag import CONDITIONAL, TAGGED, names
+from scaiflow_api.web.etag import CONDITIONAL, TAGGED, etag_matches
 
 router = APIRouter(prefix="/schema", tags=["schema"])
 
@@ -66,6 +66,6 @@ async def read_flow_schema(_: Viewer, if_none_match: IfNoneMatch = None) -> Resp
 def _answer(published: Published, media_type: str, if_none_match: str | None) -> Response:
     # A newer release may say something else: keep it, but ask whether it still holds.
     headers = {"ETag": published.etag, "Cache-Control": "private, no-cache"}
-    if if_none_match is not None and names(if_none_match, published.etag):
+    if if_none_match is not None and etag_matches(if_none_match, published.etag):
         return Response(status_code=304, headers=headers)
     return Response(published.body, headers=headers, media_type=media_type)

@@ -3,7 +3,7 @@
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry
 from scaiflow_api.db.audit_trail import AuditTrail
-from scaiflow_api.domains.audit.effects import told
+from scaiflow_api.domains.audit.effects import recording
 from scaiflow_api.domains.tenants.errors import BaseUrlNotAllowed, ScaiGridKeyRefused, SecretsNotConfigured
 from scaiflow_api.domains.tenants.schemas import GridCredentials, GridCredentialsSet
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
@@ -69,7 +69,7 @@ class TenantCredentials:
             target_id=caller.tenant_id,
             details={"verified": "yes" if verify else "no", "grid": "own" if key.base_url else "operator"},
         )
-        async with told(self._audit, caller, entry) as details:
+        async with recording(self._audit, caller, entry) as details:
             details["version"] = await self._keys.set(caller.tenant_id, key)
 
     async def _address(self, caller: Caller, order: GridCredentialsSet) -> str | None:

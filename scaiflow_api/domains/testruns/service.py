@@ -3,7 +3,7 @@
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit_trail import AuditTrail
-from scaiflow_api.domains.audit.effects import told
+from scaiflow_api.domains.audit.effects import recording
 from scaiflow_api.domains.deploy.deployments import Deployments
 from scaiflow_api.domains.deploy.errors import CoreNotFound, MissingScaiGridCredentials
 from scaiflow_api.domains.flows.audited import flow_entry
@@ -48,7 +48,7 @@ class RunTests:
         if selection.why_none is not None:
             return TestReport(results=[], passed=0, failed=0, message=selection.why_none)
         entry = flow_entry(flow, "flow.tested", details={"core_id": order.core_id, "version": flow.version})
-        async with told(self._audit, caller, entry) as details:
+        async with recording(self._audit, caller, entry) as details:
             runner = FixtureRunner(access, order.core_id, self._limits)
             report = await runner.run(document, selection.fixtures)
             details |= {"passed": report.passed, "failed": report.failed}

@@ -33,7 +33,7 @@ from scaiflow_api.domains.sync.draft.schemas import DraftDetail, DraftState, Sav
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.web.deps import Manager, ResourcesDep, Viewer, acl
 from scaiflow_api.web.errors import documented
-from scaiflow_api.web.etag import CONDITIONAL, TAGGED, names
+from scaiflow_api.web.etag import CONDITIONAL, TAGGED, etag_matches
 from scaiflow_api.web.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/flows/{flow_id}/draft", tags=["drafts"], route_class=IdempotentRoute)
@@ -68,7 +68,7 @@ async def read_draft(
     flow = await flows.open(caller, flow_id, Level.VIEW)
     loaded = await drafts.load(flow)
     tag = _tag(flow, loaded)
-    if if_none_match is not None and names(if_none_match, tag):
+    if if_none_match is not None and etag_matches(if_none_match, tag):
         return Response(status_code=304, headers={"ETag": tag})
     draft = await drafts.read(flow, loaded)
     diff = None

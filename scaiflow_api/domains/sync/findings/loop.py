@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from sqlalchemy.exc import DBAPIError
 
 from scaiflow_api.db.leases import Leases, LeaseTaken
-from scaiflow_api.db.renewal import Held
+from scaiflow_api.db.renewal import HeldLease
 from scaiflow_api.domains.sync.keeper.helper import Helper, HelperCrashed, HelperLost
 from scaiflow_api.domains.sync.room import Room, RoomOver
 from scaiflow_api.domains.sync.varints import Malformed
@@ -71,7 +71,7 @@ class Findings:
         self._room.changes.clear()
         return True
 
-    async def _validate(self, lease: Held) -> None:
+    async def _validate(self, lease: HeldLease) -> None:
         try:
             updates = await self._room.snapshot()
             update = await self._helper.ask(
