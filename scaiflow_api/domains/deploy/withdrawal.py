@@ -11,7 +11,8 @@ from scaiflow_api.domains.deploy.audited import undeployed
 from scaiflow_api.domains.deploy.errors import CoreDeleteFailed, MissingScaiGridCredentials, step_failed
 from scaiflow_api.domains.deploy.repository import DeploymentRepository
 from scaiflow_api.domains.deploy.turn import WAIT_S, one_at_a_time
-from scaiflow_api.domains.flows.saving import FlowWriter, require_match
+from scaiflow_api.domains.flows.etag import require_match
+from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.upstreams.credentials import Credentials

@@ -7,8 +7,8 @@ import orjson
 
 from scaiflow_api.compiler import Diagnostic, ManifestError, import_manifest
 from scaiflow_api.compiler.bundle.framing import MAGIC
+from scaiflow_api.domains.flows.checking import checked
 from scaiflow_api.domains.flows.errors import InvalidManifest
-from scaiflow_api.domains.flows.saving import checked
 from scaiflow_api.domains.flows.schemas import FlowImport
 from scaiflow_api.flowgraph import Limits
 

@@ -20,13 +20,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
-import orjson
 import structlog
 from sqlalchemy import Connection
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
-from scaiflow_api.compiler.rules.shape import diagnostic
 from scaiflow_api.db.audit import Entry, Occurrence, write_down
 from scaiflow_api.db.models.flow import Flow, FlowVersion
 from scaiflow_api.db.prepared import entity
@@ -34,18 +32,17 @@ from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows import audited
 from scaiflow_api.domains.flows.access import check_level
 from scaiflow_api.domains.flows.audited import Origin, flow_state
+from scaiflow_api.domains.flows.checking import checked_without_blocking
 from scaiflow_api.domains.flows.errors import (
     FlowNotDeleted,
     FlowNotFound,
     InsufficientAcl,
-    InvalidFlow,
     SaveContention,
-    VersionConflict,
 )
-from scaiflow_api.domains.flows.etag import matches
+from scaiflow_api.domains.flows.etag import require_match
 from scaiflow_api.domains.flows.rows import FlowRows, Moved
 from scaiflow_api.domains.flows.schemas import FlowCreate, FlowUpdate
-from scaiflow_api.flowgraph import Limits, parse_document, sound_text
+from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.semver import FIRST, Version
@@ -58,8 +55,6 @@ UNTITLED = "Untitled Flow"
 ORPHAN_AFTER_S = 5.0
 """A version whose object stands alone for this long was abandoned; its number is skipped."""
 _GIVE_UP_AFTER_S = 20.0
-_CHECKED_AT_ONCE = 64 * 1024
-"""Bytes: so much is checked in some milliseconds, and giving it to a thread costs more than the others' waiting."""
 
 AfterSave: TypeAlias = Callable[[Flow], Awaitable[None]]
 """Called when a flow that has a draft got a new version, for good. It must not raise: nothing can be taken back."""
@@ -107,7 +102,7 @@ class FlowWriter:
             created_at=now,
             updated_at=now,
         )
-        stored = await self._checked(new.content, flow.id, flow.name, flow.version)
+        stored = await self._stored_form(new.content, flow.id, flow.name, flow.version)
         await self._versions.write(flow.tenant_id, flow.id, flow.version, stored)
         version = self._version_row(flow.id, flow.version, caller, new.message, stored, now)
 
@@ -212,7 +207,7 @@ class FlowWriter:
         version = Version.of(flow.version).next_patch()
         orphan_at = time.monotonic() + self._orphan_after_s
         while time.monotonic() < give_up:
-            stored = await self._checked(content, flow.id, name, str(version))
+            stored = await self._stored_form(content, flow.id, name, str(version))
             try:
                 await self._versions.write(flow.tenant_id, flow.id, str(version), stored)
             except VersionTaken:
@@ -302,13 +297,10 @@ class FlowWriter:
             raise FlowNotFound(flow_id=flow.id)
         return current
 
-    async def _checked(self, content: dict[str, Any], flow_id: str, name: str, version: str) -> bytes:
-        """Return what is stored for a content, with the server's id, name and version in it. Raises as `checked`."""
+    async def _stored_form(self, content: dict[str, Any], flow_id: str, name: str, version: str) -> bytes:
+        """Return what is stored for a content: with the server's id, name and version in it. Raises as `checked`."""
         document = {**content, "id": flow_id, "name": name, "version": version}
-        if _is_small(content):
-            return checked(document, self._limits)
-        # A large document takes a tenth of a second to check; the others should not wait for it.
-        return await asyncio.to_thread(checked, document, self._limits)
+        return await checked_without_blocking(document, self._limits)
 
     def _version_row(
         self, flow_id: str, version: str, caller: Caller, message: str, stored: bytes, began: datetime
@@ -326,26 +318,3 @@ class FlowWriter:
                 "created_at": began,
             },
         )
-
-
-def checked(document: dict[str, Any], limits: Limits) -> bytes:
-    """Return the bytes of a document that may be stored, however unfinished. Raises InvalidFlow, FlowTooLarge."""
-    if (text := sound_text(document, limits)) is not None:
-        return text
-    found = parse_document(document, limits=limits)
-    if isinstance(found, list):
-        raise InvalidFlow(diagnostics=[diagnostic(problem).as_dict() for problem in found])
-    return found.text
-
-
-def _is_small(content: dict[str, Any]) -> bool:
-    try:
-        return len(orjson.dumps(content)) <= _CHECKED_AT_ONCE
-    except orjson.JSONEncodeError:
-        return False  # the check will say why
-
-
-def require_match(flow: Flow, if_match: str | None) -> None:
-    """Raise VersionConflict unless the header, where there is one, names the flow as it is."""
-    if if_match is not None and not matches(if_match, flow):
-        raise VersionConflict(current_version=flow.version)

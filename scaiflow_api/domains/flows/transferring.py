@@ -11,8 +11,8 @@ from scaiflow_api.db.principals import ACTIVE, Principals
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.audited import flow_state, transferred
 from scaiflow_api.domains.flows.errors import InsufficientAcl, OwnerNotFound
+from scaiflow_api.domains.flows.etag import require_match
 from scaiflow_api.domains.flows.rows import FlowRows
-from scaiflow_api.domains.flows.saving import require_match
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id

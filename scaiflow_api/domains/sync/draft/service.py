@@ -13,9 +13,9 @@ from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.access import require_level
 from scaiflow_api.domains.flows.audited import flow_entry
 from scaiflow_api.domains.flows.errors import FlowNotFound, SaveContention, VersionConflict
-from scaiflow_api.domains.flows.etag import etag_of
+from scaiflow_api.domains.flows.etag import etag_of, require_match
 from scaiflow_api.domains.flows.rows import FlowRows
-from scaiflow_api.domains.flows.saving import FlowWriter, require_match
+from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.domains.flows.schemas import FlowUpdate
 from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.sync.draft.bounds import bounded_seed
