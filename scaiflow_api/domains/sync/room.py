@@ -7,8 +7,6 @@ nothing and sees nothing that is not stored. Any failure ends the room: its peer
 
 import asyncio
 import time
-from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -36,6 +34,7 @@ from scaiflow_api.domains.sync.protocol import (
     state_frame,
     update_frame,
 )
+from scaiflow_api.domains.sync.room_work import Change, Joins, Reads, RoomWork
 from scaiflow_api.domains.sync.varints import Malformed
 from scaiflow_api.kit.errors import AppError
 from scaiflow_api.live import Announcements
@@ -44,8 +43,6 @@ from scaiflow_api.settings import Sync
 
 log = structlog.get_logger(__name__)
 
-_MOST_AT_ONCE: Final = 256
-"""At most so many changes are stored in one transaction."""
 _REST_S: Final = 1.0
 """A long log is merged once nothing came for so long, because what comes meanwhile has to wait some 10 ms."""
 _WITHOUT_REST: Final = 4
@@ -57,26 +54,6 @@ _VIEW_ONLY: Final = "You may only view this flow: your change was not taken."
 
 class RoomOver(Exception):
     """The room has ended: what was asked of it will not be answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    peer: Peer | None
-    """None: the process itself makes it."""
-    update: bytes
-    answers: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Joins:
-    peer: Peer
-    vector: bytes | None
-    """None: it joined before, and is only asked for what it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reads:
-    updates: asyncio.Future[list[bytes]]
 
 
 class Room:
@@ -106,13 +83,8 @@ class Room:
         self._settings = settings
         self._announcements = announcements
         self._counters = counters
-        self._work: deque[_Change | _Joins | _Reads] = deque()
-        self._waiting_bytes = 0
+        self._work = RoomWork(settings.max_message_bytes)
         self._behind = False
-        self._wanted = asyncio.Event()
-        self._queue_has_space = asyncio.Event()
-        self._queue_has_space.set()
-        self._ending = False
         self._attending: list[asyncio.Task[None]] = []
         self._task = asyncio.create_task(self._run())
         announcements.subscribe(self.topic, self._hear)
@@ -132,18 +104,17 @@ class Room:
 
     async def join(self, peer: Peer, vector: bytes) -> None:
         """Give a peer what it lacks, and every change from then on."""
-        await self._add(_Joins(peer, vector), len(vector))
+        await self._add(Joins(peer, vector))
 
     def ask(self, peer: Peer) -> None:
         """Ask a peer that may write again for what it changed meanwhile, which was refused."""
-        if not self._has_ended:
-            self._work.append(_Joins(peer, None))
-            self._wanted.set()
+        if not self._work.closed:
+            self._work.add_at_once(Joins(peer, None))
 
     async def change(self, peer: Peer, update: bytes, *, answers: bool) -> None:
         """Queue a peer's change; waits while too many bytes are queued already."""
         self._counters.updates_received += 1
-        await self._add(_Change(peer, update, answers), len(update))
+        await self._add(Change(peer, update, answers))
 
     # What the process does.
 
@@ -151,19 +122,18 @@ class Room:
         """Have the log read on, unless `seq`, the number of its last entry, is known already."""
         if seq is None or seq > self.held.seq:
             self._behind = True
-            self._wanted.set()
+            self._work.call()
 
     async def insert(self, update: bytes) -> None:
         """Queue a change that this process makes. It does not count as a change of the flow."""
-        await self._add(_Change(None, update), len(update))
+        await self._add(Change(None, update))
 
     async def snapshot(self) -> list[bytes]:
         """Return the updates that make up the draft, with all that was queued before. Raises RoomOver."""
-        if self._has_ended:
+        if self._work.closed:
             raise RoomOver
         updates: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
-        self._work.append(_Reads(updates))
-        self._wanted.set()
+        self._work.add_at_once(Reads(updates))
         return await updates
 
     def attend(self, task: asyncio.Task[None]) -> None:
@@ -180,9 +150,7 @@ class Room:
         for task in self._attending:
             task.cancel()
         await asyncio.gather(*self._attending, return_exceptions=True)
-        self._ending = True
-        self._queue_has_space.set()
-        self._wanted.set()
+        self._work.close()
         await self._task
         for peer in list(self.peers):
             peer.end(closing)
@@ -196,26 +164,15 @@ class Room:
 
     # One thing after the other.
 
-    async def _add(self, work: _Change | _Joins, size: int) -> None:
-        while self._waiting_bytes > self._settings.max_message_bytes and not self._has_ended:
-            self._queue_has_space.clear()
-            await self._queue_has_space.wait()
-        if self._has_ended:
-            if work.peer is not None:
-                work.peer.end(TRY_AGAIN)
-            return
-        self._waiting_bytes += size
-        self._work.append(work)
-        self._wanted.set()
-
-    @property
-    def _has_ended(self) -> bool:
-        return self._ending or self.failed
+    async def _add(self, work: Change | Joins) -> None:
+        if not await self._work.add(work) and work.peer is not None:
+            work.peer.end(TRY_AGAIN)
 
     async def _run(self) -> None:
         try:
-            while not self._ending or self._work:
-                if await self._is_wanted():
+            while not self._work.closed or self._work:
+                is_long = self.held.unmerged >= self._settings.merge_after
+                if await self._work.wait(_REST_S if is_long else None):
                     await self._turn()
                 else:
                     await self._merge()
@@ -230,54 +187,27 @@ class Room:
 
     def _fail(self, closing: Closing) -> None:
         self.failed = True
-        self._queue_has_space.set()
-        for work in self._work:
-            if isinstance(work, _Reads) and not work.updates.done():
+        for work in self._work.drop():
+            if isinstance(work, Reads) and not work.updates.done():
                 work.updates.set_exception(RoomOver())
-        self._work.clear()
         for peer in list(self.peers):
             peer.end(closing)
-
-    async def _is_wanted(self) -> bool:
-        """Wait for work; False: none came for a moment, so a long log is to be merged now."""
-        is_long = self.held.unmerged >= self._settings.merge_after
-        try:
-            async with asyncio.timeout(_REST_S if is_long else None):
-                await self._wanted.wait()
-        except TimeoutError:
-            return False
-        self._wanted.clear()
-        return True
 
     async def _turn(self) -> None:
         while self._behind or self._work:
             if self._behind:
                 self._behind = False
                 self._deliver_foreign(await self.held.catch_up())
-            changes: list[_Change] = []
-            while self._work and isinstance(self._work[0], _Change) and len(changes) < _MOST_AT_ONCE:
-                work = self._work.popleft()
-                assert isinstance(work, _Change)
-                changes.append(work)
-            if changes:
-                self._release(sum(len(change.update) for change in changes))
+            if changes := self._work.take_changes():
                 await self._store_changes(changes)
-            match self._work[0] if self._work else None:
-                case _Joins() as joins:
-                    self._work.popleft()
-                    self._release(len(joins.vector or b""))
+            match self._work.take_other():
+                case Joins() as joins:
                     await self._let_join(joins)
-                case _Reads(updates):
-                    self._work.popleft()
-                    if not updates.done():
-                        update, later, _ = await self.held.beginning()
-                        updates.set_result([update, *later])
+                case Reads(updates) if not updates.done():
+                    update, later, _ = await self.held.beginning()
+                    updates.set_result([update, *later])
 
-    def _release(self, size: int) -> None:
-        self._waiting_bytes -= size
-        self._queue_has_space.set()
-
-    async def _store_changes(self, changes: list[_Change]) -> None:
+    async def _store_changes(self, changes: list[Change]) -> None:
         changes = await self._allowed(changes)
         judged = await self.held.judge([(change.update, change.answers) for change in changes])
         kept = [
@@ -295,7 +225,7 @@ class Room:
         if self.held.unmerged >= _WITHOUT_REST * self._settings.merge_after:
             await self._merge()
 
-    async def _allowed(self, changes: list[_Change]) -> list[_Change]:
+    async def _allowed(self, changes: list[Change]) -> list[Change]:
         """Return the changes that may be stored; tell the peers of the others why theirs may not."""
         allowed = []
         size = 0
@@ -325,7 +255,7 @@ class Room:
         if await self.held.merge():
             self._counters.merges += 1
 
-    async def _let_join(self, joins: _Joins) -> None:
+    async def _let_join(self, joins: Joins) -> None:
         peer = joins.peer
         if peer.closing is not None:
             return
@@ -378,7 +308,7 @@ class Room:
                 self.crowd.hear(news)
 
 
-def _is_kept(change: _Change, verdict: str) -> bool:
+def _is_kept(change: Change, verdict: str) -> bool:
     """Tell whether a judged change is to be stored; close the peer whose change is invalid or of another epoch."""
     refused = {INVALID: MALFORMED, OF_ANOTHER_EPOCH: OTHER_EPOCH}.get(verdict)
     if refused is not None and change.peer is not None:
