@@ -16,6 +16,8 @@ _T = TypeVar("_T")
 
 KEPT_EVENTS = 200_000
 """Older ones are dropped at start."""
+LARGEST_INTEGER = 2**63 - 1
+"""That SQLite takes."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signing_keys (

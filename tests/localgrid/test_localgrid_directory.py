@@ -31,7 +31,7 @@ class Admin:
         tokens = await self.grid.token(
             grant_type="client_credentials", client_id=self.client, client_secret=secret, scope=self.scope
         )
-        headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+        headers = {"Authorization": f"Bearer {tokens.json()['access_token']}", **request.pop("headers", {})}
         return await self.grid.http.request(
             method, API + path, headers=headers, follow_redirects=True, **request
         )
@@ -205,6 +205,23 @@ class TestChanges:
         self, admin: Admin, method: str, path: str, body: Any, status: int
     ) -> None:
         assert (await admin(method, path, json=body)).status_code == status
+
+    @pytest.mark.parametrize("number", [0, 2**63, 10**30])
+    async def test_a_page_has_a_number_that_can_be_counted(self, admin: Admin, number: int) -> None:
+        answer = await admin("GET", "/admin/users/", params={"page": number})
+
+        assert answer.status_code == 422
+        (problem,) = answer.json()["detail"]
+        assert (set(problem), problem["loc"]) == ({"loc", "msg", "type"}, ["query", "page"])
+
+    @pytest.mark.parametrize("body", [b'{"name": NaN}', b'{"name": "\\ud800"}', b'{"secret": "whsec"}'])
+    async def test_a_bad_body_is_refused_without_being_repeated(self, admin: Admin, body: bytes) -> None:
+        headers = {"Content-Type": "application/json"}
+        answer = await admin("POST", "/admin/webhooks/", content=body, headers=headers)
+
+        assert answer.status_code == 422
+        assert all(set(problem) == {"loc", "msg", "type"} for problem in answer.json()["detail"])
+        assert "whsec" not in answer.text
 
 
 class Receiver:

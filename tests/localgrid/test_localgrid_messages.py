@@ -325,6 +325,8 @@ UNFIT: list[Any] = [
     {"message_type": "t", "body": 1, "labels": {"a": 1}},
     {"message_type": "t", "body": 1, "deadline": "2026-05-01T00:00:00"},
     {"message_type": "t", "body": 1, "deadline": "soon"},
+    {"message_type": "t", "body": 1, "deadline": "0001-01-01T00:00:00+14:00"},
+    {"message_type": "t", "body": 1, "delay_until": "9999-12-31T23:59:59-14:00"},
 ]
 
 

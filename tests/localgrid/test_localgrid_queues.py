@@ -89,6 +89,8 @@ UNFIT: list[Any] = [
     {"slug": "a", "visibility_timeout_s": 0},
     {"slug": "a", "consumer_mode": "lifo"},
     {"slug": "a", "consumer_mode": "priority", "ordering": "fifo"},
+    {"slug": "a", "max_depth": 0},
+    {"slug": "a", "max_depth": 2**63},
     {"slug": "a", "overflow_policy": "drop"},
     [],
 ]

@@ -112,6 +112,29 @@ async def test_a_bad_body_is_refused_without_being_repeated(service: Caller) -> 
         assert "precious" not in response.text
 
 
+@pytest.mark.parametrize(
+    "data",
+    ['{"value": NaN}', '{"value": "\\ud800"}', '{"\\ud800": 1}', '{"value": ' + "[" * 300 + "]" * 300 + "}"],
+)
+@pytest.mark.parametrize("member", ["data", "metadata"])
+async def test_what_cannot_be_read_again_is_not_kept(service: Caller, member: str, data: str) -> None:
+    members = {"data": "{}"} | {member: data}
+    body = "{" + ", ".join(f'"{name}": {value}' for name, value in members.items()) + "}"
+    response = await service("PUT", KEY, content=body, headers={"Content-Type": "application/json"})
+
+    assert refusal(response) == (422, "validation_error")
+    assert list(response.json()["error"]["details"]["fields"]) == [member]
+    assert refusal(await service("GET", KEY)) == (404, "secret_not_found")
+
+
+async def test_a_version_has_a_number_that_can_be_counted(service: Caller) -> None:
+    await put(service, "one")
+
+    for number in (0, 2**63):
+        response = await service("GET", KEY, params={"version": number})
+        assert refusal(response) == (422, "validation_error")
+
+
 async def test_every_call_takes_a_token_with_its_scope(grid: RunningGrid) -> None:
     person = await grid.caller("usr_alice")
     reader = await a_service(grid, scope="secrets:read")

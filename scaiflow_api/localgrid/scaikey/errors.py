@@ -1,6 +1,7 @@
-"""OAuth errors: `{"error", "error_description"}` with 400 or 401, never cached."""
+"""ScaiKey's errors: OAuth's `{"error", "error_description"}` with 400 or 401, else `{"detail"}` as FastAPI has it."""
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 NEVER_CACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -26,6 +27,14 @@ async def _answer(_: Request, exc: Exception) -> JSONResponse:
     )
 
 
+async def _answer_invalid(_: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, RequestValidationError)
+    # Without what was sent, which may be a secret, or no JSON.
+    problems = [{name: problem[name] for name in ("loc", "msg", "type")} for problem in exc.errors()]
+    return JSONResponse({"detail": problems}, status_code=422)
+
+
 def install(app: FastAPI) -> None:
-    """Make `app` answer OAuth errors in their shape."""
+    """Make `app` answer every refusal in its shape."""
     app.add_exception_handler(OAuthError, _answer)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)

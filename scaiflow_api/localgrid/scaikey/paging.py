@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query
 
-from scaiflow_api.localgrid.store import Store
+from scaiflow_api.localgrid.store import LARGEST_INTEGER, Store
+
+_MOST_PER_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Listed:
 
 
 async def _asked(
-    page: Annotated[int, Query(ge=1)] = 1, per_page: Annotated[int, Query(ge=1, le=500)] = 50
+    page: Annotated[int, Query(ge=1, le=LARGEST_INTEGER // _MOST_PER_PAGE)] = 1,
+    per_page: Annotated[int, Query(ge=1, le=_MOST_PER_PAGE)] = 50,
 ) -> Page:
     return Page(page, per_page)
 

@@ -1,6 +1,7 @@
 """ScaiQueue: messages over HTTP."""
 
 import sqlite3
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -16,7 +17,11 @@ from scaiflow_api.localgrid.scaiqueue.message import Message, NewMessage
 from scaiflow_api.localgrid.scaiqueue.scopes import Scope
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Moment = Annotated[AwareDatetime, Field(strict=False)]
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False, ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC)),
+]
+"""The first and last days of all have no UTC in some zones."""
 State = Literal["pending", "claimed", "completed", "dead_lettered", "expired"]
 
 router = APIRouter(prefix="/scopes/{scope_id}")

@@ -12,6 +12,7 @@ from scaiflow_api.localgrid.scaiqueue import queues
 from scaiflow_api.localgrid.scaiqueue.access import Limit, QueueManager, QueueViewer, in_scope
 from scaiflow_api.localgrid.scaiqueue.scope_routes import Label, Prose, Slug
 from scaiflow_api.localgrid.scaiqueue.states import QueueVerb
+from scaiflow_api.localgrid.store import LARGEST_INTEGER
 from scaiflow_api.localgrid.wire_time import iso
 
 router = APIRouter(prefix="/scopes/{scope_id}/queues")
@@ -29,7 +30,7 @@ class QueueRequest(BaseModel):
     ordering: Literal["fifo", "priority", "deadline"] | None = None
     max_retries: Annotated[int, Field(ge=0, le=100)] = 5
     visibility_timeout_s: Annotated[int, Field(ge=1, le=43_200)] = 30
-    max_depth: Annotated[int, Field(ge=1)] | None = None
+    max_depth: Annotated[int, Field(ge=1, le=LARGEST_INTEGER)] | None = None
     overflow_policy: Literal["reject"] = "reject"
 
     @model_validator(mode="after")

@@ -4,18 +4,33 @@ import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from scaiflow_api.kit.canonical_json import canonical_json
 from scaiflow_api.localgrid.grid import GridDep
 from scaiflow_api.localgrid.scaikey.directory import moment
 from scaiflow_api.localgrid.scaivault.auth import Deletes, Reads, Writes
 from scaiflow_api.localgrid.scaivault.errors import VaultError
 from scaiflow_api.localgrid.scaivault.secret_table import InRecovery, NewVersion, SecretTable
+from scaiflow_api.localgrid.store import LARGEST_INTEGER
 
 router = APIRouter(prefix="/secrets")
 
 _LEGAL = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+){0,9}", re.ASCII)
 _LONGEST_PATH = 512
+
+
+def _readable(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        canonical_json(value)
+    except ValueError:  # its text may quote what is secret
+        raise ValueError(
+            "NaN, half of a surrogate pair, or nested too deeply: no JSON reader takes that"
+        ) from None
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_readable)]
 
 
 class Options(BaseModel):
@@ -32,9 +47,9 @@ class SecretWrite(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    data: dict[str, Any]
+    data: JsonObject
     secret_type: Literal["kv", "json", "certificate", "ssh_key", "api_key"] = "kv"  # noqa: S105 - a kind, no secret
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: JsonObject = Field(default_factory=dict)
     options: Options = Field(default_factory=Options)
 
 
@@ -53,7 +68,10 @@ LegalPath = Annotated[str, Depends(_legal)]
 
 @router.get("/{path:path}")
 async def read_secret(
-    place: Reads, path: LegalPath, grid: GridDep, version: Annotated[int | None, Query(ge=1)] = None
+    place: Reads,
+    path: LegalPath,
+    grid: GridDep,
+    version: Annotated[int | None, Query(ge=1, le=LARGEST_INTEGER)] = None,
 ) -> dict[str, Any]:
     """Return a version, the newest where none is named."""
     table = SecretTable(grid.store)
