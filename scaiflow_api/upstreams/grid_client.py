@@ -81,6 +81,22 @@ class GridClient(Upstream):
             Call(method="POST", url=self._url(path), bearer=credential, content=content, needs=needs)
         )
 
+    async def _order(
+        self,
+        method: str,
+        path: str,
+        credential: SecretStr,
+        body: Mapping[str, Any] | None = None,
+        *,
+        needs: str | None = None,
+    ) -> None:
+        """Have something done whose answer says no more than that it is. A web page does not say so."""
+        content = orjson.dumps(body) if body else None
+        call = Call(method=method, url=self._url(path), bearer=credential, content=content, needs=needs)
+        answer = await self.send(call)
+        if answer.content:
+            answer.json()
+
     async def _list(
         self,
         path: str,

@@ -60,24 +60,22 @@ class ScaiGrid(GridClient):
 
     async def start_core(self, credential: SecretStr, core_id: str) -> None:
         """Begin to start a Core; its status tells when it runs."""
-        await self._post(f"{_core(core_id)}/start", credential, needs=MANAGE)
+        await self._order("POST", f"{_core(core_id)}/start", credential, needs=MANAGE)
 
     async def publish_core(self, credential: SecretStr, core_id: str, group_ids: Sequence[str]) -> None:
         """Offer a Core as a chat model. Refused for one that is published already."""
         body = {"group_ids": list(group_ids)}
-        await self._post(f"{_core(core_id)}/publish", credential, body, needs=MANAGE)
+        await self._order("POST", f"{_core(core_id)}/publish", credential, body, needs=MANAGE)
 
     async def sync_core(self, credential: SecretStr, core_id: str, group_ids: Sequence[str]) -> None:
         """Bring the published model of a Core up to date; `group_ids` replace the earlier ones."""
         body = {"group_ids": list(group_ids)}
-        await self._post(f"{_core(core_id)}/sync", credential, body, needs=MANAGE)
+        await self._order("POST", f"{_core(core_id)}/sync", credential, body, needs=MANAGE)
 
     async def delete_core(self, credential: SecretStr, core_id: str) -> None:
         """Delete a Core; one that is gone already is fine."""
         try:
-            await self.send(
-                Call(method="DELETE", url=self._url(_core(core_id)), bearer=credential, needs=MANAGE)
-            )
+            await self._order("DELETE", _core(core_id), credential, needs=MANAGE)
         except UpstreamRejected as refusal:
             if refusal.status != 404:
                 raise

@@ -101,11 +101,11 @@ class ScaiGridCheckpoints(GridClient):
 
     async def cancel(self, credential: SecretStr, checkpoint_id: str) -> None:
         """End a checkpoint without an answer."""
-        await self._post(f"{_checkpoint(checkpoint_id)}/cancel", credential, needs=RESOLVE)
+        await self._order("POST", f"{_checkpoint(checkpoint_id)}/cancel", credential, needs=RESOLVE)
 
     async def cancel_execution(self, credential: SecretStr, execution_id: str) -> None:
         """End a run, and what it waits for."""
-        await self._post(f"{_EXECUTIONS}/{segment(execution_id)}/cancel", credential, needs=MANAGE)
+        await self._order("POST", f"{_EXECUTIONS}/{segment(execution_id)}/cancel", credential, needs=MANAGE)
 
 
 def checkpoint_of(row: Mapping[str, Any]) -> Checkpoint | None:

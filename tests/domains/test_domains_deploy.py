@@ -256,6 +256,8 @@ async def test_where_there_is_no_sync_publishing_again_brings_the_model_up_to_da
         ("publish", refusal(422, "VALIDATION_ERROR"), "scaicore_publish_failed", 502, True),
         ("publish", refusal(403), "scaigrid_auth", 502, True),
         ("publish", httpx.Response(503), "scaicore_publish_failed", 502, True),
+        ("publish", httpx.Response(200, html="<h1>hello</h1>"), "scaicore_publish_failed", 502, True),
+        ("publish", httpx.Response(200, json={"data": None}), "scaicore_publish_failed", 502, True),
         ("publish", httpx.ReadTimeout("slow"), "scaigrid_timeout", 504, True),
     ],
 )

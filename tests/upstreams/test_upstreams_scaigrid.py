@@ -164,6 +164,33 @@ async def test_groups_are_always_sent_so_that_they_can_be_taken_back(
     assert orjson.loads(respx_mock.calls.last.request.content) == {"group_ids": []}
 
 
+@pytest.mark.parametrize("answer", [httpx.Response(204), httpx.Response(200, json={"data": None})])
+async def test_what_is_ordered_is_done_when_no_more_is_said(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr, answer: httpx.Response
+) -> None:
+    respx_mock.route(url__startswith=CORE).mock(return_value=answer)
+
+    await scaigrid.start_core(token, "core_1")
+    await scaigrid.publish_core(token, "core_1", [])
+    await scaigrid.sync_core(token, "core_1", [])
+    await scaigrid.delete_core(token, "core_1")
+
+
+async def test_a_web_page_does_not_say_that_something_is_done(
+    respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
+) -> None:
+    respx_mock.route(url__startswith=CORE).respond(200, html="<h1>Sign in</h1>")
+
+    for order in (
+        scaigrid.start_core(token, "core_1"),
+        scaigrid.publish_core(token, "core_1", []),
+        scaigrid.sync_core(token, "core_1", []),
+        scaigrid.delete_core(token, "core_1"),
+    ):
+        with pytest.raises(UpstreamNonsense):
+            await order
+
+
 async def test_deleting_a_core_that_is_gone_is_fine(
     respx_mock: respx.MockRouter, scaigrid: ScaiGrid, token: SecretStr
 ) -> None:

@@ -204,9 +204,13 @@ class Rollout:
         try:
             if core.published or not await self._published_now(core, group_ids):
                 await self._synced(core, group_ids)
-            return await self._ask(self._grid.get_core, core.id)
+            core = await self._ask(self._grid.get_core, core.id)
         except UpstreamError as failure:
             raise step_failed(CorePublishFailed, failure, core_id=core.id) from None
+        if not core.published:
+            message = "ScaiGrid took the call, but the Core is not published."
+            raise CorePublishFailed(message=message, status=None, code=None, core_id=core.id)
+        return core
 
     async def _synced(self, core: Core, group_ids: Sequence[str]) -> None:
         """Bring the offer of a published Core up to date. Raises UpstreamError."""
