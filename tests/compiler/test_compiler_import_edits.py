@@ -406,6 +406,54 @@ def test_steps_that_were_moved_leave_the_edges_and_are_reported() -> None:
     assert imported.document == a_document()
 
 
+@pytest.mark.parametrize(
+    ("place", "key", "told"),
+    [
+        (lambda core: core["flows"][0], "trigers", "core.flows[0]"),
+        (lambda core: core["flows"][0]["trigger"], "methd", "core.flows[0].trigger"),
+        (lambda core: core["scaiflow_meta"], "modles", "core.scaiflow_meta"),
+        (match_of, "subjct", "step of 'd'"),
+        (lambda core: match_of(core)["arms"][1], "edg", "core.flows[0].steps[1].match.arms[1]"),
+        (lambda core: steps_of(core)[0]["meta"], "node_lable", "step of 'a'"),
+        (lambda core: match_of(core)["else"][0], "guard", "step of 'l'"),
+    ],
+)
+def test_keys_that_mean_nothing_are_told_wherever_they_stand(
+    place: Callable[[JSON], JSON], key: str, told: str
+) -> None:
+    imported = imported_after(lambda core: place(core).update({key: "x"}))
+
+    (finding,) = imported.diagnostics
+    assert (finding.code, finding.message) == ("SF604", f"{told}: {key} means nothing and was left out")
+    assert imported.document == a_document()
+
+
+def test_what_a_guarded_turn_was_is_told_when_it_is_guarded_no_more() -> None:
+    document = a_flow(
+        [an_entry(), a_node("g", "llm_guarded", config={"goal": "x", "guard": "y"})], ("entry", "g")
+    )
+    imported = imported_after(lambda core: steps_of(core)[0].pop("guarded"), document)
+
+    assert [item.message for item in imported.diagnostics if item.code == "SF604"] == [
+        "step of 'g': guard means nothing and was left out"
+    ]
+
+
+def test_a_model_that_core_does_not_name_is_told() -> None:
+    model = {"ref": "openai", "model": "gpt-5"}
+    imported = imported_after(lambda core: core["scaiflow_meta"]["models"][0].update(model))
+
+    assert [item.message for item in imported.diagnostics] == [
+        "core.scaiflow_meta.models[0]: openai/gpt-5 is not what core.model says, which counts"
+    ]
+    assert imported.document == a_document()
+    imported = imported_after(
+        lambda core: (core["scaiflow_meta"]["models"][0].update(model), core.update(model="openai/gpt-5"))
+    )
+    assert codes(imported) == ["SF601"]
+    assert imported.document["config"]["core_identity"]["models"][0] == {"role": "primary", **model}
+
+
 def test_what_belongs_to_no_node_is_kept_beside_the_flow() -> None:
     def edit(core: JSON) -> None:
         steps_of(core).insert(1, {"shell": "ls"})

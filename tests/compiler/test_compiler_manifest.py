@@ -81,6 +81,20 @@ def test_a_manifest_written_by_hand_can_be_run() -> None:
     assert module.triggers == (ir.Trigger(kind="api", name="greeter", target_flow="greeter", node_id=None),)
 
 
+def test_the_first_model_is_the_one_that_core_names() -> None:
+    registry = (
+        "{models: [{role: main, ref: scaigrid, model: a, temperature: 1}, {role: b, ref: r, model: m}]}"
+    )
+    text = BY_HAND + f"  scaiflow_meta: {registry}\n"
+
+    assert [model["model"] for model in read_manifest(text).models] == ["openai/gpt-4o", "m"]
+    assert read_manifest(text).models[0]["role"] == "main"
+    assert [model["model"] for model in read_manifest(text.replace("  model: ", "  was: ")).models] == [
+        "a",
+        "m",
+    ]
+
+
 def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
     outputs = read_manifest(BY_HAND).flows[0].outputs
 

@@ -60,10 +60,15 @@ def _keep_unknown(document: Document, read: Source, sink: Sink) -> None:
         keys = ", ".join(read.unknown_core)
         path, outcome = f"metadata.{UNKNOWN_CORE}", f"is kept in metadata.{UNKNOWN_CORE}"
         sink.report(UNKNOWN_KEYS, path, place="core", keys=keys, outcome=outcome)
-    for node_id, unknown in foreign.keys:
-        names, outcome = ", ".join(unknown), "means nothing and was left out"
+    if read.vain_model is not None:
+        place, outcome = "core.scaiflow_meta.models[0]", "is not what core.model says, which counts"
         sink.report(
-            UNKNOWN_KEYS, None, node_id=node_id, place=f"step of '{node_id}'", keys=names, outcome=outcome
+            UNKNOWN_KEYS, None, fix="edit core.model", place=place, keys=read.vain_model, outcome=outcome
+        )
+    for place, node_id, unknown in foreign.keys:
+        outcome = "mean nothing and were left out" if len(unknown) > 1 else "means nothing and was left out"
+        sink.report(
+            UNKNOWN_KEYS, None, node_id=node_id, place=place, keys=", ".join(unknown), outcome=outcome
         )
     if metadata:
         document["metadata"] = metadata

@@ -4,7 +4,7 @@ Works on the loaded text, before it is read: a runtime refuses steps of a form t
 them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct, field
@@ -33,11 +33,13 @@ Place: TypeAlias = "tuple[Place | None, str, int | None]"
 
 TURN_KEYS = frozenset(
     {
-        *("guarded", "guard", "validate", "on_validation_failure"),
-        *("llm_role", "output_schema", "input_bindings", "context_bindings", "guidance", "constraints"),
-        *("examples", "on_failure", "budget", "identity_ref"),
+        *("guarded", "llm_role", "output_schema", "input_bindings", "context_bindings", "guidance"),
+        "constraints",
     }
 )
+GUARDED_KEYS = frozenset({"guard", "validate", "on_validation_failure"})
+FLEXIBLE_KEYS = frozenset({"examples", "on_failure", "budget", "identity_ref"})
+"""Those that only one kind of turn has."""
 LOOP_KEYS = frozenset({"max_iterations", "collect", "steps", "outputs"})
 FORMS: Mapping[str, frozenset[str]] = {
     model_call.STEP_KEY: TURN_KEYS,
@@ -67,6 +69,13 @@ CONTAINERS = (
 )
 NO_META = "it has no meta"
 NO_FORM = "it has none of the forms that flows know, or several"
+PART_KEYS = {"arms": frozenset({"when", "edge", "steps"}), "branches": frozenset({"edge", "steps"})}
+"""The lists of steps with more than one entry, and the keys of an entry."""
+META_KEYS = frozenset({"node_id", "node_kind", "node_label", "node_config"})
+FLOW_KEYS = frozenset({"name", "trigger", "additional_triggers", "params", "steps", "outputs"})
+TRIGGER_KEYS = frozenset({"type", "name", "node_id", "method", "path", "auth", "cron", "timezone"})
+MAX_PLACES = 10_000
+"""How many places with keys that mean nothing are remembered; no more are ever reported."""
 SHARED_KEYS = frozenset({"meta", "result_binding", "on_error", "data_bindings", "source"})
 
 
@@ -76,12 +85,19 @@ class Foreign(Struct):
     max_steps: int
     steps: list[tuple[str, str, Step]] = field(default_factory=list)
     """Where each stood, why it has no node, and the step as it was."""
-    keys: list[tuple[str, list[str]]] = field(default_factory=list)
-    """Ids of nodes, and the keys of their steps that mean nothing."""
+    keys: list[tuple[str, str | None, list[str]]] = field(default_factory=list)
+    """Where keys stood that mean nothing, the node that they belong to, and the keys."""
     carried: dict[str, Step] = field(default_factory=dict)
     """Node id → the `meta` of its step."""
     is_inside: bool = False
     """Whether it is of what is in a step that is noted already."""
+
+    def note(self, place: Place, node_id: str | None, unknown: Iterable[str]) -> None:
+        """Remember keys that mean nothing, if there are any."""
+        keys = sorted(unknown)
+        if keys and len(self.keys) < MAX_PLACES:
+            where = _path(place) if node_id is None else f"step of '{node_id}'"
+            self.keys.append((where, node_id, keys))
 
     def add(self, place: str, reason: str, step: Step) -> None:
         self.steps.append((place, reason, step))
@@ -97,8 +113,21 @@ def take_foreign_steps(flows: object, max_steps: int) -> Foreign:
     found = Foreign(max_steps)
     for place, flow in enumerate(flows if isinstance(flows, list) else ()):
         if isinstance(flow, dict):
-            _take(flow, "steps", (None, "core.flows", place), found)
+            here = (None, "core.flows", place)
+            found.note(here, None, flow.keys() - FLOW_KEYS)
+            _note_triggers(flow, here, found)
+            _take(flow, "steps", here, found)
     return found
+
+
+def _note_triggers(flow: Step, place: Place, found: Foreign) -> None:
+    further = flow.get("additional_triggers")
+    places: list[tuple[Place, JSON]] = [((place, "trigger", None), flow.get("trigger"))]
+    for number, trigger in enumerate(further if isinstance(further, list) else ()):
+        places.append(((place, "additional_triggers", number), trigger))
+    for where, trigger in places:
+        if isinstance(trigger, dict):
+            found.note(where, None, trigger.keys() - TRIGGER_KEYS)
 
 
 def _path(place: Place) -> str:
@@ -136,13 +165,13 @@ def _stays(step: Step, place: Place, found: Foreign) -> bool:
         found.add(_path(place), NO_META, step if found.is_inside else _copied(step))
         inside = Foreign(found.max_steps, carried=found.carried, is_inside=True)
         _take_inside(step, form, place, inside)
-        found.keys += inside.keys
+        found.keys += inside.keys[: MAX_PLACES - len(found.keys)]
         return True
     if isinstance(meta, dict) and isinstance(meta.get("node_id"), str):
         found.carried[meta["node_id"]] = meta
-        unknown = sorted(_unknown_keys(step, form))
-        if unknown:
-            found.keys.append((meta["node_id"], unknown))
+        found.note(place, meta["node_id"], _unknown_keys(step, form) | (meta.keys() - META_KEYS))
+    elif meta is None:
+        found.note(place, None, _unknown_keys(step, form))
     _take_inside(step, form, place, found)
     return True
 
@@ -157,12 +186,14 @@ def _copied(value: JSON) -> JSON:
 def _take_inside(step: Step, form: str, place: Place, found: Foreign) -> None:
     if form in CONTAINERS and isinstance(step[form], dict):
         for holder, key, where in _bodies(step[form], (place, form, None)):
+            if holder is not step[form]:
+                found.note(where, None, holder.keys() - PART_KEYS[where[1]])
             _take(holder, key, where, found)
 
 
 def _bodies(value: Step, place: Place) -> Iterator[tuple[Step, str, Place]]:
     """Yield where the value of a form holds steps: a mapping, a key of it, and the place of the mapping."""
-    for key in ("arms", "branches"):
+    for key in PART_KEYS:
         parts = value.get(key)
         for number, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict):
@@ -198,7 +229,9 @@ _BESIDE: Mapping[str, frozenset[str]] = {
 
 def _unknown_keys(step: Step, form: str) -> set[str]:
     beside = step.keys() - _BESIDE[form]
+    if form == model_call.STEP_KEY:
+        return beside - (GUARDED_KEYS if step.get("guarded") is True else FLEXIBLE_KEYS)
     inside = step[form]
-    if form == model_call.STEP_KEY or not isinstance(inside, dict) or not FORMS[form]:
+    if not isinstance(inside, dict) or not FORMS[form]:
         return beside
     return beside | (inside.keys() - FORMS[form])

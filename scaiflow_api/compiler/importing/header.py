@@ -8,7 +8,7 @@ import orjson
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.importing.ids import is_valid_id, is_version
 from scaiflow_api.compiler.importing.settings import same
-from scaiflow_api.compiler.importing.source import Source
+from scaiflow_api.compiler.importing.source import Source, first_model
 from scaiflow_api.compiler.kinds import KINDS
 from scaiflow_api.compiler.kinds.base import COMPUTE
 from scaiflow_api.compiler.lowering.surroundings import bunker_of
@@ -50,7 +50,7 @@ def edit_sections(document: Document, source: Source) -> list[str]:
     edits.top("runtime_version", "scaicore_target", target, module.runtime_version)
     given = [{"default": None, **item} for item in document.get("variables", ())]
     edits.top("scaiflow_meta.variables", "variables", given, [dict(item) for item in module.variables])
-    _edit_models(edits, source)
+    _edit_models(edits, module)
     _edit_plugins(edits, source)
     _edit_capabilities(edits, document, module)
     edits.config("scaiqueue", "scaiqueue", module.scaiqueue, None)
@@ -88,16 +88,13 @@ class _Edits:
         self.keys.append(name)
 
 
-def _edit_models(edits: _Edits, source: Source) -> None:
-    """Take over the registry. `core.model`, where it was edited, is what the first entry was edited to."""
-    models = [dict(item) for item in source.module.models]
-    name = "scaiflow_meta.models"
-    ref, _, model = (source.model or "").partition("/")
-    if models and ref and model and source.model != f"{models[0].get('ref')}/{models[0].get('model')}":
-        models[0] |= {"ref": ref, "model": model}
-        name = "model"
+def _edit_models(edits: _Edits, module: ir.Module) -> None:
+    """Take over the registry. What its first model is called, `core.model` says."""
+    models = [dict(item) for item in module.models]
     identity = edits.values.get("core_identity") or {}
-    if not same(identity.get("models") or [], models):
+    given = identity.get("models") or []
+    if not same(given, models):
+        name = "scaiflow_meta.models" if first_model(given) == first_model(models) else "model"
         others = {key: value for key, value in identity.items() if key != "models"}
         edits.replace(name, "core_identity", {**others, "models": models} if models else others)
 

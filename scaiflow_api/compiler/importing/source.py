@@ -15,7 +15,7 @@ from scaiflow_api.compiler.importing.recognition import kind_of
 from scaiflow_api.compiler.kinds.checkpoint import BREAKPOINT
 from scaiflow_api.compiler.lowering.lower import IDENTITY_PROVIDER, MODE
 from scaiflow_api.compiler.manifest.reader import TRIGGER_KINDS, read_values
-from scaiflow_api.compiler.manifest.section import ManifestError
+from scaiflow_api.compiler.manifest.section import ManifestError, model_text
 from scaiflow_api.compiler.manifest.text import load_manifest_text
 from scaiflow_api.flowgraph import FlowTooLarge, Limits
 
@@ -24,6 +24,14 @@ CORE_KEYS = frozenset(
     {
         *("name", "mode", "runtime_version", "identity", "model", "plugins", "capabilities", "scaiqueue"),
         *("flows", "scaiflow_meta"),
+    }
+)
+
+
+METADATA_KEYS = frozenset(
+    {
+        *("source_id", "source_version", "scaicore_target", "publish_as_model", "model_visibility_group_ids"),
+        *("models", "variables", "graph"),
     }
 )
 
@@ -42,8 +50,8 @@ class Source(Struct):
     """What `core` says that no flow can."""
     tells_outputs: bool
     """Whether it says what a run returns, as what was compiled does."""
-    model: str | None = None
-    """`core.model`, which a runtime ignores where the manifest has a registry besides."""
+    vain_model: str | None = None
+    """What the registry was edited to call its first model, while `core.model`, which counts, says otherwise."""
 
     def take_graph(self) -> JSON:
         """Return the graph, and let it go: it takes as much memory as the document that is made of it."""
@@ -103,9 +111,11 @@ def _from_text(text: str, limits: Limits) -> Source:
         core = {}
     _check_triggers(_triggers_in(core.get("flows")), limits)
     foreign = take_foreign_steps(core.get("flows"), limits.max_nodes)
+    metadata = core.get("scaiflow_meta")
+    if isinstance(metadata, dict):
+        foreign.note((None, "core.scaiflow_meta", None), None, metadata.keys() - METADATA_KEYS)
     module = read_values(values)
     unknown = {key: core[key] for key in core if key not in CORE_KEYS}
-    model = core.get("model")
     return Source(
         _without_graph(module),
         module.blocks(),
@@ -113,8 +123,23 @@ def _from_text(text: str, limits: Limits) -> Source:
         foreign,
         unknown | _unlike_ours(module),
         tells_outputs=all("outputs" in flow for flow in core["flows"]),
-        model=model if isinstance(model, str) else None,
+        vain_model=_vain_model(core),
     )
+
+
+def _vain_model(core: Mapping[str, JSON]) -> str | None:
+    metadata = core.get("scaiflow_meta")
+    said = first_model(metadata, "models")
+    drawn = first_model(metadata, "graph", "document", "config", "core_identity", "models")
+    return None if core.get("model") in (None, said) or said == drawn else said
+
+
+def first_model(value: JSON, *way: str) -> str | None:
+    """Return what the registry at a place below a value calls its first model."""
+    for key in way:
+        value = value.get(key) if isinstance(value, dict) else None
+    first = value[0] if isinstance(value, list) and value else None
+    return model_text(first) if isinstance(first, dict) and {"ref", "model"} <= first.keys() else None
 
 
 def _from_bundle(module: ir.Module, limits: Limits) -> Source:

@@ -9,7 +9,7 @@ from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.steps import read_outputs
-from scaiflow_api.compiler.manifest.section import ManifestError, Section
+from scaiflow_api.compiler.manifest.section import ManifestError, Section, model_text
 from scaiflow_api.compiler.manifest.steps import StepReader
 from scaiflow_api.compiler.manifest.text import load_manifest_text
 
@@ -65,20 +65,23 @@ def read_values(values: object) -> ir.Module:
 
 
 def _models(core: Section, metadata: Section) -> tuple[Mapping[str, Any], ...]:
-    """Return the registry; `core.model` alone is one entry with the role `primary`."""
+    """Return the registry. `core.model` is the model of its first entry, whatever that says itself.
+
+    It alone is read by runtimes that know nothing of `scaiflow_meta`; without a registry its role is `primary`.
+    """
     entries = metadata.sections("models")
     for entry in entries:
         for key in ("role", "ref", "model"):
             entry.text(key)
-    if entries:
-        return tuple(entry.values for entry in entries)
-    single = core.optional_text("model")
-    if single is None:
-        return ()
-    ref, slash, model = single.partition("/")
+    registry = tuple(entry.values for entry in entries)
+    text = core.optional_text("model")
+    if text is None or (registry and text == model_text(registry[0])):
+        return registry
+    ref, slash, model = text.partition("/")
     if not (ref and slash and model):
         raise core.fail("model", "written as provider/model")
-    return ({"role": PRIMARY, "ref": ref, "model": model},)
+    first = registry[0] if registry else {"role": PRIMARY}
+    return ({**first, "ref": ref, "model": model}, *registry[1:])
 
 
 def _variables(metadata: Section) -> tuple[Mapping[str, Any], ...]:

@@ -18,6 +18,11 @@ class ManifestError(Exception):
         super().__init__(message)
 
 
+def model_text(entry: Mapping[str, JSON]) -> str:
+    """Return an entry of the model registry as `core.model` says it."""
+    return f"{entry['ref']}/{entry['model']}"
+
+
 class Section:
     """One mapping. A key that is absent and one that is null mean the same."""
 

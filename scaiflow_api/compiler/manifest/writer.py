@@ -9,6 +9,7 @@ from typing import Any
 
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.steps import without_defaults, write_outputs
+from scaiflow_api.compiler.manifest.section import model_text
 from scaiflow_api.compiler.manifest.steps import StepWriter
 from scaiflow_api.compiler.manifest.text import MAX_BYTES, MAX_PARTS, too_many_parts
 from scaiflow_api.compiler.manifest.yaml_text import TooLong, write_yaml
@@ -31,7 +32,7 @@ def emit_yaml(module: ir.Module) -> str:
         "identity": {"provider": module.identity.provider, "persona": module.identity.persona},
     }
     if module.models:
-        core["model"] = f"{module.models[0]['ref']}/{module.models[0]['model']}"
+        core["model"] = model_text(module.models[0])
     core |= {"plugins": module.plugins, "capabilities": module.capabilities}
     if module.scaiqueue is not None:
         core["scaiqueue"] = module.scaiqueue

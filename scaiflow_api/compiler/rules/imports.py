@@ -86,8 +86,11 @@ UNKNOWN_KEYS = Rule(
     "unknown-manifest-keys",
     "{place}: {keys} {outcome}",
     severity=WARNING,
-    what="A step or `core` has keys that mean nothing in a flow.",
-    why="Those of steps are left out; those of `core` are kept in `metadata.unknown_core`.",
+    what=(
+        "A step, an arm, a trigger, a flow, `scaiflow_meta` or `core` has keys that mean nothing there; or the "
+        "first model of `scaiflow_meta` is not `core.model`."
+    ),
+    why="They are left out, but for those of `core`, which are kept in `metadata.unknown_core`.",
     example=_manifest(_step("a"), core="  colour: green\n"),
 )
 REARRANGED = Rule(
