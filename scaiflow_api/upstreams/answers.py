@@ -1,7 +1,7 @@
 """Answers of upstreams: taken as they are when they are good, and told as an error, without secrets, when not."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -89,6 +89,8 @@ def explanation(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
         code, message = error, body.get("error_description")
     elif isinstance(detail, Mapping):
         code, message = detail.get("error"), detail.get("message")
+    elif isinstance(detail, list):
+        code, message = None, "; ".join(islice(_wrong_inputs(detail), _DETAILS_TOLD))
     else:
         code, message = None, detail
     return _word(code), _sentence(message)
@@ -105,6 +107,15 @@ def _with_details(error: Mapping[str, Any]) -> Any:
         if isinstance(detail, Mapping) and (what := _word(detail.get("message"))) and what not in message
     )
     return " ".join(filter(None, [message, "; ".join(islice(told, _DETAILS_TOLD))]))
+
+
+def _wrong_inputs(detail: Sequence[Any]) -> Iterator[str]:
+    """Yield what FastAPI says of each input that is wrong, after its place."""
+    for found in detail:
+        if isinstance(found, Mapping) and (what := _word(found.get("msg"))):
+            loc = found.get("loc")
+            place = ".".join(map(str, loc)) if isinstance(loc, list) else None
+            yield ": ".join(filter(None, (_word(place), what)))
 
 
 def _object(content: bytes) -> Mapping[str, Any]:

@@ -79,15 +79,31 @@ async def test_fastapis_error_shapes_are_read_too(
         side_effect=[
             httpx.Response(403, json={"detail": "permission_denied: need scaicore:view"}),
             httpx.Response(403, json={"detail": {"error": "denied", "message": "no"}}),
-            httpx.Response(422, json={"detail": [{"loc": ["body"], "msg": "m", "type": "t"}]}),
+            httpx.Response(
+                422,
+                json={
+                    "detail": [
+                        {"loc": ["body", "paths", 0], "msg": "bad", "type": "t"},
+                        {"loc": 5, "msg": "sgk_0123456789 is odd"},
+                        {"loc": ["query"]},
+                        None,
+                    ]
+                },
+            ),
+            httpx.Response(422, json={"detail": [{"loc": ["body"]}]}),
         ]
     )
     found = []
-    for _ in range(3):
+    for _ in range(4):
         with pytest.raises(UpstreamRejected) as caught:
             await scaigrid.me(token)
         found.append((caught.value.code, caught.value.message))
-    assert found == [(None, "permission_denied: need scaicore:view"), ("denied", "no"), (None, None)]
+    assert found == [
+        (None, "permission_denied: need scaicore:view"),
+        ("denied", "no"),
+        (None, "body.paths.0: bad; [scrubbed] is odd"),
+        (None, None),
+    ]
 
 
 async def test_a_rate_limit_keeps_body_and_headers(
