@@ -238,6 +238,51 @@ async def test_who_may_see_what_is_looked_at_again() -> None:
         await anext(stream)
 
 
+async def test_what_a_core_does_that_was_deployed_a_moment_ago_is_not_lost() -> None:
+    played = PlayedEvents()
+    reader = Reader(played)
+    await reader.follower.begin(reader.caller)
+    played.seen |= {"core_new"}
+    played.log += [event(1, "core_new"), event(2)]
+
+    found = []
+    async with asyncio.timeout(5):
+        async for happened in reader.follower.events():
+            if happened.event is not None:
+                found.append(orjson.loads(happened.event)["id"])
+            if len(found) == 2:
+                break
+    assert found == ["evt_1", "evt_2"]
+
+
+async def test_a_core_that_is_deployed_while_the_stream_begins_is_not_lost() -> None:
+    class Deploying(PlayedEvents):
+        async def events(
+            self, _: object, *, core_id: str | None, limit: int, cursor: str | None
+        ) -> EventPage:
+            self.seen |= {"core_new"}
+            return await super().events(_, core_id=core_id, limit=limit, cursor=cursor)
+
+    played = Deploying([event(1, "core_new"), event(2)])
+    assert await Reader(played, cursor="0").read(2) == ["evt_1", "evt_2"]
+
+
+async def test_cores_that_stay_hidden_are_not_looked_at_for_each_of_their_events() -> None:
+    played = PlayedEvents()
+    reader = Reader(played)
+    await reader.follower.begin(reader.caller)
+    looks = []
+    async with asyncio.timeout(5):
+        async for happened in reader.follower.events():
+            looks.append(played.looks)
+            if happened.event is not None:
+                break
+            number = len(played.log) + 1
+            hidden = "core_hidden" if number % 2 else "core_hidden_too"
+            played.log.append(event(number, hidden if number < 7 else "core_1"))
+    assert looks == [1, 2, 3, 3, 3, 3, 3, 3]
+
+
 async def test_who_is_suspended_while_scaigrid_is_asked_is_sent_nothing_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,12 +1,14 @@
 """Following events as they happen, for as long as the caller may see them.
 
 ScaiGrid is asked for what comes after a cursor, again and again. Nothing is asked for before what came earlier is
-sent, so a slow reader slows only itself, and nothing piles up. Who may see what is looked at anew every few seconds.
+sent, so a slow reader slows only itself, and nothing piles up. Who may see what is looked at anew every few seconds,
+and when something comes of a Core that the last look did not know: its first run shall not be missed.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,7 +77,9 @@ class Follower:
         self._ending = ending
         self._pace = pace
         self._visible: frozenset[str] = frozenset()
-        self._looked_at = 0.0
+        self._judged: frozenset[str] = frozenset()
+        """The Cores of which the last look says whether they may be seen."""
+        self._looked_at = -math.inf
         self._before: list[dict[str, Any]] = []
         """What the last page held: a ScaiGrid that gives no cursor is asked the same again."""
 
@@ -84,13 +88,13 @@ class Follower:
 
         Without a cursor the stream begins after what has happened until now.
         """
-        self._visible = await self._cores.visible(caller, self._core_id)
-        self._looked_at = time.monotonic()
+        await self._look(caller, ())
         self._access = await self._cores.access(caller)
         page = await self._ask(1 if self._cursor is None else _PAGE)
         if self._cursor is None:
             self._cursor, self._before = page.next_cursor, page.events
             page = EventPage(content=b"", events=[], next_cursor=page.next_cursor)
+        await self._look(caller, page.events)
         self._first = page
 
     async def events(self) -> AsyncIterator[Happened]:
@@ -116,13 +120,17 @@ class Follower:
                     raise as_app_error(failure) from None
                 await self._pause(_patience(failure, failures))
             # After the answer, which may have taken long: nothing is sent to somebody suspended meanwhile.
-            await self._look_again()
+            caller = await self._identify()  # known for a moment, so this is no question each time
+            await self._look(caller, page.events if page is not None else ())
 
-    async def _look_again(self) -> None:
-        caller = await self._identify()  # known for a moment, so this is no question each time
-        if time.monotonic() - self._looked_at < self._pace.look_again_s:
+    async def _look(self, caller: Caller, events: Iterable[Mapping[str, Any]]) -> None:
+        """Look at what the reader may see, if it is time, or if the last look judged no Core of one of the events."""
+        named = {core for event in events if isinstance(core := event.get("core_id"), str)}
+        is_time = time.monotonic() - self._looked_at >= self._pace.look_again_s
+        if not is_time and named <= self._judged:
             return
         self._visible = await self._cores.visible(caller, self._core_id)
+        self._judged = self._visible | named | (frozenset() if is_time else self._judged)
         self._looked_at = time.monotonic()
 
     async def _ask(self, limit: int) -> EventPage:
