@@ -35,8 +35,3 @@ async def versions(
         file = await api.get(f"/catalog/{package_id}/download", params={"version": version}, headers=headers)
         assert file.status_code == 200, file.text
     return found
-
-
-def refused(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and code of an error."""
-    return answer.status_code, answer.json()["detail"]["error"]

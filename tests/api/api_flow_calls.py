@@ -36,11 +36,6 @@ async def grant(resources: Resources, flow_id: str, principal: str, level: str) 
         )
 
 
-def refused(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and code of an error."""
-    return answer.status_code, answer.json()["detail"]["error"]
-
-
 async def numbers(api: httpx.AsyncClient, headers: Headers, flow_id: str) -> list[str]:
     """Return the versions of a flow, newest first, having read each of them."""
     listed = await api.get(f"/flows/{flow_id}/versions", headers=headers)

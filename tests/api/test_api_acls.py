@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from api_refusals import refused
 from mirror import SYNCED, change_user, mirror
 from people import People, Person
 from sqlalchemy import delete, update
@@ -46,10 +47,6 @@ async def grant(api: httpx.AsyncClient, flow: str, by: Person, body: Json) -> Js
     return granted
 
 
-def error_of(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["detail"]["error"]
-
-
 async def test_a_grant_is_made_listed_changed_and_revoked(
     api: httpx.AsyncClient, people: People, flow: str
 ) -> None:
@@ -78,8 +75,8 @@ async def test_a_grant_is_made_listed_changed_and_revoked(
         "view",
         "usr_alice",
     )
-    refused = await api.put(f"/flows/{flow}", json=body, headers=people.erin.headers)
-    assert refused.json()["detail"] | {"trace_id": ""} == {
+    denied = await api.put(f"/flows/{flow}", json=body, headers=people.erin.headers)
+    assert denied.json()["detail"] | {"trace_id": ""} == {
         "error": "insufficient_acl",
         "flow_id": flow,
         "needed": "edit",
@@ -91,7 +88,7 @@ async def test_a_grant_is_made_listed_changed_and_revoked(
 
     revoked = await api.delete(f"{acls}/{acl_id}", headers=people.bob.headers)
     assert (revoked.status_code, revoked.content) == (204, b"")
-    assert error_of(await api.get(f"/flows/{flow}", headers=people.erin.headers)) == (404, "flow_not_found")
+    assert refused(await api.get(f"/flows/{flow}", headers=people.erin.headers)) == (404, "flow_not_found")
     assert (await api.get("/flows", headers=people.erin.headers)).json()["total"] == 0
 
 
@@ -156,7 +153,7 @@ async def test_a_bad_grant_is_refused_and_leaves_nothing(
 ) -> None:
     acls = f"/flows/{flow}/acls"
 
-    assert error_of(await api.post(acls, json=body, headers=people.bob.headers)) == (status, error)
+    assert refused(await api.post(acls, json=body, headers=people.bob.headers)) == (status, error)
 
     assert (await api.get(acls, headers=people.bob.headers)).json() == []
 
@@ -168,7 +165,7 @@ async def test_a_second_grant_points_at_the_first(api: httpx.AsyncClient, people
         f"/flows/{flow}/acls", json=to_group("grp_ops", "edit"), headers=people.bob.headers
     )
 
-    assert error_of(answer) == (409, "acl_exists")
+    assert refused(answer) == (409, "acl_exists")
     detail = answer.json()["detail"]
     assert (detail["acl_id"], detail["level"]) == (first["id"], "view")
     assert detail["fix"] == f"PATCH /api/v1/flows/{flow}/acls/{first['id']} changes its level."
@@ -198,12 +195,12 @@ async def test_a_grant_is_found_only_under_its_own_flow(
 
     for path in (f"/flows/{other}/acls/{granted['id']}", f"/flows/{flow}/acls/acl_unknown"):
         patched = await api.patch(path, json={"level": "admin"}, headers=people.bob.headers)
-        assert error_of(patched) == (404, "acl_not_found")
-        assert error_of(await api.delete(path, headers=people.bob.headers)) == (404, "acl_not_found")
+        assert refused(patched) == (404, "acl_not_found")
+        assert refused(await api.delete(path, headers=people.bob.headers)) == (404, "acl_not_found")
     bad = await api.patch(
         f"/flows/{flow}/acls/{granted['id']}", json={"level": "x"}, headers=people.bob.headers
     )
-    assert error_of(bad) == (400, "invalid_level")
+    assert refused(bad) == (400, "invalid_level")
     assert [row["level"] for row in await listed(api, people.bob, flow)] == ["view"]
 
 
@@ -230,7 +227,7 @@ async def test_a_super_admin_grants_only_within_the_tenant_of_the_flow(
     acls = f"/flows/{flow}/acls"
     away = await api.post(acls, json=to_user("usr_root", "view"), headers=people.root.headers)
 
-    assert error_of(away) == (404, "principal_not_found")
+    assert refused(away) == (404, "principal_not_found")
     assert (await grant(api, flow, people.root, to_user("usr_erin", "view")))["granted_by"] == "usr_root"
 
 
@@ -245,7 +242,7 @@ async def test_a_deleted_principal_gets_nothing(
 
     answer = await api.post(f"/flows/{flow}/acls", json=body, headers=people.bob.headers)
 
-    assert error_of(answer) == (404, "principal_not_found")
+    assert refused(answer) == (404, "principal_not_found")
 
 
 async def test_grants_of_a_deleted_flow_are_gone_with_it(
@@ -261,7 +258,7 @@ async def test_grants_of_a_deleted_flow_are_gone_with_it(
         await api.patch(f"{acls}/{granted['id']}", json={"level": "view"}, headers=people.bob.headers),
         await api.delete(f"{acls}/{granted['id']}", headers=people.bob.headers),
     ):
-        assert error_of(answer) == (404, "flow_not_found")
+        assert refused(answer) == (404, "flow_not_found")
 
 
 class TestTheLastWayIn:
@@ -292,9 +289,9 @@ class TestTheLastWayIn:
     ) -> None:
         path, headers = f"/flows/{flow}/acls/{granted}", people.erin.headers
 
-        assert error_of(await api.delete(path, headers=headers)) == (409, "last_way_in")
+        assert refused(await api.delete(path, headers=headers)) == (409, "last_way_in")
         lowered = await api.patch(path, json={"level": "deploy"}, headers=headers)
-        assert error_of(lowered) == (409, "last_way_in")
+        assert refused(lowered) == (409, "last_way_in")
 
         assert [row["level"] for row in await listed(api, people.erin, flow)] == ["admin"]
 
@@ -327,7 +324,7 @@ class TestTheLastWayIn:
 
         left = await api.delete(f"/flows/{flow}/acls/{granted}", headers=people.erin.headers)
 
-        assert error_of(left) == (409, "last_way_in")
+        assert refused(left) == (409, "last_way_in")
 
     @pytest.mark.usefixtures("forsaken")
     async def test_an_administrator_may_close_the_door(
@@ -363,7 +360,7 @@ class TestGroupsOfTheMirror:
         await grant(api, flow, people.bob, to_group("grp_ops", "view"))
         liar = {"Authorization": f"Bearer {people.erin.token(groups=['grp_ops'])}"}
 
-        assert error_of(await api.get(f"/flows/{flow}", headers=liar)) == (404, "flow_not_found")
+        assert refused(await api.get(f"/flows/{flow}", headers=liar)) == (404, "flow_not_found")
         assert (await api.get("/me", headers=liar)).json()["groups"] == []
 
     async def test_a_token_without_groups_loses_none(
@@ -388,7 +385,7 @@ class TestGroupsOfTheMirror:
         async with resources.db.write() as session:
             await session.execute(left.values(deleted_at=SYNCED))
 
-        assert error_of(await api.get(f"/flows/{flow}", headers=people.carol.headers)) == (
+        assert refused(await api.get(f"/flows/{flow}", headers=people.carol.headers)) == (
             404,
             "flow_not_found",
         )
@@ -424,7 +421,7 @@ class TestGroupsOfTheMirror:
             if gone == "group":
                 await session.execute(update(Group).where(Group.id == "grp_ops").values(deleted_at=SYNCED))
 
-        assert error_of(await api.get(f"/flows/{flow}", headers=member)) == (404, "flow_not_found")
+        assert refused(await api.get(f"/flows/{flow}", headers=member)) == (404, "flow_not_found")
         assert (await api.get("/me", headers=member)).json()["groups"] == ["grp_new", "grp_own"]
 
     async def test_a_namesake_group_of_another_tenant_opens_nothing(
@@ -433,7 +430,7 @@ class TestGroupsOfTheMirror:
         await mirror(resources.db, "tnt_globex", groups={"grp_ops": ["usr_dave"]})
         await grant(api, flow, people.bob, to_group("grp_ops", "admin"))
 
-        assert error_of(await api.get(f"/flows/{flow}", headers=people.dave.headers)) == (
+        assert refused(await api.get(f"/flows/{flow}", headers=people.dave.headers)) == (
             404,
             "flow_not_found",
         )
@@ -459,6 +456,6 @@ async def test_whoever_loses_admin_while_asking_changes_nothing(
             f"/flows/{flow}/acls", json=to_user("usr_carol", "view"), headers=people.erin.headers
         )
 
-    assert error_of(late) == (404, "flow_not_found")
+    assert refused(late) == (404, "flow_not_found")
     left = (await api.get(f"/flows/{flow}/acls", headers=people.bob.headers)).json()
     assert [row["principal_id"] for row in left] == ["usr_erin"]  # what the refused transaction did is undone

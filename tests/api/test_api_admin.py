@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from api_refusals import refused
 from mirror import SYNCED, change_user, mirror
 from people import People, Person
 from sqlalchemy import select
@@ -23,10 +24,6 @@ async def mirrored(resources: Resources) -> None:
     acme = ["usr_alice", "usr_bob", "usr_carol"]
     await mirror(resources.db, "tnt_acme", users=acme, groups={"grp_eng": acme[:2], "grp_ops": acme[2:]})
     await mirror(resources.db, "tnt_globex", users=["usr_dave", "usr_bob"], groups={"grp_eng": ["usr_dave"]})
-
-
-def error_of(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["detail"]["error"]
 
 
 async def role_in(resources: Resources, tenant_id: str, user_id: str) -> tuple[str | None, str | None]:
@@ -115,7 +112,7 @@ class TestUsers:
         assert [user["id"] for user in page["users"]] == ["usr_alice", "usr_bob", "usr_carol"]
         assert again.json() == page
         for answer in (away, everybody):
-            assert error_of(answer) == (403, "insufficient_role")
+            assert refused(answer) == (403, "insufficient_role")
             assert answer.json()["detail"]["needed"] == "super_admin"
 
     async def test_a_super_admin_names_the_tenant(self, api: httpx.AsyncClient, people: People) -> None:
@@ -132,7 +129,7 @@ class TestUsers:
     ) -> None:
         answer = await api.get(f"{path}?cursor={cursor}", headers=people.root.headers)
 
-        assert error_of(answer) == (400, "invalid_cursor")
+        assert refused(answer) == (400, "invalid_cursor")
 
 
 class TestGroups:
@@ -156,7 +153,7 @@ class TestGroups:
             "next_cursor": None,
         }
         away = await api.get("/admin/groups?tenant_id=tnt_globex", headers=people.alice.headers)
-        assert error_of(away) == (403, "insufficient_role")
+        assert refused(away) == (403, "insufficient_role")
 
     async def test_a_super_admin_sees_the_groups_of_all_tenants(
         self, api: httpx.AsyncClient, people: People
@@ -242,7 +239,7 @@ class TestRoles:
             await api.post(path, json={"role": "tenant_admin"}, headers=people.alice.headers),
             await api.delete("/admin/users/usr_bob/role", headers=people.alice.headers),
         ):
-            assert error_of(answer) == (403, "insufficient_role")
+            assert refused(answer) == (403, "insufficient_role")
 
         assert await role_in(resources, "tnt_acme", "usr_alice") == (None, None)
 
@@ -287,7 +284,7 @@ class TestRoles:
 
         answer = await api.post(path, json=body, headers=getattr(people, who).headers)
 
-        assert error_of(answer) == (status, error)
+        assert refused(answer) == (status, error)
         assert await role_in(resources, "tnt_acme", "usr_carol") == (None, None)
 
     async def test_of_namesakes_the_named_one_is_meant(
@@ -317,7 +314,7 @@ class TestRoles:
             lowered = await api.post(path, json={"role": "tenant_admin"}, headers=people.alice.headers)
             revoked = await api.delete(path, headers=people.alice.headers)
             for answer in (lowered, revoked):
-                assert error_of(answer) == (403, "higher_role")
+                assert refused(answer) == (403, "higher_role")
                 assert answer.json()["detail"]["held"] == "super_admin"
         assert await role_in(resources, "tnt_acme", "usr_bob") == ("super_admin", "manual")
 
@@ -332,7 +329,7 @@ class TestRoles:
         granted = await api.post(path, json={"role": "tenant_admin"}, headers=people.alice.headers)
         revoked = await api.delete(path, headers=people.alice.headers)
 
-        assert error_of(granted) == (404, "user_not_found")
+        assert refused(granted) == (404, "user_not_found")
         assert revoked.status_code == 204
         assert await role_in(resources, "tnt_acme", "usr_carol") == (None, None)
 
@@ -372,7 +369,7 @@ class TestRolesOfGroups:
 
         answer = await api.delete("/admin/users/usr_carol/role", headers=people.alice.headers)
 
-        assert error_of(answer) == (409, "role_from_group")
+        assert refused(answer) == (409, "role_from_group")
 
     async def test_what_was_granted_goes_and_what_the_group_gives_stays(
         self, api: httpx.AsyncClient, people: People, resources: Resources
@@ -402,7 +399,7 @@ class TestTheLastSuperAdmin:
         self, api: httpx.AsyncClient, people: People, resources: Resources
     ) -> None:
         for answer in await self.demote(api, people):
-            assert error_of(answer) == (409, "last_super_admin")
+            assert refused(answer) == (409, "last_super_admin")
 
         assert await role_in(resources, "tnt_platform", "usr_root") == ("super_admin", "bootstrap")
 
@@ -413,7 +410,7 @@ class TestTheLastSuperAdmin:
         await change_user(resources.db, "tnt_acme", "usr_carol", manual_role="super_admin", **dead)
 
         for answer in await self.demote(api, people):
-            assert error_of(answer) == (409, "last_super_admin")
+            assert refused(answer) == (409, "last_super_admin")
 
     @pytest.mark.parametrize("column", ["manual_role", "group_role"])
     async def test_goes_when_there_is_another(
@@ -457,4 +454,4 @@ class TestTheLastSuperAdmin:
         assert left.count((None, None)) == sum(answer.status_code == 204 for answer in answers)
         for answer, (role, _) in zip(answers, left, strict=True):
             if answer.status_code != 204:  # who was deposed first can depose nobody
-                assert (error_of(answer), role) == ((403, "insufficient_role"), None)
+                assert (refused(answer), role) == ((403, "insufficient_role"), None)

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from api_audit_calls import log_of
-from api_flow_calls import create, grant, refused
+from api_flow_calls import create, grant
+from api_refusals import refused
 from people import People
 
 from scaiflow_api.domains.audit import service

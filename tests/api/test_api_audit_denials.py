@@ -7,7 +7,8 @@ import httpx
 import pytest
 from api_audit_calls import log_of
 from api_catalog_calls import publish
-from api_flow_calls import grant, refused
+from api_flow_calls import grant
+from api_refusals import refused
 from fastapi import FastAPI
 from mirror import change_user, mirror
 from people import People, Person

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from api_catalog_calls import Json, listed, publish, refused, versions
+from api_catalog_calls import Json, listed, publish, versions
+from api_refusals import refused
 from people import People
 
 from scaiflow_api.compiler.package import PackageInfo, build_package

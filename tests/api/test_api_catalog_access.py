@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from api_catalog_calls import Json, listed, publish, refused
+from api_catalog_calls import Json, listed, publish
 from api_flow_calls import create, grant
+from api_refusals import refused
 from people import People
 
 from scaiflow_api.resources import Resources

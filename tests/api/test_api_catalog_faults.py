@@ -12,7 +12,8 @@ import httpx
 import orjson
 import pytest
 from api_apps import shared_app
-from api_catalog_calls import Json, listed, publish, refused, versions
+from api_catalog_calls import Json, listed, publish, versions
+from api_refusals import refused
 from people import People, Person
 from sqlalchemy import func, select, update
 

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from api_flow_calls import grant
+from api_refusals import refused
 from people import People
 from played_grid import PlayedGrid, refusal
 
@@ -54,7 +55,7 @@ async def test_the_list_holds_what_waits_in_visible_flows_with_rows_as_they_came
     assert ids(await api.get(CHECKPOINTS, headers=people.carol.headers)) == []
     assert ids(await api.get(f"{CHECKPOINTS}?core_id={core}", headers=people.alice.headers)) == [bobs["id"]]
     hidden = await api.get(f"{CHECKPOINTS}?core_id={core}", headers=people.erin.headers)
-    assert (hidden.status_code, hidden.json()["detail"]["error"]) == (404, "core_not_found")
+    assert refused(hidden) == (404, "core_not_found")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ async def test_a_status_is_asked_for_in_the_words_of_scaigrid(
 async def test_an_unknown_status_is_refused(api: httpx.AsyncClient, people: People) -> None:
     answer = await api.get(f"{CHECKPOINTS}?status=open", headers=people.bob.headers)
 
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request")
+    assert refused(answer) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("resolution", ["approve", {"decision": "approve", "note": "fine"}])
@@ -89,7 +90,7 @@ async def test_an_answer_goes_on_as_it_was_given(
     read = await api.get(f"{CHECKPOINTS}/{row['id']}", headers=people.bob.headers)
 
     assert answer.json()["data"] == {**row, "status": "resolved", **body} == read.json()["data"]
-    assert (again.status_code, again.json()["detail"]["error"]) == (409, "checkpoint_not_pending")
+    assert refused(again) == (409, "checkpoint_not_pending")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ async def test_only_who_may_deploy_answers_and_others_learn_nothing(
     async def outcome(headers: dict[str, str], checkpoint: str) -> tuple[int, str]:
         url = f"{CHECKPOINTS}/{checkpoint}/resolve"
         answer = await api.post(url, json={"resolution": "yes"}, headers=headers)
-        return answer.status_code, answer.json()["detail"]["error"]
+        return refused(answer)
 
     assert await outcome(people.erin.headers, row["id"]) == (403, "insufficient_acl")
     assert await outcome(people.dave.headers, row["id"]) == (404, "checkpoint_not_found")
@@ -164,7 +165,7 @@ async def test_a_scaigrid_that_fails_is_told_as_documented(
 
     answer = await api.request(method, url, json=body, headers=people.bob.headers)
 
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (status, error)
+    assert refused(answer) == (status, error)
 
 
 DECISION = {"type": "decision", "field": "verdict", "options": [{"id": "yes", "label": "Yes"}, "no"]}
@@ -261,7 +262,7 @@ class TestEndingARun:
             f"/scaicore/executions/exec_9/cancel?core_id={core}", headers=people.bob.headers
         )
 
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (status, error)
+        assert refused(answer) == (status, error)
 
     async def test_one_of_another_core_is_left_alone(
         self, api: httpx.AsyncClient, people: People, grid: PlayedGrid, core: str
@@ -276,5 +277,5 @@ class TestEndingARun:
             f"/scaicore/executions/exec_9/cancel?core_id={core}", headers=people.bob.headers
         )
 
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (404, "execution_not_found")
+        assert refused(answer) == (404, "execution_not_found")
         assert "cancel" not in grid.steps

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from api_apps import shared_app
 from api_flow_calls import grant
+from api_refusals import refused
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
@@ -63,7 +64,7 @@ async def test_a_malformed_body_changes_nothing(
     headers = people.bob.headers
     for body in MALFORMED:
         answer = await api.post(f"/flows/{flow}/deploy", json=body, headers=headers)
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request"), body
+        assert refused(answer) == (422, "invalid_request"), body
     assert grid.steps == []
     assert (await api.get(f"/flows/{flow}/deployments?include=failed", headers=headers)).json() == []
 
@@ -152,7 +153,7 @@ async def test_a_malformed_query_is_refused(api: httpx.AsyncClient, people: Peop
     headers = people.bob.headers
     for query in ("include=all", "limit=0", "limit=501", "limit=x"):
         answer = await api.get(f"/flows/{flow}/deployments?{query}", headers=headers)
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request"), query
+        assert refused(answer) == (422, "invalid_request"), query
 
 
 @pytest.mark.parametrize(("who", "status"), [("alice", 200), ("root", 200), ("erin", 404), ("dave", 404)])
@@ -215,7 +216,7 @@ async def test_a_cursor_of_somebody_elses_making_is_refused(
 ) -> None:
     for cursor in ("x", "WyJ4Il0", "WyJ4IiwieSJd"):
         answer = await api.get(f"/flows/{flow}/deployments?cursor={cursor}", headers=people.bob.headers)
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (400, "invalid_cursor")
+        assert refused(answer) == (400, "invalid_cursor")
 
 
 async def test_a_deploy_whose_process_died_is_listed_as_interrupted(

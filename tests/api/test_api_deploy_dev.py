@@ -9,6 +9,7 @@ import httpx
 import pytest
 import yaml
 from api_apps import shared_app
+from api_refusals import refused
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
@@ -96,7 +97,7 @@ async def test_it_is_off_unless_its_token_is_set(
     async with serving(api={"dev_token": token}) as api:
         for headers in (BEARER, {"Authorization": "Bearer "}, {}):
             answer = await api.post("/dev/deploy", json={"content": echo}, headers=headers)
-            assert (answer.status_code, answer.json()["detail"]["error"]) == (404, "dev_deploy_off")
+            assert refused(answer) == (404, "dev_deploy_off")
             assert answer.headers["Deprecation"] == "@1779062400"
     assert grid.steps == []
 
@@ -112,7 +113,7 @@ async def test_no_other_token_will_do_and_the_shared_one_nowhere_else(
             (people.alice.headers, "invalid_token"),
         ):
             answer = await api.post("/dev/deploy", json={"content": echo}, headers=headers)
-            assert (answer.status_code, answer.json()["detail"]["error"]) == (401, error)
+            assert refused(answer) == (401, error)
             assert TOKEN not in answer.text
             fix = answer.json()["detail"]["fix"]
             assert ("SCAIFLOW_API_TOKEN" in fix, "ign in" in fix) == (True, False)
@@ -134,7 +135,7 @@ async def test_without_a_key_for_it_nothing_happens(
     async with serving(api=api_settings, **scaigrid) as api:
         answer = await api.post("/dev/deploy", json={"content": echo}, headers=BEARER)
 
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (412, "missing_scaigrid_credentials")
+    assert refused(answer) == (412, "missing_scaigrid_credentials")
     assert "SCAIGRID_API_KEY" in answer.json()["detail"]["fix"]
     assert grid.steps == []
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from api_audit_calls import log_of
 from api_draft_calls import Canvas, OpenDraft, begin_draft
-from api_flow_calls import Json, grant, numbers, refused
+from api_flow_calls import Json, grant, numbers
+from api_refusals import refused
 from api_sync_crash import CRASHING, SEED
 from fastapi import FastAPI
 from people import People

@@ -9,6 +9,7 @@ import httpx
 import orjson
 import pytest
 from api_apps import shared_app
+from api_refusals import refused
 from fastapi import FastAPI
 from people import People
 
@@ -51,10 +52,6 @@ async def export(api: httpx.AsyncClient, people: People, flow_id: str, **query: 
 
 async def bring(api: httpx.AsyncClient, people: People, content: str, **fields: Any) -> httpx.Response:
     return await api.post("/flows/import", json={"content": content, **fields}, headers=people.bob.headers)
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["detail"]["error"]
 
 
 # Out
@@ -111,7 +108,7 @@ async def test_a_file_bears_the_present_name_and_the_version_asked_for(
     assert now.headers["content-disposition"] == 'attachment; filename="acho-2.flow.json"'
     assert (now.json()["version"], now.json()["metadata"]) == ("1.0.1", {"description": "second"})
     assert before.json() == {**flow["content"], "name": "Ächo 2"}
-    assert refusal(never) == (404, "version_not_found")
+    assert refused(never) == (404, "version_not_found")
 
 
 async def test_a_name_without_latin_letters_gives_way_to_the_id(
@@ -131,18 +128,18 @@ async def test_a_flow_with_errors_leaves_only_as_a_document(
     made = await api.post("/flows", json={"content": broken}, headers=people.bob.headers)
     flow_id = made.json()["id"]
 
-    refused = await export(api, people, flow_id, format=wanted)
+    denied = await export(api, people, flow_id, format=wanted)
     document = await export(api, people, flow_id)
 
-    assert refusal(refused) == (400, "compile_error")
-    assert any("node_gone" in item["message"] for item in refused.json()["detail"]["diagnostics"])
+    assert refused(denied) == (400, "compile_error")
+    assert any("node_gone" in item["message"] for item in denied.json()["detail"]["diagnostics"])
     assert document.json()["edges"] == broken["edges"]
 
 
 async def test_a_format_that_there_is_not_is_refused(
     api: httpx.AsyncClient, people: People, flow: Json
 ) -> None:
-    assert refusal(await export(api, people, flow["id"], format="exe")) == (422, "invalid_request")
+    assert refused(await export(api, people, flow["id"], format="exe")) == (422, "invalid_request")
 
 
 async def test_only_who_may_see_a_flow_may_export_it(
@@ -151,8 +148,8 @@ async def test_only_who_may_see_a_flow_may_export_it(
     path = f"/flows/{flow['id']}/export"
 
     for person in (people.erin, people.carol, people.dave):
-        assert refusal(await api.get(path, headers=person.headers)) == (404, "flow_not_found")
-    assert refusal(await api.get(path, headers=people.nobody.headers)) == (403, "permission_denied")
+        assert refused(await api.get(path, headers=person.headers)) == (404, "flow_not_found")
+    assert refused(await api.get(path, headers=people.nobody.headers)) == (403, "permission_denied")
     assert (await api.get(path, headers=people.alice.headers)).status_code == 200
 
 
@@ -294,7 +291,7 @@ async def test_what_is_no_manifest_is_refused_in_a_sentence(
 ) -> None:
     answer = await bring(api, people, content, format=written, save=save)
 
-    assert refusal(answer) == (422, "invalid_manifest")
+    assert refused(answer) == (422, "invalid_manifest")
     assert said in answer.json()["detail"]["message"]
     assert answer.json()["detail"]["message"].endswith(".")
     assert (await api.get("/flows", headers=people.bob.headers)).json()["total"] == 0
@@ -308,7 +305,7 @@ async def test_a_document_that_could_not_be_stored_is_refused_with_its_places(
 
     answer = await bring(api, people, text, format="json", save=save)
 
-    assert refusal(answer) == (422, "invalid_flow")
+    assert refused(answer) == (422, "invalid_flow")
     assert answer.json()["detail"]["diagnostics"][0]["path"] == "nodes"
 
 
@@ -346,7 +343,7 @@ async def test_a_bundle_may_be_wrapped_as_the_base64_command_wraps_it(
 async def test_a_malformed_request_is_refused(api: httpx.AsyncClient, people: People, body: Json) -> None:
     answer = await api.post("/flows/import", json=body, headers=people.bob.headers)
 
-    assert refusal(answer) == (422, "invalid_request")
+    assert refused(answer) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("written", ["yaml", "ir", "json"])
@@ -359,7 +356,7 @@ async def test_half_a_character_is_no_text(
 
     answer = await api.post("/flows/import", content=body.encode(), headers=headers)
 
-    assert refusal(answer) == (422, "invalid_manifest")
+    assert refused(answer) == (422, "invalid_manifest")
 
 
 @pytest.mark.parametrize("written", ["yaml", "ir", "json"])
@@ -376,7 +373,7 @@ async def test_the_limits_of_documents_hold_for_imports(
     ) as api:
         answer = await bring(api, people, text, format=written, save=save)
 
-    assert refusal(answer) == (413, "flow_too_large")
+    assert refused(answer) == (413, "flow_too_large")
 
 
 async def test_importing_takes_the_permission_to_change(
@@ -386,4 +383,4 @@ async def test_importing_takes_the_permission_to_change(
 
     answer = await api.post("/flows/import", json=body, headers=people.carol.headers)
 
-    assert refusal(answer) == (403, "permission_denied")
+    assert refused(answer) == (403, "permission_denied")

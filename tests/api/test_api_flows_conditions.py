@@ -2,7 +2,8 @@
 
 import httpx
 import pytest
-from api_flow_calls import Json, numbers, refused
+from api_flow_calls import Json, numbers
+from api_refusals import refused
 from people import People
 
 from scaiflow_api.settings import Api, Environment, Settings

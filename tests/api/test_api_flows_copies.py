@@ -4,7 +4,8 @@ import asyncio
 
 import httpx
 import pytest
-from api_flow_calls import Json, create, grant, numbers, refused
+from api_flow_calls import Json, create, grant, numbers
+from api_refusals import refused
 from people import People
 from sqlalchemy import select, update
 

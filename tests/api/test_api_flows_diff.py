@@ -2,7 +2,8 @@
 
 import httpx
 import pytest
-from api_flow_calls import Json, create, grant, refused
+from api_flow_calls import Json, create, grant
+from api_refusals import refused
 from people import People
 from played_grid import PlayedGrid, refusal
 from sqlalchemy import update

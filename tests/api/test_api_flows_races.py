@@ -8,7 +8,8 @@ from dataclasses import replace
 import httpx
 import pytest
 from api_apps import shared_app
-from api_flow_calls import Json, create, grant, numbers, refused
+from api_flow_calls import Json, create, grant, numbers
+from api_refusals import refused
 from mirror import mirror
 from people import People
 from played_grid import PlayedGrid

@@ -4,7 +4,8 @@ import asyncio
 
 import httpx
 import pytest
-from api_flow_calls import grant, refused
+from api_flow_calls import grant
+from api_refusals import refused
 from people import People
 from played_grid import PlayedGrid, refusal
 

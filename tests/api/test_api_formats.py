@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from api_refusals import refused
 from people import People
 
 from scaiflow_api.compiler import compile_flow
@@ -95,4 +96,4 @@ async def test_a_format_that_there_is_not_is_refused(
         "/flows/compile", json={"content": echo, "format": wanted}, headers=people.bob.headers
     )
 
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request")
+    assert refused(answer) == (422, "invalid_request")

@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from api_flow_calls import Json, create, numbers, refused
+from api_flow_calls import Json, create, numbers
+from api_refusals import refused
 from people import People
 from pydantic import SecretStr
 

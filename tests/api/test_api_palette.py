@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from api_refusals import refused
 from people import People
 
 from scaiflow_api.compiler.kinds import KINDS
@@ -190,10 +191,10 @@ async def test_the_palette_takes_the_permission_to_view(
     api: httpx.AsyncClient, people: People, path: str
 ) -> None:
     unknown = await api.get(path)
-    refused = await api.get(path, headers=people.nobody.headers)
+    denied = await api.get(path, headers=people.nobody.headers)
 
-    assert (unknown.status_code, unknown.json()["detail"]["error"]) == (401, "not_authenticated")
-    assert (refused.status_code, refused.json()["detail"]["error"]) == (403, "permission_denied")
+    assert refused(unknown) == (401, "not_authenticated")
+    assert refused(denied) == (403, "permission_denied")
 
 
 def _references(schema: object) -> Iterator[str]:

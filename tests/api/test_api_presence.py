@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 from api_apps import shared_app
-from api_flow_calls import Json, create, grant, refused
+from api_flow_calls import Json, create, grant
+from api_refusals import refused
 from mirror import SYNCED, change_user, mirror
 from people import People, Person
 from sqlalchemy import delete, update

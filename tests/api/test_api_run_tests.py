@@ -9,6 +9,7 @@ import orjson
 import pytest
 import respx
 from api_audit_calls import log_of
+from api_refusals import refused
 from fastapi import FastAPI
 from people import People
 from played_grid import refusal
@@ -96,7 +97,7 @@ async def test_a_core_of_another_flow_is_not_found(
 ) -> None:
     other = await api.post("/flows", json={"content": echo}, headers=people.bob.headers)
     answer = await run(api, people.bob.headers, other.json()["id"])
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (404, "core_not_found")
+    assert refused(answer) == (404, "core_not_found")
     assert grid.steps == []
 
 
@@ -138,7 +139,7 @@ async def test_a_malformed_body_is_refused(
         [],
     ):
         answer = await api.post(f"/flows/{flow}/run-tests", json=body, headers=headers)
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request"), body
+        assert refused(answer) == (422, "invalid_request"), body
     assert grid.steps == []
 
 

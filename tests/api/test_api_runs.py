@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from api_refusals import refused
 from people import People, Person
 from played_grid import PlayedGrid, refusal
 
@@ -94,7 +95,7 @@ async def test_events_of_a_deleted_flow_are_not_shown(
     assert (await api.delete(f"/flows/{flow}", headers=people.bob.headers)).status_code == 204
     one = await api.get(f"/scaicore/events?core_id={core}", headers=people.bob.headers)
     every = await api.get("/scaicore/events", headers=people.bob.headers)
-    assert (one.status_code, one.json()["detail"]["error"]) == (404, "core_not_found")
+    assert refused(one) == (404, "core_not_found")
     assert every.json()["data"]["events"] == []
 
 
@@ -105,7 +106,7 @@ async def test_a_core_of_an_invisible_flow_does_not_exist(
     answer = await api.get(f"/scaicore/events?core_id={core}", headers=getattr(people, who).headers)
     unknown = await api.get("/scaicore/events?core_id=core_99", headers=getattr(people, who).headers)
     for found in (answer, unknown):
-        assert (found.status_code, found.json()["detail"]["error"]) == (404, "core_not_found")
+        assert refused(found) == (404, "core_not_found")
     assert grid.steps == []
 
 
@@ -115,7 +116,7 @@ async def test_a_malformed_query_is_refused(
     headers = people.bob.headers
     for query in ("limit=0", "limit=501", "limit=x", "core_id=", "cursor=" + "c" * 2049):
         answer = await api.get(f"/scaicore/events?{query}", headers=headers)
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request"), query
+        assert refused(answer) == (422, "invalid_request"), query
     assert grid.steps == []
 
 
@@ -220,7 +221,7 @@ async def test_an_input_that_would_not_arrive_as_sent_is_refused(
     headers = {**people.bob.headers, "Content-Type": "application/json"}
     for what, body in BAD_INPUTS.items():
         answer = await api.post(f"/scaicore/cores/{core}/invoke", content=body, headers=headers)
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (422, "invalid_request"), what
+        assert refused(answer) == (422, "invalid_request"), what
     assert grid.steps == []
 
 
@@ -246,5 +247,5 @@ async def test_a_run_that_scaigrid_does_not_take_is_not_repeated(
 ) -> None:
     grid.faults["invoke"] = [fault]
     answer = await api.post(f"/scaicore/cores/{core}/invoke", json={"input": {}}, headers=people.bob.headers)
-    assert (answer.status_code, answer.json()["detail"]["error"]) == (status, error)
+    assert refused(answer) == (status, error)
     assert grid.steps == ["invoke"]

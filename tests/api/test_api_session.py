@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from api_refusals import refused
 from people import People
 from sqlalchemy import update
 from tokens import ISSUER, PublishedKeys
@@ -165,7 +166,7 @@ class TestPermissions:
             "/flows", headers={"Authorization": f"Bearer {people.bob.token(permissions=None)}"}
         )
 
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (status, error)
+        assert refused(answer) == (status, error)
 
     async def test_an_admin_needs_no_answer(self, api: httpx.AsyncClient, people: People) -> None:
         headers = {"Authorization": f"Bearer {people.alice.token(permissions=None)}"}
@@ -184,7 +185,7 @@ class TestRefusals:
 
         answer = await api.get("/me", headers=headers)
 
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (401, "not_authenticated")
+        assert refused(answer) == (401, "not_authenticated")
         assert answer.json()["detail"]["fix"]
 
     @pytest.mark.parametrize(
@@ -227,4 +228,4 @@ class TestRefusals:
 
         answer = await api.get("/me", headers=people.bob.headers)
 
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (401, "account_not_active")
+        assert refused(answer) == (401, "account_not_active")

@@ -13,6 +13,7 @@ import pytest
 import respx
 from api_apps import shared_app
 from api_audit_calls import log_of
+from api_refusals import refused
 from people import People
 from played_grid import PlayedGrid, refusal
 from pydantic import SecretStr
@@ -76,10 +77,6 @@ async def shown(api: httpx.AsyncClient, people: People) -> Any:
     answer = await api.get(URL, headers=people.nobody.headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def refused(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["detail"]["error"]
 
 
 async def test_any_member_sees_that_there_is_a_key_and_its_ends(

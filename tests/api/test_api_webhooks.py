@@ -16,6 +16,7 @@ import orjson
 import pytest
 from api_apps import shared_app
 from api_audit_calls import log_of
+from api_refusals import refused
 from fastapi import FastAPI
 from mirror import change_user, mirror
 from people import People
@@ -175,7 +176,7 @@ class TestWhoMaySend:
         body = scaikey_event("user.created", {"id": "usr_new", "note": "x" * 30_000})
         answer = await deliver(api, body)
 
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (413, "body_too_large")
+        assert refused(answer) == (413, "body_too_large")
         assert answer.json()["detail"]["limit_bytes"] == 20_000
 
     @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ class TestWhoMaySend:
     ) -> None:
         answer = await deliver(api, body)
 
-        assert (answer.status_code, answer.json()["detail"]["error"]) == (400, "malformed_webhook")
+        assert refused(answer) == (400, "malformed_webhook")
 
     async def test_neither_secret_nor_signature_is_logged(
         self, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
@@ -215,7 +216,9 @@ class TestWhoMaySend:
 
 @pytest.mark.parametrize("make", [scaikey_event, scaiflow_event])
 class TestBothEnvelopes:
-    async def test_people(self, api: httpx.AsyncClient, resources: Resources, make: Make) -> None:
+    async def test_events_about_a_person_change_the_mirrored_person(
+        self, api: httpx.AsyncClient, resources: Resources, make: Make
+    ) -> None:
         key = "id" if make is scaikey_event else "user_id"
         created = {key: "usr_new", "email": "new@acme.example", "first_name": "New", "last_name": "One"}
         assert await told(api, make("user.created", {**created, "status": "ACTIVE"}))
@@ -237,7 +240,9 @@ class TestBothEnvelopes:
         assert found.deleted_at is not None
         assert found.manual_role == "tenant_admin"
 
-    async def test_groups(self, api: httpx.AsyncClient, resources: Resources, make: Make) -> None:
+    async def test_events_about_a_group_change_the_mirrored_group(
+        self, api: httpx.AsyncClient, resources: Resources, make: Make
+    ) -> None:
         key = "id" if make is scaikey_event else "group_id"
         for event, name in (("group.created", "One"), ("group.updated", "Two")):
             assert await told(api, make(event, {key: "grp_new", "name": name}))
@@ -247,7 +252,7 @@ class TestBothEnvelopes:
         async with resources.db.read() as session:
             assert await session.scalar(select(Group.deleted_at).where(Group.id == "grp_new")) is not None
 
-    async def test_memberships(
+    async def test_events_about_members_change_who_is_in_the_mirrored_group(
         self, api: httpx.AsyncClient, resources: Resources, make: Make, people: People
     ) -> None:
         await mirror(resources.db, "tnt_acme", users=["usr_bob"], groups={"grp_root": [], "grp_eng": []})
@@ -326,7 +331,7 @@ class TestSuspension:
             await told(api, scaikey_event(event, {"id": "usr_bob"}))
             forget_standing()
             answer = await api.get("/me", headers=people.bob.headers)
-            assert (answer.status_code, answer.json()["detail"]["error"]) == (401, "account_not_active")
+            assert refused(answer) == (401, "account_not_active")
             assert standing in answer.json()["detail"]["message"]
             await told(api, scaikey_event("user.activated", {"id": "usr_bob"}))
             forget_standing()

@@ -427,7 +427,7 @@ def test_values_that_show_a_template_fit_every_type() -> None:
 # Use
 
 
-def test_unused_variables() -> None:
+def test_variables_that_nothing_reads_or_nothing_sets_are_found() -> None:
     names = ["read", "unread", "assigned", "unset", "output"]
     variables: list[JSON] = [{"name": name, "type": "int", "default": 1} for name in names]
     del variables[3]["default"]

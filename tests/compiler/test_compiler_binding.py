@@ -99,7 +99,7 @@ def test_a_name_that_each_branch_offers_is_there_behind_them() -> None:
     assert answer("{{ reply }}", *ways, "choose>answer?y", nodes=offers) == [("reply", MAY)]
 
 
-def test_every_entry_counts() -> None:
+def test_a_name_must_be_bound_from_every_entry() -> None:
     nodes = [an_entry(), an_entry("other"), a_text("a"), a_text("answer", "{{ a }}")]
 
     assert said(a_flow_of_ways(nodes, "entry>a", "a>answer", "other>answer")) == [("a", MAY)]
@@ -239,7 +239,9 @@ def test_a_variable_assigned_later_in_a_round_is_there_in_the_next_one() -> None
         ("{{ late }}", [("late", LATE)]),
     ],
 )
-def test_inside_a_round(template: str, expected: list[tuple[str, str]]) -> None:
+def test_a_round_sees_what_ran_before_its_loop_and_not_what_comes_after(
+    template: str, expected: list[tuple[str, str]]
+) -> None:
     nodes = [
         an_entry(),
         a_text("before"),

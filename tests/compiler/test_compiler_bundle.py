@@ -8,6 +8,7 @@ import ormsgpack
 import pytest
 from compiler.compiler_random_flows import flows
 from compiler_modules import a_module, every_kind, modules, says
+from compiler_mutations import ways
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,14 +88,6 @@ def maps_with_a_kind(value: Any) -> list[Any]:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     found = [value] if isinstance(value, dict) and "kind" in value else []
     return found + [part for item in inner for part in maps_with_a_kind(item)]
-
-
-def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [way] if way else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        found += places(item, (*way, key))
-    return found
 
 
 def nested(levels: int) -> Any:
@@ -346,7 +339,7 @@ def test_damaged_bundles_are_read_or_refused_and_never_raise_anything_else(seed:
 def test_maps_with_wrong_values_are_read_or_refused_and_never_raise_anything_else(seed: int) -> None:
     rng = Random(seed)
     values = copy.deepcopy(packed(every_kind()))
-    *way, last = rng.choice(places(values))
+    *way, last = rng.choice(ways(values))
     parent = values
     for key in way:
         parent = parent[key]

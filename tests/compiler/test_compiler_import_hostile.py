@@ -13,6 +13,7 @@ import ryaml
 from compiler.compiler_documents import a_node
 from compiler.compiler_random_flows import flows
 from compiler.compiler_work import calls
+from compiler_mutations import at, ways
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -54,27 +55,13 @@ core:
 """
 
 
-def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [way] if way else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        found += places(item, (*way, key))
-    return found
-
-
-def at(value: Any, way: tuple[Any, ...]) -> Any:
-    for key in way:
-        value = value[key]
-    return value
-
-
 def damage(tree: Any, rng: Random) -> None:
     """Delete, replace, move, double or add something, anywhere."""
     for _ in range(rng.choice([1, 1, 1, 2, 3, 6])):
-        ways = places(tree)
-        if not ways:
+        found = ways(tree)
+        if not found:
             return
-        way = rng.choice(ways)
+        way = rng.choice(found)
         parent, value = at(tree, way[:-1]), copy.deepcopy(rng.choice(VALUES))
         match rng.choice(["delete", "replace", "replace", "move", "double", "add"]):
             case "delete":
@@ -82,7 +69,7 @@ def damage(tree: Any, rng: Random) -> None:
             case "replace":
                 parent[way[-1]] = value
             case "move":
-                parent[way[-1]] = copy.deepcopy(at(tree, rng.choice(ways)))
+                parent[way[-1]] = copy.deepcopy(at(tree, rng.choice(found)))
             case "double" if isinstance(parent, list):
                 parent.append(copy.deepcopy(parent[way[-1]]))
             case "add" if isinstance(parent, dict):

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from compiler.compiler_random_flows import flows
 from compiler_documents import a_flow, a_node, a_text, an_entry
+from compiler_mutations import at, ways
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -37,31 +38,17 @@ def compiled(document: Any) -> Compiled | None:
         return None
 
 
-def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [way] if way else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        found += places(item, (*way, key))
-    return found
-
-
 def mutate(document: Any, rng: Random, replacement: Any) -> None:
     """Delete, replace or double something, anywhere."""
-    way = rng.choice(places(document))
-    parent = document
-    for key in way[:-1]:
-        parent = parent[key]
+    way = rng.choice(ways(document))
+    parent = at(document, way[:-1])
     match rng.choice(["delete", "replace", "swap", "double"]):
         case "delete":
             del parent[way[-1]]
         case "replace":
             parent[way[-1]] = replacement
         case "swap":
-            other = rng.choice(places(document))
-            source = document
-            for key in other:
-                source = source[key]
-            parent[way[-1]] = copy.deepcopy(source)
+            parent[way[-1]] = copy.deepcopy(at(document, rng.choice(ways(document))))
         case "double":
             if isinstance(parent, list):
                 parent.append(copy.deepcopy(parent[way[-1]]))

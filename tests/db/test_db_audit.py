@@ -5,15 +5,14 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
+from db_audit_rows import rows
 from pydantic import SecretStr
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from scaiflow_api.auth.caller import AdminRole, Caller
-from scaiflow_api.db.audit import Entry, as_record, record, state_hash
-from scaiflow_api.db.models.audit import AuditEvent
+from scaiflow_api.db.audit import Entry, record, state_hash
 from scaiflow_api.db.principals import Principals
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.verification import tenants_with_a_log, verify_chain
@@ -29,14 +28,6 @@ ENTRY = Entry(
 async def append(db: Database, by: Caller | None, entry: Entry, now: datetime) -> None:
     async with db.write() as session:
         await record(session, by, entry, now)
-
-
-async def rows(db: Database, tenant_id: str = "tnt_acme") -> list[dict[str, Any]]:
-    async with db.read() as session:
-        found = await session.scalars(
-            select(AuditEvent).where(AuditEvent.tenant_id == tenant_id).order_by(AuditEvent.seq)
-        )
-    return [as_record(row) for row in found]
 
 
 async def test_a_row_holds_what_was_told_and_its_hash(db: Database) -> None:

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
+from db_audit_rows import rows
 from pydantic import SecretStr
 from settable_clock import SettableClock
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db import audit_trail
-from scaiflow_api.db.audit import Entry, as_record, write_down
+from scaiflow_api.db.audit import Entry, write_down
 from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.errors import DatabaseUnavailable
-from scaiflow_api.db.models.audit import AuditEvent
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.audit.verification import verify_chain
 
@@ -63,14 +63,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def about(name: str, tenant_id: str = "tnt_acme") -> Entry:
     return replace(ENTRY, target_id=name, tenant_id=tenant_id)
-
-
-async def rows(db: Database, tenant_id: str = "tnt_acme") -> list[dict[str, Any]]:
-    async with db.read() as session:
-        found = await session.scalars(
-            select(AuditEvent).where(AuditEvent.tenant_id == tenant_id).order_by(AuditEvent.seq)
-        )
-    return [as_record(row) for row in found]
 
 
 async def targets(db: Database, tenant_id: str = "tnt_acme") -> list[str]:

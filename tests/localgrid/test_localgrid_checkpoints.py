@@ -195,7 +195,7 @@ async def test_a_breakpoint_stops_before_its_node(bob: Caller) -> None:
         ("resolve:reject", "resolved", {"decision": "reject"}, {"decision": "reject"}),
     ],
 )
-async def test_time_runs_out(
+async def test_a_checkpoint_whose_time_runs_out_ends_as_its_on_timeout_says(
     bob: Caller, clock: FakeClock, on_timeout: str | None, status: str, resolution: Any, output: Any
 ) -> None:
     _, row = await suspended(bob, manifest(waits(timeout="1h", on_timeout=on_timeout)))

@@ -47,7 +47,7 @@ async def test_a_message_is_published_claimed_and_completed(queue: TestQueue) ->
     assert await queue.read(published) == done
 
 
-async def test_depths_are_counted(queue: TestQueue) -> None:
+async def test_a_queue_tells_how_many_messages_are_pending_and_claimed(queue: TestQueue) -> None:
     for number in range(3):
         await queue.publish(number)
     await queue.claim()

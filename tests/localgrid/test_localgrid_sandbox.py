@@ -49,7 +49,7 @@ async def box(sandboxes: None, grid: RunningGrid) -> Box:
     return Box(alice, f"{BUNKERS}/{response.json()['data']['id']}")
 
 
-async def test_a_command_answers(box: Box) -> None:
+async def test_a_command_answers_with_its_exit_code_and_what_it_said(box: Box) -> None:
     assert await box.run("echo", "a b", "$HOME") == {
         "exit_code": 0,
         "stdout": "a b $HOME\n",

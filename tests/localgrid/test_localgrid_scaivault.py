@@ -96,7 +96,7 @@ async def test_what_is_deleted_for_good_can_be_written_at_once(service: Caller) 
     "path",
     ["tenants/TNT/x", "a//b", "a/", "a.b", "a b", "/".join("abcdefghijk"), "a" * 513, "%C3%A9", "a%7Cb"],
 )
-async def test_paths_have_rules(service: Caller, path: str) -> None:
+async def test_a_path_that_breaks_the_rules_is_refused(service: Caller, path: str) -> None:
     assert refusal(await service("GET", f"{SECRETS}/{path}")) == (400, "invalid_path")
 
 

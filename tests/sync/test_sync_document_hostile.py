@@ -148,7 +148,9 @@ VALUES = st.recursive(
         max_size=4,
     )
 )
-def test_so_is_anything_else(writes: list[tuple[list[str], Any]]) -> None:
+def test_whatever_the_library_lets_clients_write_is_read_without_an_error(
+    writes: list[tuple[list[str], Any]],
+) -> None:
     doc, target = a_draft()
     for path, value in writes:
         place: Any = target

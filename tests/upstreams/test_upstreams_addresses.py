@@ -32,7 +32,7 @@ PUBLIC, OTHER = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
         f"https://[{OTHER}]/x",
     ],
 )
-def test_base_urls(text: str) -> None:
+def test_an_address_is_taken_as_it_is_but_for_a_slash_at_its_end(text: str) -> None:
     assert base_url_of(text, allow_http=False) == text
     assert base_url_of(f"{text}/", allow_http=False) == text
 
@@ -76,7 +76,7 @@ def test_http_only_where_it_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", OTHER, "::ffff:8.8.8.8"])
-def test_public_addresses(address: str) -> None:
+def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(address)
 
 
