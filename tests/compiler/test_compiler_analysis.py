@@ -523,6 +523,45 @@ def test_fields_that_nobody_reads(reads: str, ways: list[str], expected: list[st
     assert paths == [f"nodes[1].config.output_schema.{name}" for name in expected]
 
 
+@pytest.mark.parametrize(
+    ("reads", "code"), [("{{ cheks.x }}", "SF301"), ("{{ checks.xx }}", "SF310"), ("{{ reult.x }}", "SF301")]
+)
+def test_a_field_that_is_misspelt_elsewhere_is_not_unread_as_well(reads: str, code: str) -> None:
+    config = {"goal": "Go.", "output_schema": {"x": "int"}, "validate": "true"}
+    if "reult" in reads:
+        config["validate"] = reads
+        reads = "nothing"
+    nodes = [an_entry(), a_node("checks", "llm_guarded", config=config), a_text("a", reads)]
+
+    assert [c for c in codes(a_flow_of_ways(nodes, "entry>checks", "checks>a")) if c != "SF306"] == [code]
+
+
+def test_an_assignment_to_a_misspelt_variable_is_told_once() -> None:
+    variables = [{"name": "total", "type": "int", "default": 0}]
+    nodes = [an_entry(), a_node("a", "data_variable_set", config={"variable": "totl", "value": 1})]
+
+    assert codes(a_flow_of_ways(nodes, "entry>a", variables=variables)) == ["SF304"]
+
+
+def test_bindings_do_not_see_each_other() -> None:
+    loop = a_node("loop", "logic_loop", config={"items": "[1]", "item_var": "tiket"})
+    model = a_model("m", input_bindings={"ticket": "{{ ticket }}"}, guidance="{{ ticket }}")
+    document = a_flow_of_ways([an_entry(), loop, model], "entry>loop", "loop.body>m")
+
+    assert [path for path, *_ in found(document, "SF301")] == ["nodes[2].config.input_bindings.ticket"]
+
+
+def test_what_a_call_binds_is_the_input_of_the_other_flow() -> None:
+    config = {
+        "target": "core://a/b",
+        "input_bindings": {"customer": "{{ 1 }}"},
+        "instance_key": "{{ customr }}",
+    }
+    nodes = [an_entry(), a_node("c", "subflow_call", config=config)]
+
+    assert found(a_flow_of_ways(nodes, "entry>c"), "SF301") == []
+
+
 def test_validate_reads_the_fields_of_its_own_answer() -> None:
     config = {"goal": "Go.", "output_schema": {"x": "int"}, "validate": "result.x > 0"}
     nodes = [an_entry(), a_node("m", "llm_guarded", config=config), a_text("a")]
@@ -664,6 +703,39 @@ def test_a_fixture_names_nodes_that_are_there(fixture: JSON, path: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("answer", "paths"),
+    [
+        ("approve", []),
+        ({"decision": "approve", "note": "x"}, []),
+        ({"note": "x"}, []),
+        ("aprove", ["tests[0].resolutions.ask"]),
+        ({"decision": "aprove"}, ["tests[0].resolutions.ask"]),
+        (["approve", "aprove"], ["tests[0].resolutions.ask[1]"]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("hitl_decision", {"options": ["approve", {"id": "reject", "label": "No"}]}),
+        (
+            "hitl_review",
+            {
+                "scope": "s",
+                "queue": "q",
+                "sections": [{"type": "decision", "options": ["approve", "reject"]}],
+            },
+        ),
+    ],
+)
+def test_a_fixture_chooses_an_option(kind: str, config: JSON, answer: Any, paths: list[str]) -> None:
+    document = with_fixture({"resolutions": {"ask": answer}}, a_node("ask", kind, config=config))
+
+    assert [(path, fix) for path, _, fix in found(document, "SF323")] == [
+        (path, "did you mean 'approve'?") for path in paths
+    ]
+
+
+@pytest.mark.parametrize(
     "expect",
     [
         {"a": {"$any": True}, "b": [{"$gt": 1}, {"$in": [1, {"$type": "string"}]}]},
@@ -735,6 +807,9 @@ SCHEMA_X = {"output_schema": {"x": "int"}}
             ["SF522", "SF522"],
         ),
         ([{"role": "one", "modalities": ["vision"], "temperature": 0.1}], {}, []),
+        ([{"role": "one", "ref": "scigrid"}], {}, ["SF523"]),
+        ([{"role": "one", "ref": "opnai", "fallback": [{"ref": "opena", "model": "m"}]}], {}, ["SF523"] * 2),
+        ([{"role": "one", "ref": "partner"}], {}, []),
     ],
 )
 def test_faults_of_declared_models_are_found(models: list[JSON], config: JSON, expected: list[str]) -> None:

@@ -289,6 +289,33 @@ def test_what_a_round_leaves_is_not_unbound_because_the_edge_into_the_body_is_br
     assert [(item.code, item.fix) for item in validate_flow(document)] == [("SF102", "did you mean 'body'?")]
 
 
+def test_an_id_that_was_mistyped_at_its_node_is_named_before_one_that_is_like_it() -> None:
+    nodes = [an_entry(), a_text("noe_review"), a_text("node_reviewed")]
+    document = a_flow(nodes, ("entry", "node_review"), ("node_review", "node_reviewed"))
+
+    assert [(item.code, item.fix) for item in validate_flow(document)] == [
+        ("SF101", "did you mean 'noe_review', which no edge names?"),
+        ("SF101", "did you mean 'noe_review', which no edge names?"),
+    ]
+
+
+def test_a_join_is_not_entered_from_outside_because_a_branch_is_broken() -> None:
+    nodes = [an_entry(), a_node("p", "logic_parallel", config={}), *map(a_text, "abj")]
+    ways = [("entry", "p"), ("p", "a"), ("p", "b"), ("a", "j"), ("b", "j")]
+    document = a_flow(nodes, *ways)
+    document["edges"][1]["source"]["port"] = "oot"
+
+    assert codes(document) == ["SF102"]
+
+
+def test_a_name_is_not_out_of_sight_because_the_edge_into_the_body_is_broken() -> None:
+    loop = a_node("loop", "logic_loop", config={"items": "[1]"})
+    document = a_flow([an_entry(), loop, a_text("a", "{{ item }}")], ("entry", "loop"), ("loop", "a"))
+    document["edges"][1]["source"]["port"] = "boy"
+
+    assert codes(document) == ["SF102"]
+
+
 def test_a_sequential_edge_with_a_condition_is_told_once() -> None:
     document = a_flow([an_entry(), a_text("a"), a_text("b")], ("entry", "a", "true"), ("entry", "b", "x"))
     document["edges"][1]["type"] = "sequential"

@@ -16,9 +16,9 @@ from scaiflow_api.compiler.kinds.base import NodeConfig
 from scaiflow_api.compiler.kinds.checkpoint import CheckpointConfig
 from scaiflow_api.compiler.kinds.compute_exec import ComputeExecConfig
 from scaiflow_api.compiler.kinds.compute_file_download import ComputeFileDownloadConfig
-from scaiflow_api.compiler.kinds.hitl_review import DECISION_FIELD, HitlReviewConfig
+from scaiflow_api.compiler.kinds.hitl_review import HitlReviewConfig
 from scaiflow_api.compiler.kinds.model_call import ModelCallConfig
-from scaiflow_api.compiler.kinds.pause import option_id
+from scaiflow_api.compiler.kinds.pause import DECISION_FIELD, option_id
 from scaiflow_api.compiler.kinds.queue_consume import QueueConsumeConfig
 from scaiflow_api.compiler.kinds.queue_escalation import QueueEscalationConfig
 from scaiflow_api.compiler.kinds.queue_publish import QueuePublishConfig

@@ -32,12 +32,14 @@ class Origin(Enum):
     RESULT = auto()
     LOOP = auto()
     LOCAL = auto()
+    BINDING = auto()
 
 
 NOT_OFFERED = frozenset({"input", "output", "result"})
 """What a result, a field or a binding cannot be called in an expression."""
 OWN_RESULT = frozenset({"result", "output"})
 """Names of the node's own result, in `validate` alone."""
+BINDINGS = ("input_bindings", "context_bindings")
 LOOP_FIELDS = frozenset({"collect", "condition"})
 """The fields of a loop that see a round."""
 
@@ -92,7 +94,9 @@ class Scope:
         self.rounds: dict[int, set[str]] = defaultdict(set)
         """Loop → the names of the variables of its rounds."""
         self.local: dict[int, set[str]] = defaultdict(set)
-        """By node: the names of its bindings and data values."""
+        """By node: the names of its data values."""
+        self.bound: dict[int, set[str]] = defaultdict(set)
+        """By node: the names of its bindings. They see what is around, not each other."""
         self.meant: set[str] = set()
         """Names that unknown names probably misspell, as `names` finds them."""
         for fixture in view.graph.tests:
@@ -116,6 +120,8 @@ class Scope:
                 self.rounds[place].add(offer.name)
             case Origin.LOCAL:
                 self.local[place].add(offer.name)
+            case Origin.BINDING:
+                self.bound[place].add(offer.name)
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -155,8 +161,13 @@ class Scope:
         own: AbstractSet[str] = (
             OWN_RESULT if place.field == "validate" and place.edge is None else frozenset()
         )
-        local = self.local.get(place.node)
-        return own if local is None else own | local if own else local
+        of_node = [self.local.get(place.node)]
+        if place.edge is not None or not place.field.startswith(BINDINGS):
+            of_node.append(self.bound.get(place.node))
+        for names in of_node:
+            if names is not None:
+                own = own | names if own else names
+        return own
 
     def hiding(self, producer: int, level: Chain) -> Region | None:
         """Return the region whose end keeps a node's result from being seen at a level; None where it is seen."""
@@ -206,10 +217,13 @@ def _offers_of_config(node: FlowNode, view: FlowView) -> Iterator[Offer]:
     for key, origin in (
         ("output_schema", Origin.RESULT),
         ("input_schema", Origin.INPUT),
-        ("input_bindings", Origin.LOCAL),
-        ("context_bindings", Origin.LOCAL),
+        ("input_bindings", Origin.BINDING),
+        ("context_bindings", Origin.BINDING),
     ):
         given = raw.get(key)
+        if origin is Origin.BINDING and node.type == "subflow_call":
+            # What these bind is the input of the other flow.
+            continue
         for name in sorted(given) if isinstance(given, dict) else ():
             yield Offer(f"config.{key}.{name}", name, origin, node)
     match view.configs.get(node.index):

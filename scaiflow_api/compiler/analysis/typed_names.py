@@ -83,11 +83,11 @@ class TypedNames:
 
     def _named(self, name: str, place: Place, level: Chain) -> Shape | None:
         """Look a name up where it is strongest first; what may come from two places is what both have in common."""
-        if name in self._scope.local.get(place.node, ()):
-            return None
         if name in OWN_RESULT:
             own = place.field == "validate" and place.edge is None
             return self._results.get(place.node) if own else None
+        if name in self._scope.own_names(place):
+            return None
         if name == "input":
             return self._input
         for region in reversed(level):

@@ -1,6 +1,7 @@
 """`checkpoint`: the run waits until somebody answers. Its value is the resolution."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,6 +11,7 @@ from scaiflow_api.compiler.kinds.base import CHECKPOINT as CATEGORY
 from scaiflow_api.compiler.kinds.base import JSON, StepKind, Surroundings
 from scaiflow_api.compiler.kinds.pause import (
     APPROVAL,
+    DECISION_FIELD,
     Options,
     PauseConfig,
     check_timeout_option,
@@ -41,6 +43,10 @@ class CheckpointConfig(PauseConfig):
     """The question; may hold templates."""
     options: Options = Field(default=[])
     """The answers to choose from; without them, any answer will do."""
+
+    @property
+    def decision(self) -> tuple[str, Sequence[JSON]]:
+        return DECISION_FIELD, self.options
 
     @model_validator(mode="after")
     def _resolves_to_an_option(self) -> "CheckpointConfig":

@@ -3,7 +3,7 @@
 It becomes one checkpoint with a `hitl_target`; the runtime publishes the request and resumes the run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from scaiflow_api.compiler import ir
 from scaiflow_api.compiler.kinds.base import JSON, QUEUE, Config, StepKind, Surroundings, Text, absent, wrong
 from scaiflow_api.compiler.kinds.pause import (
+    DECISION_FIELD,
     Options,
     PauseConfig,
     check_timeout_option,
@@ -21,7 +22,6 @@ from scaiflow_api.compiler.kinds.pause import (
 from scaiflow_api.compiler.kinds.steps import without_defaults
 
 TYPE = "hitl_review"
-DECISION_FIELD = "decision"
 
 
 class FormSection(Config):
@@ -78,10 +78,15 @@ class HitlReviewConfig(PauseConfig):
             if first != place:
                 problem = f"sections[{first}] has the field '{answers}' already"
                 raise wrong("sections", place, "field", problem=problem)
-        decisions = (section for section in self.sections if section.type == "decision")
-        decision = next(decisions, None)
-        check_timeout_option(self.on_timeout, (decision and decision.options) or ())
+        check_timeout_option(self.on_timeout, self.decision[1])
         return self
+
+    @property
+    def decision(self) -> tuple[str, Sequence[JSON]]:
+        """Those of the first section that is a decision."""
+        decisions = (section for section in self.sections if section.type == "decision")
+        first = next(decisions, None)
+        return (first and first.field) or DECISION_FIELD, (first and first.options) or ()
 
     def plain_sections(self) -> Iterator[dict[str, JSON]]:
         for section in self.sections:

@@ -3,7 +3,7 @@
 Breakpoints, which lowering makes of the flag `breakpoint`, have the same step.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, TypedDict
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -16,6 +16,7 @@ from scaiflow_api.expressions import parse_duration
 
 STEP_KEY = "checkpoint"
 APPROVAL = "approval"
+DECISION_FIELD = "decision"
 RESOLVE = "resolve:"
 ON_TIMEOUT = "fail"
 PRIORITY: Literal["normal"] = "normal"
@@ -94,6 +95,11 @@ class PauseConfig(FallibleConfig):
     """Who is asked: `user:<email or id>`, `group:<id>`, `role:<name>`, or a template."""
     priority: Literal["low", "normal", "high", "critical"] = PRIORITY
     """How urgent it is."""
+
+    @property
+    def decision(self) -> tuple[str, Sequence[JSON]]:
+        """The key of the resolution under which the choice stands, and the options to choose from, if it says any."""
+        raise NotImplementedError
 
 
 class PauseFields(TypedDict):

@@ -8,6 +8,7 @@ from scaiflow_api.compiler.analysis.types import TypeSyntaxError, parse_type
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
 from scaiflow_api.compiler.kinds.base import EntryConfig
+from scaiflow_api.compiler.kinds.pause import PauseConfig, option_id
 from scaiflow_api.compiler.suggest import Suggestions
 from scaiflow_api.flowgraph.models import TestFixture
 from scaiflow_api.flowgraph.problems import join_path
@@ -66,7 +67,29 @@ WRONG_MATCHER = Rule(
     example={"tests": _tested({"expect": {"count": {"$gtr": 3}}})},
 )
 
-RULES = (WRONG_INPUT, WRONG_NODE, WRONG_MATCHER)
+WRONG_ANSWER = Rule(
+    "SF323",
+    "fixture-answers-no-option",
+    "fixture '{fixture}': '{answer}' is none of the options of node '{node}'",
+    severity=WARNING,
+    what="A fixture in its `resolutions` chooses what the node does not offer.",
+    why="The answer is refused, and the test fails.",
+    example={
+        "nodes": [
+            {"id": "node_entry", "type": "entry_api", "label": "API", **PLACE},
+            {
+                "id": "node_answer",
+                "type": "hitl_decision",
+                "label": "Ask",
+                **PLACE,
+                "config": {"options": ["approve", "reject"]},
+            },
+        ],
+        "tests": _tested({"resolutions": {"node_answer": "aprove"}}),
+    },
+)
+
+RULES = (WRONG_INPUT, WRONG_NODE, WRONG_MATCHER, WRONG_ANSWER)
 
 WAITING_KINDS = frozenset({"checkpoint", "hitl_decision", "hitl_review"})
 JSON_TYPES = frozenset(
@@ -146,11 +169,32 @@ def _check_resolutions(
     for name in sorted(fixture.resolutions):
         node = view.by_id.get(name)
         if node is not None and node.type in WAITING_KINDS:
+            _check_answers(fixture, join_path(path, name), node, view, suggestions, sink)
             continue
         what = "no node of this flow" if node is None else "no node that waits for an answer"
         waiting = [item.id for item in view.nodes if item.type in WAITING_KINDS]
         fix = suggestions.did_you_mean(name, waiting)
         sink.report(WRONG_NODE, f"{path}.{name}", fix=fix, fixture=fixture.name, node=name, what=what)
+
+
+def _check_answers(
+    fixture: TestFixture, path: str, node: FlowNode, view: FlowView, suggestions: Suggestions, sink: Sink
+) -> None:
+    config = view.configs.get(node.index)
+    if not isinstance(config, PauseConfig):
+        return
+    field, options = config.decision
+    names = [str(option_id(option)) for option in options]
+    if not names or any("{{" in name for name in names):
+        return
+    given = fixture.resolutions[node.id]
+    for place, answer in enumerate(given) if isinstance(given, list) else [(None, given)]:
+        chosen = answer.get(field) if isinstance(answer, dict) else answer
+        if isinstance(chosen, str) and chosen not in names:
+            fix = suggestions.did_you_mean(chosen, names)
+            where = path if place is None else join_path(path, place)
+            ids = {"fixture": fixture.name, "answer": chosen, "node": node.id}
+            sink.report(WRONG_ANSWER, where, fix=fix, **ids)
 
 
 # Matchers

@@ -92,7 +92,28 @@ TEXT_ONLY_SETTING = Rule(
     example={"config": _registry({"modalities": ["embedding"], "temperature": 0.2})},
 )
 
-RULES = (UNDECLARED_ROLE, NO_MODEL, NAMELESS_PLUGIN, UNUSED_ROLE, NO_STRUCTURED_OUTPUT, TEXT_ONLY_SETTING)
+MISNAMED_PROVIDER = Rule(
+    "SF523",
+    "misnamed-provider",
+    "the provider '{ref}' of role '{role}' is none that is known",
+    severity=WARNING,
+    what="The `ref` of a model, or of one in its `fallback`, is almost one of the well-known providers.",
+    why="A runtime finds no such provider when it calls the model.",
+    example={"config": _registry({"ref": "scaigird"})},
+)
+
+RULES = (
+    UNDECLARED_ROLE,
+    NO_MODEL,
+    NAMELESS_PLUGIN,
+    UNUSED_ROLE,
+    NO_STRUCTURED_OUTPUT,
+    TEXT_ONLY_SETTING,
+    MISNAMED_PROVIDER,
+)
+
+PROVIDERS = ("scaigrid", "scaiinfer", "openai")
+"""There may be others."""
 
 WRITING = frozenset({"text", "structured_output", "vision"})
 """Modalities of models that write text."""
@@ -103,6 +124,7 @@ def check(view: FlowView, sink: Sink) -> None:
     models = (identity.models or []) if identity else []
     _check_nodes(view, models, sink)
     _check_settings(models, sink)
+    _check_providers(models, sink)
     for index, plugin in enumerate(view.graph.config.plugins):
         alias = plugin.get("alias") if isinstance(plugin, dict) else plugin
         if not isinstance(alias, str) or not alias:
@@ -149,6 +171,19 @@ def _check_unused(models: Sequence[ModelEntry], used: set[str], sink: Sink) -> N
             fix = "name it in the llm_role of a node, or remove it"
             path = f"config.core_identity.models[{index}]"
             sink.report(UNUSED_ROLE, path, fix=fix, role=model.role)
+
+
+def _check_providers(models: Sequence[ModelEntry], sink: Sink) -> None:
+    suggestions = Suggestions()
+    for index, model in enumerate(models):
+        path = f"config.core_identity.models[{index}]"
+        refs = [(f"{path}.ref", model.ref)]
+        refs += [(f"{path}.fallback[{n}].ref", item.ref) for n, item in enumerate(model.fallback)]
+        for where, ref in refs:
+            near = None if ref in PROVIDERS else suggestions.near_miss(ref, PROVIDERS)
+            if near is not None:
+                fix = f"did you mean '{near}'?"
+                sink.report(MISNAMED_PROVIDER, where, fix=fix, ref=ref, role=model.role)
 
 
 def _check_settings(models: Sequence[ModelEntry], sink: Sink) -> None:

@@ -199,6 +199,7 @@ def _check_assignments(scope: Scope, sink: Sink) -> None:
         near = suggestions.near_miss(name, [*scope.variables, "output"])
         unreadable = cannot_be_read(name)
         if near:
+            scope.meant.add(near)
             fix = f"did you mean '{near}'?"
         elif name == "input" and unreadable:
             fix = f"call it otherwise: {unreadable}"
@@ -252,7 +253,8 @@ def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -
             if name in local or name in rounds or name.startswith(ir.RESERVED_PREFIX):
                 continue
             if name in known or name in scope.loops:
-                why = hidden(name, level)
+                # Where a node stands that is displaced, nobody can say.
+                why = None if use.place.node in view.displaced else hidden(name, level)
                 if why is not None:
                     reason, fix = why
                     use.place.report(NOT_VISIBLE, sink, fix=fix, name=name, reason=reason)

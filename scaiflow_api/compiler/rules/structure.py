@@ -188,6 +188,9 @@ def _check_edges(view: FlowView, sink: Sink) -> None:
 def _check_trespasses(view: FlowView, regions: Regions, sink: Sink) -> None:
     shared: set[int] = set()
     for trespass in regions.trespasses:
+        if trespass.edge.source in view.displaced or trespass.region.owner in view.torn.sources:
+            # With the edge that is broken, and reported, it may well come from inside.
+            continue
         if trespass.region.is_body:
             _report_body(trespass.edge, "is entered from outside", trespass.region.owner, view, sink)
         elif not trespass.shared:

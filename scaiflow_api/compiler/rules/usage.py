@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct, field
 
@@ -68,7 +69,7 @@ def check(view: FlowView, scope: Scope, uses: Sequence[Use], sink: Sink) -> None
         *(use.names for use in uses), *(condition.names for condition in idle)
     )
     _check_variables(view, scope, read, sink)
-    reads = _Reads(view, uses, idle)
+    reads = _Reads(view, uses, idle, scope.meant)
     for node in view.nodes:
         binding = node.config.get("result_binding")
         if isinstance(binding, str) and binding not in read and binding != short_id(node.id):
@@ -120,6 +121,8 @@ class _Reads(Struct):
     uses: Sequence[Use]
     idle: Sequence[Expression]
     """Further expressions that count as read."""
+    meant: AbstractSet[str]
+    """Names that are probably misspelt elsewhere, so that any field of theirs may be read."""
     fields: dict[str, set[str | None]] = field(default_factory=dict)
     """Root name → the fields read of it; None stands for the whole value."""
     own_fields: dict[int, set[str | None]] = field(default_factory=dict)
@@ -142,6 +145,10 @@ class _Reads(Struct):
                     elif seen.name in wanted:
                         self.fields.setdefault(seen.name, set()).add(seen.field)
 
+        for name in wanted & self.meant:
+            self.fields[name] = {None}
+        if self.meant & OWN_RESULT:
+            self.own_fields = {node.index: {None} for node in self.view.nodes}
         for expression in self.idle:
             for seen in occurrences(expression.root):
                 if seen.name in wanted:
@@ -157,7 +164,11 @@ class _Reads(Struct):
             return
         config = self.view.configs[node.index]
         assert isinstance(config, ModelCallConfig)
-        for name in sorted(config.output_schema or ()):
+        assert config.output_schema is not None
+        if any(not fields <= config.output_schema.keys() for fields in seen):
+            # One that there is not is one of these, misspelt; that is reported already.
+            return
+        for name in sorted(config.output_schema):
             if name not in read and not any(name in fields for fields in seen):
                 yield name
 

@@ -1,6 +1,7 @@
 """SF10x: edges end at nodes and ports that exist, and say what their type needs."""
 
 from collections.abc import Container, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -179,11 +180,14 @@ class _Meant(Struct, dict=True):
 
     def _guess(self, name: str) -> tuple[FlowNode | None, str | None]:
         if name not in self.found:
-            near = self._nearest(name)
-            fix = None if near is None else f"did you mean '{near.id}'?"
-            if near is None:
-                near = self._renamed
-                fix = None if near is None else f"did you mean '{near.id}', which no edge names?"
+            near, renamed = self._nearest(name), self._renamed
+            if near is None or (renamed is not None and _alike(name, renamed) > _alike(name, near)):
+                near = renamed
+            fix = (
+                None
+                if near is None
+                else f"did you mean '{near.id}'{', which no edge names' * (near is renamed)}?"
+            )
             self.found[name] = near, fix
         return self.found[name]
 
@@ -205,6 +209,10 @@ class _Meant(Struct, dict=True):
         named = {edge[side]["node"] for edge in self.edges for side in ("source", "target")}
         alone = [node for node in self.nodes if node.id not in named]
         return alone[0] if len(alone) == 1 and len(named - self.by_id.keys()) == 1 else None
+
+
+def _alike(name: str, node: FlowNode) -> float:
+    return SequenceMatcher(None, name, node.id).ratio()
 
 
 def _looked_up(ports: tuple[str, ...]) -> Container[str]:
