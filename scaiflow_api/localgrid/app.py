@@ -48,47 +48,16 @@ def create_grid(
 
     Tests bring a clock, a model, or a client that delivers webhooks, of their own.
     """
-    clock = clock or SystemClock()
-    store = Store(config.database, scaiqueue.TABLES, scaibunker.TABLES, applications.TABLES)
-    hooks = hooks or _plain_client()
-    client = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
-    post = Post(store, clock)
-    bunkers = Bunkers(store, clock, config.database.with_name(f"{config.database.name}.bunkers"))
-    plugins = GridPlugins(post, bunkers)
-    runs = Runs(store, clock, config, models or _provider(config, client), is_served, plugins)
-    grid = Grid(
-        config=config,
-        clock=clock,
-        store=store,
-        clients=clients(config),
-        directory=Directory(store, clock),
-        deliveries=Deliveries(store, clock, hooks),
-        keys=SigningKeys(store, clock),
-        runs=runs,
-        desk=Desk(store, clock, runs),
-        post=post,
-        bunkers=bunkers,
-    )
+    clock, hooks = clock or SystemClock(), hooks or _plain_client()
+    asked = None if config.model_url is None else httpx.AsyncClient(timeout=config.model_timeout_s)
+    grid = _assembled(config, clock, models or _provider(config, asked), hooks)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            if client is not None:
-                stack.push_async_callback(client.aclose)
-            stack.push_async_callback(store.close)
-            await store.open()
-            for client_id, registered in (await applications.registered(store)).items():
-                grid.clients.setdefault(client_id, registered)
-            await grid.directory.seed()
-            await grid.deliveries.configure(config.webhook_url, config.webhook_secret)
-            await grid.keys.load()
-            await grid.post.forget_old()
-            await grid.bunkers.recover(alive={left.id for left in await Executions(store).unfinished()})
-            await grid.runs.recover()
-            stack.push_async_callback(grid.runs.close)
-            stack.push_async_callback(hooks.aclose)
-            for work in (grid.deliveries.run(), grid.desk.run()):
-                stack.push_async_callback(_end, asyncio.create_task(work))
+            if asked is not None:
+                stack.push_async_callback(asked.aclose)
+            await stack.enter_async_context(_open(grid, hooks))
             yield
 
     app = FastAPI(title="ScaiFlow local grid", openapi_url=None, lifespan=lifespan)
@@ -118,6 +87,48 @@ def create_grid(
     app.add_middleware(RequestId)
     app.add_middleware(HostGuard)
     return app
+
+
+def _assembled(config: GridConfig, clock: Clock, models: ModelProvider, hooks: httpx.AsyncClient) -> Grid:
+    """Put the parts of a grid together. Nothing is opened yet."""
+    store = Store(config.database, scaiqueue.TABLES, scaibunker.TABLES, applications.TABLES)
+    post = Post(store, clock)
+    bunkers = Bunkers(store, clock, config.database.with_name(f"{config.database.name}.bunkers"))
+    runs = Runs(store, clock, config, models, is_served, GridPlugins(post, bunkers))
+    return Grid(
+        config=config,
+        clock=clock,
+        store=store,
+        clients=clients(config),
+        directory=Directory(store, clock),
+        deliveries=Deliveries(store, clock, hooks),
+        keys=SigningKeys(store, clock),
+        runs=runs,
+        desk=Desk(store, clock, runs),
+        post=post,
+        bunkers=bunkers,
+    )
+
+
+@asynccontextmanager
+async def _open(grid: Grid, hooks: httpx.AsyncClient) -> AsyncIterator[None]:
+    """Open the file, go on where the last process stopped, and work in the background while the block runs."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(grid.store.close)
+        await grid.store.open()
+        for client_id, registered in (await applications.registered(grid.store)).items():
+            grid.clients.setdefault(client_id, registered)
+        await grid.directory.seed()
+        await grid.deliveries.configure(grid.config.webhook_url, grid.config.webhook_secret)
+        await grid.keys.load()
+        await grid.post.forget_old()
+        await grid.bunkers.recover(alive={left.id for left in await Executions(grid.store).unfinished()})
+        await grid.runs.recover()
+        stack.push_async_callback(grid.runs.close)
+        stack.push_async_callback(hooks.aclose)
+        for work in (grid.deliveries.run(), grid.desk.run()):
+            stack.push_async_callback(_end, asyncio.create_task(work))
+        yield
 
 
 def _plain_client() -> httpx.AsyncClient:
