@@ -8,6 +8,7 @@ import httpx
 import orjson
 import pytest
 import respx
+from domains_deploys import limits
 from played_grid import PlayedGrid
 from pydantic import SecretStr
 
@@ -15,6 +16,7 @@ from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit_trail import AuditTrail
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
+from scaiflow_api.domains.deploy.service import DeployFlow
 from scaiflow_api.domains.flows.saving import FlowWriter
 from scaiflow_api.domains.flows.schemas import FlowCreate
 from scaiflow_api.domains.flows.service import FlowService
@@ -122,3 +124,14 @@ def paying(scaigrid: ScaiGrid, http: httpx.AsyncBaseTransport) -> Paying:
 @pytest.fixture
 def credentials(paying: Paying) -> Credentials:
     return paying()
+
+
+@pytest.fixture
+def deploys(db: Database, flows: FlowService, credentials: Credentials) -> DeployFlow:
+    return DeployFlow(
+        db=db,
+        flows=flows,
+        credentials=credentials,
+        clock=SystemClock(),
+        limits=limits(0.3, 5),
+    )

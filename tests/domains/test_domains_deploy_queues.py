@@ -6,23 +6,14 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from domains_deploys import MOST_QUEUES, QUIETLY, Keep
 from played_grid import Fault, PlayedGrid, refusal
 
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.models.flow import Flow
-from scaiflow_api.db.session import Database
-from scaiflow_api.domains.deploy.rollout import RolloutLimits
-from scaiflow_api.domains.deploy.schemas import DeployRequest
-from scaiflow_api.domains.deploy.service import DeployFlow, DeployLimits
-from scaiflow_api.domains.flows.service import FlowService
-from scaiflow_api.flowgraph import DEFAULT_LIMITS
-from scaiflow_api.kit.clock import SystemClock
+from scaiflow_api.domains.deploy.service import DeployFlow
 from scaiflow_api.kit.errors import AppError
-from scaiflow_api.upstreams.credentials import Credentials
 
-Keep = Callable[[dict[str, Any]], Awaitable[Flow]]
-QUIETLY = DeployRequest(publish_as_model=False)
-MOST = 3
 TOPOLOGY = {
     "scope": "support",
     "queues": [
@@ -33,18 +24,6 @@ TOPOLOGY = {
 }
 CREATES = ["create_scope", "create_queue", "create_queue", "create_queue"]
 CORE = ["create", "start", "get"]
-
-
-@pytest.fixture
-def deploys(db: Database, flows: FlowService, credentials: Credentials) -> DeployFlow:
-    rollout = RolloutLimits(start_timeout_s=0.3, max_queues=MOST)
-    return DeployFlow(
-        db=db,
-        flows=flows,
-        credentials=credentials,
-        clock=SystemClock(),
-        limits=DeployLimits(graph=DEFAULT_LIMITS, rollout=rollout),
-    )
 
 
 @pytest.fixture
@@ -321,7 +300,7 @@ async def test_a_later_failure_tells_of_the_queues_too(
             "Set 'config.scaiqueue.scope'.",
         ),
         (
-            {"scope": "support", "queues": [{"slug": f"q-{number}"} for number in range(MOST + 1)]},
+            {"scope": "support", "queues": [{"slug": f"q-{number}"} for number in range(MOST_QUEUES + 1)]},
             "The flow declares 4 queues; a deploy sets up at most 3.",
             None,
         ),
