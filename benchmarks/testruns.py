@@ -28,7 +28,7 @@ from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.aiohttp_transport import AiohttpTransport
-from scaiflow_api.upstreams.base import open_transport
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 

@@ -24,9 +24,9 @@ from scaiflow_api.live import Announcements, Presence, Rate, open_announcements,
 from scaiflow_api.settings import Live, Settings, Store
 from scaiflow_api.storage import BlobStore, FlowVersions, WatchedBlobs, open_blobs
 from scaiflow_api.upstreams.addresses import PublicOnly
-from scaiflow_api.upstreams.base import open_transport
 from scaiflow_api.upstreams.breaker import Breakers
 from scaiflow_api.upstreams.collector import traces
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaikey_directory import ScaiKeyDirectory

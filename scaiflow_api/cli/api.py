@@ -10,7 +10,7 @@ from scaiflow_api import __version__
 from scaiflow_api.cli.environment import load_settings
 from scaiflow_api.cli.failure import CommandFailed, Unusable
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
-from scaiflow_api.upstreams.base import trusted_authorities
+from scaiflow_api.upstreams.connections import trusted_authorities
 
 if TYPE_CHECKING:
     from scaiflow_api.settings import Settings

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.settings import ScaiGrid
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import open_transport
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.errors import ScaiKeyRefused, as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey

@@ -12,7 +12,7 @@ from scaiflow_api.cli.flows.findings import tell
 from scaiflow_api.kit.logging import configure_logging
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of
-from scaiflow_api.upstreams.base import open_transport
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamUnreachable
 from scaiflow_api.upstreams.scaigrid import ScaiGrid

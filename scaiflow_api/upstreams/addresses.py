@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 import httpx
 
 from scaiflow_api.upstreams.aiohttp_transport import AiohttpTransport
-from scaiflow_api.upstreams.base import trusted_authorities
+from scaiflow_api.upstreams.connections import trusted_authorities
 from scaiflow_api.upstreams.failures import AddressRefused, System
 from scaiflow_api.upstreams.fair_transport import PARTY
 

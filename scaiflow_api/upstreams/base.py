@@ -2,27 +2,20 @@
 
 import asyncio
 import random
-import ssl
 import time
-from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
-from pathlib import Path
-from typing import ClassVar, NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
-from pydantic import SecretStr
 
-from scaiflow_api import __version__
 from scaiflow_api.kit.metrics import UPSTREAM_CALLS, timed
-from scaiflow_api.kit.tracing import SpanKind, outgoing, span
-from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.aiohttp_transport import AiohttpTransport
+from scaiflow_api.kit.tracing import SpanKind, span
 from scaiflow_api.upstreams.answers import Answer, failure_of
 from scaiflow_api.upstreams.breaker import Breakers, Passage, Road
+from scaiflow_api.upstreams.calls import Call, described, request_of
 from scaiflow_api.upstreams.failures import (
     System,
     UpstreamBusy,
@@ -34,62 +27,13 @@ from scaiflow_api.upstreams.failures import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
-from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
 
 log = structlog.get_logger(__name__)
 
-CONNECT_TIMEOUT_S = 2.0
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-"""They say how long their body is also where it is empty."""
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PASSING = frozenset({502, 503, 504})
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _NEVER_SENT = (*_UNREACHABLE, httpx.PoolTimeout)
-_UNTIL_CONNECTED = {"connect": CONNECT_TIMEOUT_S}
-"""Reading and writing have the time of the whole call."""
-_HEADERS = {
-    "Accept": "application/json",
-    # The size of an answer is bounded while it is read, so it may not arrive compressed.
-    "Accept-Encoding": "identity",
-    "User-Agent": f"scaiflow/{__version__}",
-}
-
-
-def open_transport(
-    settings: ScaiGridSettings, inner: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncBaseTransport:
-    """Return what carries requests to one system; it is closed by leaving it as a context manager.
-
-    Clients ask a transport, not an `httpx.AsyncClient`, which keeps cookies: those of one caller's answer would go
-    with the next caller's request. Nor does a transport follow a redirect, with a token, or take a proxy or a
-    password from the environment. Of its connections each tenant has a share.
-    """
-    inner = inner or AiohttpTransport(verify=trusted_authorities(settings.ca_file))
-    return FairTransport(
-        inner,
-        most=settings.connections,
-        most_of_one=settings.connections_per_tenant,
-        patience_s=CONNECT_TIMEOUT_S,
-    )
-
-
-@cache
-def trusted_authorities(more: Path | None) -> ssl.SSLContext:
-    """Read the certificate authorities once for all clients; that takes longer than the rest of a client.
-
-    They are the public ones and those in the file `more`.
-    """
-    authorities = httpx.create_ssl_context(trust_env=False)
-    if more is not None:
-        authorities.load_verify_locations(more)
-    return authorities
-
-
-def segment(value: str) -> str:
-    """Quote an id for use as one path segment. Raises ValueError where that cannot be done."""
-    if value in {"", ".", ".."}:
-        raise ValueError("not an id")
-    return quote(value, safe="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +46,6 @@ class Policy:
     attempts: int = 3
     base_delay_s: float = 0.1
     max_delay_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One thing to ask of an upstream."""
-
-    method: str
-    url: str
-    bearer: SecretStr | None = None
-    params: Mapping[str, str | int] = field(default_factory=dict)
-    content: bytes | None = field(default=None, repr=False)
-    content_type: str = "application/json"
-    deadline_s: float | None = None
-    """Instead of the policy's."""
-    needs: str | None = None
-    """The permission it needs over there, to be named when it is refused."""
-    secret: SecretStr | None = None
-    """What `content` holds and no error may repeat, beside `bearer`."""
-    blames_upstream: bool = True
-    """False: a 5xx, or that it takes too long, may come of what somebody sent, and says nothing of the upstream."""
 
 
 class Upstream:
@@ -159,7 +83,7 @@ class Upstream:
         """
         with (
             timed(UPSTREAM_CALLS, system=self.system),
-            span(f"{self.system} {call.method}", SpanKind.CLIENT, **_described(call.method, call.url)),
+            span(f"{self.system} {call.method}", SpanKind.CLIENT, **described(call.method, call.url)),
         ):
             return await self._answer(call)
 
@@ -242,7 +166,7 @@ class Upstream:
         return UpstreamUnavailable(self.system)
 
     async def _once(self, call: Call) -> tuple[int, httpx.Headers, bytes]:
-        response = await self._http.handle_async_request(self._request(call))
+        response = await self._http.handle_async_request(request_of(call, self._party))
         content = bytearray()
         try:
             status, most = response.status_code, self._policy.max_bytes
@@ -260,45 +184,6 @@ class Upstream:
         finally:
             await response.aclose()
         return status, response.headers, bytes(content)
-
-    def _request(self, call: Call) -> httpx.Request:
-        """Return what is sent. Raises httpx.LocalProtocolError where a key or an address cannot be."""
-        try:
-            return self._written(call)
-        except (UnicodeError, httpx.InvalidURL):  # their texts may quote it
-            raise httpx.LocalProtocolError("a header or an address that cannot be sent") from None
-
-    def _written(self, call: Call) -> httpx.Request:
-        content, address = call.content or b"", _address(call.url, tuple(call.params.items()))
-        # No other frame sees these headers; those of a request can be printed, and show no token. All are named here:
-        # where httpx adds some, it makes them all anew.
-        headers = {"Host": address.host, **_HEADERS, **outgoing()}
-        if call.content is not None:
-            headers["Content-Type"] = call.content_type
-        if content or call.method in _WITH_BODY:
-            headers["Content-Length"] = str(len(content))
-        if call.bearer is not None:
-            headers["Authorization"] = f"Bearer {call.bearer.get_secret_value()}"
-        return httpx.Request(
-            call.method,
-            address.url,
-            headers=headers,
-            stream=httpx.ByteStream(content),
-            extensions={PARTY: self._party, "timeout": _UNTIL_CONNECTED},
-        )
-
-
-class _Address(NamedTuple):
-    url: httpx.URL
-    host: str
-    """What the header `Host` says."""
-
-
-@lru_cache(1024)
-def _address(url: str, params: tuple[tuple[str, str | int], ...]) -> _Address:
-    """Read an address, which takes longer than making all else of a request; the same ones come again and again."""
-    read = httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
-    return _Address(read, read.netloc.decode())
 
 
 def origin_of(base_url: str) -> str:
@@ -322,9 +207,3 @@ def _announced(response: httpx.Response) -> int:
     """Return how long the body says it is; 0 where it does not."""
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() else 0
-
-
-@lru_cache(1024)
-def _described(method: str, url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    return {"http.request.method": method, "server.address": parts.hostname or "", "url.path": parts.path}

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.answers import Answer
-from scaiflow_api.upstreams.base import Call, Policy, Upstream
+from scaiflow_api.upstreams.base import Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
+from scaiflow_api.upstreams.calls import Call
 from scaiflow_api.upstreams.errors import ScaiGridNotConfigured
 from scaiflow_api.upstreams.failures import TITLES, UpstreamNonsense, UpstreamTimedOut
 from scaiflow_api.upstreams.grid_envelopes import read_list

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from scaiflow_api.auth.caller import MANAGE, VIEW
 from scaiflow_api.upstreams.answers import Answer
-from scaiflow_api.upstreams.base import Call, segment
+from scaiflow_api.upstreams.calls import Call, segment
 from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.grid_client import GridClient
 from scaiflow_api.upstreams.scaigrid_answers import (

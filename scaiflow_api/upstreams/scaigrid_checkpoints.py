@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from scaiflow_api.auth.caller import MANAGE, VIEW
 from scaiflow_api.upstreams.answers import Answer
-from scaiflow_api.upstreams.base import segment
+from scaiflow_api.upstreams.calls import segment
 from scaiflow_api.upstreams.failures import UpstreamNonsense
 from scaiflow_api.upstreams.grid_client import GridClient
 from scaiflow_api.upstreams.grid_envelopes import id_of, read_data, read_list, text

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 from scaiflow_api.auth.tokens import SigningKey
 from scaiflow_api.kit.clock import Clock, SystemClock
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import Call, Policy, Upstream
+from scaiflow_api.upstreams.base import Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
+from scaiflow_api.upstreams.calls import Call
 from scaiflow_api.upstreams.discovery import Discovery, read_discovery
 from scaiflow_api.upstreams.errors import ScaiKeyNotConfigured, ScaiKeyRefused
 from scaiflow_api.upstreams.failures import (

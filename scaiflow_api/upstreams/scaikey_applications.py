@@ -8,7 +8,8 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from scaiflow_api.upstreams.base import Call, Policy, Upstream, segment
+from scaiflow_api.upstreams.base import Policy, Upstream
+from scaiflow_api.upstreams.calls import Call, segment
 from scaiflow_api.upstreams.failures import UpstreamNonsense
 from scaiflow_api.upstreams.scaikey_pages import Row, pages
 from scaiflow_api.upstreams.scaikey_rows import read_id

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import httpx
 
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import Call, Policy, Upstream, segment
+from scaiflow_api.upstreams.base import Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
+from scaiflow_api.upstreams.calls import Call, segment
 from scaiflow_api.upstreams.failures import UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
 from scaiflow_api.upstreams.scaikey_pages import Row, pages

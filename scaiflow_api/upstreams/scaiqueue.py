@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from scaiflow_api.upstreams.base import segment
+from scaiflow_api.upstreams.calls import segment
 from scaiflow_api.upstreams.failures import UpstreamNonsense
 from scaiflow_api.upstreams.grid_client import GridClient
 from scaiflow_api.upstreams.grid_envelopes import count, id_of, read_data, text

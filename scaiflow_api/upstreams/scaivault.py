@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from scaiflow_api.kit.secrets import Secret
 from scaiflow_api.upstreams.answers import Answer
-from scaiflow_api.upstreams.base import Call, Policy, Upstream
+from scaiflow_api.upstreams.base import Policy, Upstream
 from scaiflow_api.upstreams.breaker import Breakers
+from scaiflow_api.upstreams.calls import Call
 from scaiflow_api.upstreams.errors import ScaiKeyRefused
 from scaiflow_api.upstreams.failures import UpstreamNonsense, UpstreamRejected, UpstreamUnavailable
 from scaiflow_api.upstreams.scaikey import ScaiKey

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from scaiflow_api.kit.secrets import VALUE, TenantSecrets
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams.addresses import UnusableAddress, base_url_of, public_addresses
-from scaiflow_api.upstreams.base import CONNECT_TIMEOUT_S
 from scaiflow_api.upstreams.breaker import Breakers
+from scaiflow_api.upstreams.connections import CONNECT_TIMEOUT_S
 from scaiflow_api.upstreams.failures import AddressRefused
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 

@@ -27,7 +27,8 @@ from scaiflow_api.settings import Api, Settings
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.storage import FlowVersions
 from scaiflow_api.storage.memory import MemoryBlobs
-from scaiflow_api.upstreams.base import Policy, open_transport
+from scaiflow_api.upstreams.base import Policy
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.credentials import Credentials
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.tenant_grids import TenantGrids, TenantKeys

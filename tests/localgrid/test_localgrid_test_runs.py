@@ -17,7 +17,7 @@ from scaiflow_api.domains.testruns.selection import Selection
 from scaiflow_api.domains.testruns.watch import Pace
 from scaiflow_api.flowgraph import DEFAULT_LIMITS
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import open_transport
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import Policy, open_transport
+from scaiflow_api.upstreams.base import Policy
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.scaibunker import ScaiBunker
 from scaiflow_api.upstreams.scaigrid import ScaiGrid
 from scaiflow_api.upstreams.scaigrid_checkpoints import ScaiGridCheckpoints

@@ -15,7 +15,7 @@ from certificates import certificate
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.upstreams import addresses, tenant_grids
 from scaiflow_api.upstreams.addresses import PublicOnly, UnusableAddress, base_url_of, is_public
-from scaiflow_api.upstreams.base import open_transport
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.failures import AddressRefused
 from scaiflow_api.upstreams.fair_transport import PARTY
 from scaiflow_api.upstreams.tenant_grids import TenantGrids

@@ -9,7 +9,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import Policy, open_transport, segment
+from scaiflow_api.upstreams.base import Policy
+from scaiflow_api.upstreams.calls import segment
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.errors import ScaiGridNotConfigured
 from scaiflow_api.upstreams.failures import (
     UpstreamBusy,

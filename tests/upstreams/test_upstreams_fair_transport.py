@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import Policy, open_transport
+from scaiflow_api.upstreams.base import Policy
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.failures import UpstreamCrowded
 from scaiflow_api.upstreams.fair_transport import PARTY, FairTransport
 from scaiflow_api.upstreams.scaigrid import ScaiGrid

@@ -23,7 +23,8 @@ from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
-from scaiflow_api.upstreams.base import Policy, open_transport
+from scaiflow_api.upstreams.base import Policy
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.failures import UpstreamTimedOut, UpstreamUnavailable
 
 UP = "https://up.test"

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from scaiflow_api.localgrid import GridConfig, create_grid
 from scaiflow_api.settings import ScaiGrid as ScaiGridSettings
 from scaiflow_api.settings import ScaiKey as ScaiKeySettings
-from scaiflow_api.upstreams.base import Policy, open_transport
+from scaiflow_api.upstreams.base import Policy
+from scaiflow_api.upstreams.connections import open_transport
 from scaiflow_api.upstreams.errors import ScaiKeyRefused, as_app_error
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamNonsense, UpstreamRejected
 from scaiflow_api.upstreams.scaikey import ScaiKey
