@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from localgrid_support import BASE, REDIRECT, VERIFIER, RunningGrid, claims_of, returned, running_grid
+from localgrid_support import BASE, OAUTH, REDIRECT, VERIFIER, RunningGrid, claims_of, returned, running_grid
 
 from scaiflow_api.localgrid import GridConfig
 from scaiflow_api.localgrid.scaikey.people import ADMIN_CLIENT, ADMIN_SECRET
@@ -54,6 +54,19 @@ async def test_a_registered_client_gets_its_scopes_and_signs_people_in(
     code = returned(await grid.choose("usr_bob", client_id=app["client_id"]))["code"]
     person = await grid.redeem(code, **own, redirect_uri=REDIRECT, code_verifier=VERIFIER)
     assert claims_of(person.json()["access_token"])["aud"] == app["client_id"]
+
+
+async def test_signing_out_goes_back_to_a_registered_client(
+    grid: RunningGrid, app: dict[str, Any], admin: dict[str, str]
+) -> None:
+    query = {"post_logout_redirect_uri": "http://127.0.0.1:7000/bye"}
+    assert (await grid.http.get(f"{OAUTH}/logout", params=query)).status_code == 400
+    change = {"redirect_uris": ["http://127.0.0.1:7000/callback"]}
+    assert (await grid.http.patch(APPLICATIONS + app["id"], json=change, headers=admin)).is_success
+
+    answer = await grid.http.get(f"{OAUTH}/logout", params=query)
+
+    assert (answer.status_code, answer.headers["location"]) == (302, "http://127.0.0.1:7000/bye")
 
 
 async def test_the_secret_is_told_once(grid: RunningGrid, app: dict[str, Any], admin: dict[str, str]) -> None:

@@ -70,7 +70,8 @@ async def _log_out(
 def _is_known(uri: str, grid: Grid) -> bool:
     if not uri.isascii() or not uri.isprintable() or "#" in uri or "\\" in uri:
         return False
-    return any(_origin(uri) == _origin(known) for known in grid.config.redirect_uris)
+    registered = (known for client in grid.clients.values() for known in client.redirect_uris)
+    return any(_origin(uri) == _origin(known) for known in registered)
 
 
 def _origin(uri: str) -> tuple[str, str]:
