@@ -327,3 +327,21 @@ async def test_what_cannot_be_set_up_is_refused_without_asking(
         fix,
     )
     assert grid.steps == []
+
+
+@pytest.mark.parametrize("step", ["scopes", "queues"])
+async def test_who_may_not_look_is_told_that_looking_is_what_it_takes(
+    deploys: DeployFlow, grid: PlayedGrid, keep_with: KeepWith, bob: Caller, step: str
+) -> None:
+    flow = await keep_with(TOPOLOGY)
+    await deploys.deploy(bob, flow.id, QUIETLY)
+    grid.faults[step] = [refusal(403)]
+
+    with pytest.raises(AppError) as caught:
+        await deploys.deploy(bob, flow.id, QUIETLY)
+
+    detail = caught.value.detail()
+    assert (detail["error"], detail["fix"]) == (
+        "scaiqueue_auth",
+        "Caller needs the `scaiqueue:view` permission on this tenant.",
+    )

@@ -14,7 +14,7 @@ from scaiflow_api.upstreams import scaiqueue
 from scaiflow_api.upstreams.credentials import Access
 from scaiflow_api.upstreams.failures import UpstreamError, UpstreamRejected
 from scaiflow_api.upstreams.rate_limits import Patience, PatientCaller
-from scaiflow_api.upstreams.scaiqueue import Scope
+from scaiflow_api.upstreams.scaiqueue import MANAGE, Scope
 
 _NEEDS_MANAGE = "Caller needs scaiqueue:manage to provision missing scopes/queues."
 _NO_SCOPE = "The flow declares queues, but no scope for them."
@@ -178,7 +178,7 @@ def _differences(wanted: Queue, found: scaiqueue.Queue) -> list[Difference]:
 
 def _translated(failure: UpstreamError, scope: str, queue: str | None = None) -> AppError:
     error = step_failed(QueueProvisionFailed, failure, scope=scope, queue=queue)
-    if isinstance(failure, UpstreamRejected) and failure.status == 403:
+    if isinstance(failure, UpstreamRejected) and failure.status == 403 and failure.needs == MANAGE:
         error.fields["fix"] = _NEEDS_MANAGE
     return error
 
