@@ -1,5 +1,6 @@
 """From any JSON value to a flow document, or to all that keeps it from being one."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -7,6 +8,7 @@ from typing import Any
 
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -66,6 +68,10 @@ EXPECTED = {
 }
 
 
+OWNER = re.compile(r"(nodes|edges)\[([0-9]{1,9})\]")
+ID = re.compile(ID_PATTERN)
+
+
 class FlowDocument(Struct, frozen=True):
     """A document that has the shape of a flow."""
 
@@ -82,6 +88,13 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
 
     Takes any JSON value. Raises FlowTooLarge (413) alone.
     """
+    found = _parse(document, limits)
+    if isinstance(found, list) and isinstance(document, dict):
+        return [_with_owner(problem, document) for problem in found]
+    return found
+
+
+def _parse(document: object, limits: Limits) -> FlowDocument | list[Problem]:
     if not isinstance(document, dict):
         return [Problem("", "the document is not a JSON object", NOT_A_FLOW)]
     check_counts(document, limits)
@@ -104,6 +117,19 @@ def parse_document(document: object, *, limits: Limits = DEFAULT_LIMITS) -> Flow
     except ValidationError as error:
         return [*_translate(error), *duplicates][:MAX_PROBLEMS]
     return duplicates[:MAX_PROBLEMS] or FlowDocument(graph, plain, text)
+
+
+def _with_owner(problem: Problem, document: dict[str, Any]) -> Problem:
+    """Return a fault with the id of the node or edge that it is in, if that has one."""
+    within = OWNER.match(problem.path)
+    if within is None:
+        return problem
+    parts, place = document.get(within[1]), int(within[2])
+    owner = parts[place] if isinstance(parts, list) and place < len(parts) else None
+    owner_id = owner.get("id") if isinstance(owner, dict) else None
+    if not isinstance(owner_id, str) or ID.fullmatch(owner_id) is None:
+        return problem
+    return replace(problem, **{"node_id" if within[1] == "nodes" else "edge_id": owner_id})
 
 
 def parse_again(
@@ -246,10 +272,10 @@ def _requirement(kind: str, context: dict[str, Any]) -> str:
 
 
 def _quote(value: object) -> str:
-    text = repr(value)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _nearest(given: object, choices: Sequence[str]) -> str | None:
-    near = get_close_matches(given, choices, n=1) if isinstance(given, str) else []
+    near = get_close_matches(given.lower(), choices, n=1) if isinstance(given, str) else []
     return f"did you mean '{near[0]}'?" if near else None

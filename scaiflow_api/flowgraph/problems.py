@@ -19,6 +19,9 @@ class Problem(Struct, frozen=True):
     message: str
     code: str
     fix: str | None = None
+    node_id: str | None = None
+    edge_id: str | None = None
+    """Whose fault it is, where the path leads into a node or edge that has an id."""
 
 
 def join_path(*parts: str | int) -> str:

@@ -167,6 +167,7 @@ def test_a_near_miss_of_a_choice_or_field_has_a_fix() -> None:
         "did you mean 'lower'?",
         "did you mean 'upper'?",
     ]
+    assert [fix for *_, fix in found(classified("tags.lenght > 1"), "SF310")] == ["did you mean 'length'?"]
     assert [fix for *_, fix in found(classified("classify.scor > 1"), "SF310")] == ["did you mean 'score'?"]
 
 

@@ -367,6 +367,30 @@ def test_a_misspelled_key_is_named_beside_the_one_that_is_missing() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "path", "node_id", "edge_id"),
+    [
+        (lambda document: document["nodes"][1].update(type="llm_rgid"), "nodes[1].type", "a", None),
+        (lambda document: document["nodes"][1].pop("position"), "nodes[1].position", "a", None),
+        (lambda document: document["nodes"][1].update(id="a b"), "nodes[1].id", None, None),
+        (lambda document: document["nodes"][1].update(label="\0"), "nodes[1].label", "a", None),
+        (lambda document: document["edges"][0].update(type="x"), "edges[0].type", None, "edge_1"),
+        (lambda document: document["edges"][0]["source"].pop("port"), "edges[0].source.port", None, "edge_1"),
+        (lambda document: document.update({"nodes[7]": "\0"}), "nodes[7]", None, None),
+        (lambda document: document.update(nodes=[3]), "nodes[0]", None, None),
+    ],
+)
+def test_problems_of_the_document_itself_name_their_node_or_edge(
+    change: Any, path: str, node_id: str | None, edge_id: str | None
+) -> None:
+    document = a_flow([an_entry(), a_text("a")], ("entry", "a"))
+    change(document)
+
+    assert [(item.path, item.node_id, item.edge_id) for item in validate_flow(document)] == [
+        (path, node_id, edge_id)
+    ]
+
+
 def test_problems_of_the_document_itself_stop_all_other_checks() -> None:
     document = a_flow([a_text("a"), a_text("a")])
 
@@ -494,6 +518,12 @@ def test_the_subject_of_a_decision_of_style_if_is_not_read() -> None:
             {"options": ["approve", "reject"], "on_timeout": "resolve:aprove", "timeout": "1h"},
             "config.on_timeout is not valid: 'aprove' is none of the options",
             "did you mean 'resolve:approve'?",
+        ),
+        (
+            "checkpoint",
+            {"on_timeout": "ecalate", "timeout": "1h"},
+            "config.on_timeout is not valid: expected fail, escalate, continue or resolve:<option>",
+            "did you mean 'escalate'?",
         ),
         (
             "logic_loop",

@@ -187,11 +187,17 @@ def test_an_unknown_kind_is_answered_with_the_nearest_one() -> None:
     )
 
 
+@pytest.mark.parametrize(("kind", "shown"), [(None, "null"), (True, "true"), ({"a": [1]}, '{"a": [1]}')])
+def test_what_is_no_text_is_shown_as_json(kind: object, shown: str) -> None:
+    assert [found.message for found in problems(with_node(type=kind))] == [f"unknown node kind {shown}"]
+
+
 @pytest.mark.parametrize(
     ("document", "fix"),
     [
         ({**MINIMAL, "edges": [{"type": "conditionl"}]}, "did you mean 'conditional'?"),
         (with_model(modalities=["structured"]), "did you mean 'structured_output'?"),
+        ({**MINIMAL, "edges": [{"type": "CONDITIONAL"}]}, "did you mean 'conditional'?"),
         ({**MINIMAL, "edges": [{"type": "nothing alike"}]}, None),
         ({**MINIMAL, "edges": [{"type": 1}]}, None),
     ],

@@ -173,7 +173,8 @@ class Inference:
         if name in PROPERTIES.get(value.sort, frozenset()):
             return NUMBER if name == "length" else value.item
         if not lenient and not value.literal:
-            self._report(node, f"{WORDS[value.sort]} has no member '{name}', so this is always null")
+            fix = self._suggestions.did_you_mean(name, PROPERTIES.get(value.sort, ()))
+            self._report(node, f"{WORDS[value.sort]} has no member '{name}', so this is always null", fix)
         return None
 
     def _field(self, node: Node, value: Shape, name: str) -> Shape | None:

@@ -33,7 +33,8 @@ def _assignee(text: str) -> str:
 def _on_timeout(text: str) -> str:
     if text in ("fail", "escalate", "continue") or text.removeprefix(RESOLVE) not in ("", text):
         return text
-    raise ValueError("expected fail, escalate, continue or resolve:<option>")
+    choices = ("fail", "escalate", "continue")
+    raise none_of(given=text, choices=choices, problem=f"expected {', '.join(choices)} or {RESOLVE}<option>")
 
 
 def _options(options: list[JSON]) -> list[JSON]:

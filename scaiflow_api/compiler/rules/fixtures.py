@@ -222,8 +222,11 @@ def _malformed(expect: JSON, suggestions: Suggestions) -> Iterator[tuple[Where, 
             yield where, f"there is no matcher '{names[0]}'", suggestions.did_you_mean(names[0], TAKES)
         elif names:
             accepts, what = TAKES[names[0]]
-            if not accepts(value[names[0]]):
-                yield where, f"'{names[0]}' takes {what}", None
+            given = value[names[0]]
+            if not accepts(given):
+                is_type = names[0] == "$type" and isinstance(given, str)
+                fix = suggestions.did_you_mean(given, JSON_TYPES) if is_type else None
+                yield where, f"'{names[0]}' takes {what}", fix
         nested = value.keys() - OPAQUE
         pending += [((*where, key), value[key]) for key in sorted(nested, reverse=True)]
 

@@ -76,4 +76,5 @@ RULES = (
 
 
 def diagnostic(problem: Problem) -> Diagnostic:
-    return Diagnostic(ERROR, problem.code, problem.message, problem.path or None, fix=problem.fix)
+    ids = problem.node_id, problem.edge_id
+    return Diagnostic(ERROR, problem.code, problem.message, problem.path or None, *ids, problem.fix)
