@@ -386,6 +386,44 @@ def test_the_documented_manifest_becomes_a_flow() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("stated", "config", "edited"),
+    [
+        ('llm_turn: "Go."', {"goal": "Go.", "model": "fast", "output_schema": {"x": "int"}}, None),
+        ('llm_turn: "Go."', {"goal": "Go.", "llm_role": "fast", "guidance": "g", "note": 1}, None),
+        ('llm_turn: "Stay."', {"goal": "Go.", "model": "fast"}, {"goal": "Stay.", "model": "fast"}),
+        (
+            "plugin_call: { alias: scaidrive, method: search }",
+            {"plugin": "scaidrive", "method": "search", "args": {"path": "/"}, "on_error": "continue"},
+            None,
+        ),
+        (
+            "checkpoint: { type: hitl_review, scope: support, queue: review }",
+            {"queue": "review", "sections": [{"type": "decision", "options": ["a"]}], "timeout": "1h"},
+            None,
+        ),
+        ('llm_turn: "Go."', {"goal": "Go.", "on_failure": "hope"}, None),
+    ],
+)
+def test_what_a_documented_step_leaves_out_its_meta_says(stated: str, config: Any, edited: Any) -> None:
+    text = f"""
+core:
+  name: agent
+  model: scaigrid/openai/gpt-4o
+  scaiqueue: {{ scope: support, queues: [] }}
+  flows:
+    - name: agent
+      trigger: {{ type: api }}
+      steps:
+        - {stated}
+          meta: {{ node_id: n, node_config: {orjson.dumps(config).decode()} }}
+"""
+    imported = import_manifest(text)
+
+    assert imported.document["nodes"][1]["config"] == (edited or config)
+    assert [item.code for item in imported.diagnostics] == (["SF601"] if edited else [])
+
+
 EVERY_FORM = """
 core:
   name: every-form

@@ -140,9 +140,14 @@ def _meta(source: Source, node_id: str) -> Meta:
 
 
 def _edit_carried(document: Document, source: Source, walk: Walk, drawing: Drawing, edits: Edits) -> None:
-    """Take over what steps say otherwise than the configuration that they carry."""
+    """Take over what steps say otherwise than the configuration that they carry.
+
+    What was not compiled here may say in `meta` alone what its steps would have to repeat.
+    """
+    models = source.module.models
+    role = None if source.tells_outputs else str(models[0]["role"]) if models else ""
     places = {node["id"]: place for place, node in enumerate(document["nodes"])}
     for step in walk.steps.values():
         meta: Mapping[str, object] = _meta(source, step.node_id)
         if isinstance(meta.get("node_config"), dict):
-            edits.step(places[drawing.names[step.node_id]], step)
+            edits.step(places[drawing.names[step.node_id]], step, default_role=role)

@@ -72,13 +72,17 @@ class Edits:
         self.any = False
         """Whether any node was edited."""
 
-    def step(self, place: int, step: Step) -> None:
+    def step(self, place: int, step: Step, *, default_role: str | None = None) -> None:
+        """`default_role`: that of a manifest whose steps leave out what their `meta` says."""
         given = KINDS[self._nodes[place]["type"]]
         kind = _step_kind(given.name, step.block)
         if kind is not given:
             self._change_kind(place, kind)
         moved = [] if kind is given else ["node_kind"]
-        self._take_over(place, kind, settings_of(kind, step, self._marks), moved)
+        wanted = settings_of(kind, step, self._marks)
+        if default_role is not None:
+            wanted = self._completed(place, kind, wanted, default_role)
+        self._take_over(place, kind, wanted, moved)
 
     def entry(self, place: int, trigger: ir.Trigger, schema: Mapping[str, str]) -> None:
         given = KINDS[self._nodes[place]["type"]]
@@ -98,6 +102,24 @@ class Edits:
         config = {key: value for key, value in (node.get("config") or {}).items() if key not in gone}
         self._nodes[place] = {**node, "type": kind.name, "config": config}
 
+    def _completed(self, place: int, kind: StepKind, stated: Config, default_role: str) -> Config:
+        """Return what a step states, and for the rest what the configuration of its node says."""
+        node = self._nodes[place]
+        said = self._said(node, kind)
+        if stated.get("llm_role") == default_role:
+            # A step that names no role has this one.
+            stated = {key: value for key, value in stated.items() if key != "llm_role"}
+        return said | stated
+
+    def _said(self, node: Node, kind: EntryKind | StepKind) -> Config:
+        """Return what the configuration of a node means; where the kind does not take it, what it knows of it."""
+        config = node.get("config") or {}
+        settings = self._lowered.settings(node["id"], kind, config)
+        if settings is not None:
+            return settings
+        known = known_keys(kind)
+        return {key: value for key, value in config.items() if key in known}
+
     def _take_over(self, place: int, kind: EntryKind | StepKind, wanted: Config, moved: list[str]) -> None:
         node = self._nodes[place]
         config = node.get("config") or {}
@@ -107,10 +129,7 @@ class Edits:
 
         keys: list[str] = []
         if not same(config, wanted):
-            before = settings(config)
-            if before is None:
-                known = known_keys(kind)
-                before = {key: value for key, value in config.items() if key in known}
+            before = self._said(node, kind)
             wanted = settings(wanted) or wanted
             keys = changed_keys(before, wanted)
         if keys:
