@@ -1,6 +1,8 @@
 """Settings for the commands, with a sentence instead of a traceback when they are wrong."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +35,24 @@ def load_settings() -> "Settings":
     from scaiflow_api.settings import Settings
 
     try:
-        return Settings.load()
+        with _files_explained():
+            return Settings.load()
     except ValidationError as error:
         problems = "; ".join(_problem(found) for found in error.errors())
         raise CommandFailed(f"the settings are wrong: {problems}") from None
+
+
+@contextmanager
+def _files_explained() -> Iterator[None]:
+    """Raise CommandFailed where a file of settings is there and cannot be read."""
+    try:
+        yield
     except UnicodeDecodeError:
         raise CommandFailed(
             f"a file of settings is not UTF-8; it is one of {', '.join(env_files())}"
         ) from None
+    except OSError as error:
+        raise CommandFailed(f"the settings in {error.filename} cannot be read: {error.strerror}") from None
 
 
 def _problem(found: "ErrorDetails") -> str:
@@ -51,12 +63,16 @@ def _problem(found: "ErrorDetails") -> str:
 
 
 def embed() -> None:
-    """Complete the environment so that everything runs on this machine; whatever is set stays as it is."""
+    """Complete the environment so that everything runs on this machine; whatever is set stays as it is.
+
+    Raises CommandFailed where a file of settings cannot be read.
+    """
     from dotenv import dotenv_values
 
     chosen = {"SCAIFLOW_DATA_FOLDER": DATA_FOLDER, **_SERVERS}
-    for file in env_files():
-        chosen |= {name: value for name, value in dotenv_values(file).items() if value}
+    with _files_explained():
+        for file in env_files():
+            chosen |= {name: value for name, value in dotenv_values(file).items() if value}
     chosen |= {name: value for name, value in os.environ.items() if value}
     data = Path(chosen["SCAIFLOW_DATA_FOLDER"]).absolute()
     api = f"http://{chosen['SCAIFLOW_API_HOST']}:{chosen['SCAIFLOW_API_PORT']}"
