@@ -12,7 +12,18 @@ from datetime import datetime
 from functools import cache
 from typing import Final, cast
 
-from sqlalchemy import CursorResult, Table, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scaiflow_api.db.models.draft import SyncDocument, SyncUpdate
@@ -173,6 +184,21 @@ class Drafts:
             await self._session.execute(_ENTRY, rows)
 
 
+def name_version(draft: SyncDocument, connection: Connection, version: str) -> bool:
+    """Have a draft say that it has a version, which was made of it; False: it was begun anew since it was read.
+
+    Of a version that was made of something else, `Drafts.append` says so, with what the version changed.
+    """
+    values = {
+        "flow": draft.flow_id,
+        "tenant": draft.tenant_id,
+        "of_epoch": draft.epoch,
+        "before": draft.applied_version,
+        "after": version,
+    }
+    return _NAMING.run(connection, values).rowcount == 1
+
+
 # What is asked for each change of somebody who edits: to build the statements takes longer than to execute them.
 
 _DRAFTS: Final = cast("Table", SyncDocument.__table__)
@@ -184,27 +210,32 @@ _LAST_SEQ: Final = select(_DRAFT.last_seq).where(_DRAFT.flow_id == bindparam("fl
 _ENTRY: Final = insert(cast("Table", SyncUpdate.__table__))
 
 
-@cache
-def _appending(*, advances: bool) -> Update:
-    """Count entries in the row of a draft; with `advances` also a version, unless it is not at the one before."""
-    counted = (
-        update(_DRAFTS)
-        .where(
-            _DRAFT.flow_id == bindparam("flow"),
-            _DRAFT.tenant_id == bindparam("tenant"),
-            _DRAFT.epoch == bindparam("of_epoch"),
-        )
-        .values(
-            last_seq=_DRAFT.last_seq + bindparam("entries", type_=_DRAFT.last_seq.type),
-            size=_DRAFT.size + bindparam("bytes", type_=_DRAFT.size.type),
-            updated_at=bindparam("now"),
-        )
-    )
-    if not advances:
-        return counted
-    return counted.where(_DRAFT.applied_version == bindparam("before")).values(
+_OF_EPOCH: Final = update(_DRAFTS).where(
+    _DRAFT.flow_id == bindparam("flow"),
+    _DRAFT.tenant_id == bindparam("tenant"),
+    _DRAFT.epoch == bindparam("of_epoch"),
+)
+
+
+def _advancing(change: Update) -> Update:
+    """Add that a draft has a version, unless it is not at the one before."""
+    return change.where(_DRAFT.applied_version == bindparam("before")).values(
         applied_version=bindparam("after")
     )
+
+
+_NAMING: Final = Prepared(_advancing(_OF_EPOCH))
+
+
+@cache
+def _appending(*, advances: bool) -> Update:
+    """Count entries in the row of a draft; with `advances` also a version."""
+    counted = _OF_EPOCH.values(
+        last_seq=_DRAFT.last_seq + bindparam("entries", type_=_DRAFT.last_seq.type),
+        size=_DRAFT.size + bindparam("bytes", type_=_DRAFT.size.type),
+        updated_at=bindparam("now"),
+    )
+    return _advancing(counted) if advances else counted
 
 
 def _parts(written: bytes) -> list[bytes]:

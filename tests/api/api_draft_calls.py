@@ -78,7 +78,7 @@ class OpenDraft:
         self._owner = owner
         self._flow = f"/flows/{flow_id}"
         self._path = f"{self._flow}/draft"
-        self._echo = echo
+        self.echo = echo
 
     async def get(self, headers: Headers | None = None) -> httpx.Response:
         return await self._api.get(self._path, headers=headers or self._owner)
@@ -101,11 +101,11 @@ class OpenDraft:
 
     def relabelled(self, label: str) -> Json:
         """Return the content that the flow began with, its second node with another label."""
-        first, second, *others = self._echo["nodes"]
-        return {**self._echo, "nodes": [first, {**second, "label": label}, *others]}
+        first, second, *others = self.echo["nodes"]
+        return {**self.echo, "nodes": [first, {**second, "label": label}, *others]}
 
     def node(self, at: int, canvas: Canvas | None = None) -> "Map[Any]":
-        found: Map[Any] = (canvas or self.canvas).flow["nodes"][self._echo["nodes"][at]["id"]]
+        found: Map[Any] = (canvas or self.canvas).flow["nodes"][self.echo["nodes"][at]["id"]]
         return found
 
     def labels(self, canvas: Canvas | None = None) -> list[str]:

@@ -54,6 +54,24 @@ def somebody_saves_meanwhile(draft: OpenDraft, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(DraftReader, "read_sound", read_slowly)
 
 
+@pytest.fixture
+def somebody_undoes_meanwhile(draft: OpenDraft, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the draft is saved, after it was read, everything typed and added on the canvas is undone."""
+    read = DraftReader.read_sound
+
+    async def read_and_undo(self: DraftReader, of: Any) -> Draft:
+        found = await read(self, of)
+        draft.node(0)["label"] = draft.echo["nodes"][0]["label"]
+        del draft.canvas.flow["nodes"]["added"]
+        await draft.canvas.push()
+        return found
+
+    monkeypatch.setattr(DraftReader, "read_sound", read_and_undo)
+
+
+ADDED: Json = {"type": "llm_rigid", "label": "Added", "$index": "b00"}
+
+
 def labels(content: Json) -> list[str]:
     return [node["label"] for node in content["nodes"]]
 
@@ -396,6 +414,37 @@ class TestSaving:
 
         assert labels(answer.json()["content"])[:2] == ["Typed", "Saved"]
         assert await numbers(api, people.bob.headers, flow) == ["1.0.2", "1.0.1", "1.0.0"]
+
+    @pytest.mark.usefixtures("somebody_undoes_meanwhile")
+    async def test_what_is_undone_meanwhile_stays_undone(self, draft: OpenDraft, echo: Json) -> None:
+        """What the version has is in the draft's past: to merge it would bring back what was taken away since."""
+        draft.canvas.flow["nodes"]["added"] = Map(ADDED | {"position": Map({"x": 0.0, "y": 0.0})})
+        await draft.type("Typed")
+
+        answer = await draft.post("save")
+
+        assert labels(answer.json()["content"]) == ["Typed", echo["nodes"][1]["label"], "Added"]
+        assert labels((await draft.read())["content"]) == [node["label"] for node in echo["nodes"]]
+        assert (await draft.state())[0] == "1.0.1"
+
+    async def test_a_draft_that_is_begun_anew_meanwhile_gets_what_was_saved_of_the_old_one(
+        self, draft: OpenDraft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = DraftReader.read_sound
+
+        async def read_and_discard(self: DraftReader, of: Any) -> Draft:
+            found = await read(self, of)
+            assert (await draft.post("discard")).status_code == 200
+            return found
+
+        monkeypatch.setattr(DraftReader, "read_sound", read_and_discard)
+        await draft.type("Typed")
+
+        answer = await draft.post("save")
+
+        assert (answer.status_code, answer.json()["version"]) == (200, "1.0.1")
+        assert labels((await draft.read())["content"])[0] == "Typed"
+        assert (await draft.state())[0] == "1.0.1"
 
     async def test_an_idempotency_key_makes_one_version(
         self, api: httpx.AsyncClient, people: People, draft: OpenDraft, flow: str

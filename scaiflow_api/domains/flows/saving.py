@@ -56,8 +56,10 @@ ORPHAN_AFTER_S = 5.0
 """A version whose object stands alone for this long was abandoned; its number is skipped."""
 _GIVE_UP_AFTER_S = 20.0
 
+MadeOf: TypeAlias = Callable[[Connection, str], bool]
+"""Notes down that a version was made of the flow's draft, in the transaction that names it; False: of another one."""
 AfterSave: TypeAlias = Callable[[Flow], Awaitable[None]]
-"""Called when a flow that has a draft got a new version, for good. It must not raise: nothing can be taken back."""
+"""Called when a flow got a version that its draft lacks, for good. It must not raise: nothing can be taken back."""
 
 
 class FlowWriter:
@@ -121,10 +123,11 @@ class FlowWriter:
         change: FlowUpdate,
         if_match: str | None,
         origin: Origin | None = None,
+        made_of: MadeOf | None = None,
     ) -> tuple[Flow, bytes | None]:
         """Apply a change; return the flow as it is now, and what was stored where the change brought content.
 
-        `origin` tells the audit log where the content comes from.
+        `origin` tells the audit log where the content comes from; with `made_of` it comes from the draft.
 
         Raises VersionConflict when `if_match` no longer names the flow, InvalidFlow, FlowTooLarge; and FlowNotFound
         or InsufficientAcl when the flow, or the caller's grant, went away meanwhile.
@@ -134,7 +137,7 @@ class FlowWriter:
         if change.content is not None:
             async with self._turns.of(flow.id):
                 moved, stored = await self._save(
-                    caller, flow, change.content, change.message, fields, if_match, origin or {}
+                    caller, flow, change.content, change.message, fields, if_match, origin or {}, made_of
                 )
             if moved.drafted and self._after_save is not None:
                 await self._after_save(moved.flow)
@@ -180,6 +183,7 @@ class FlowWriter:
         fields: dict[str, Any],
         if_match: str | None,
         origin: Origin,
+        made_of: MadeOf | None,
     ) -> tuple[Moved, bytes]:
         give_up = time.monotonic() + _GIVE_UP_AFTER_S
         while time.monotonic() < give_up:
@@ -190,7 +194,7 @@ class FlowWriter:
                 row = self._version_row(flow.id, version, caller, message, stored, began)
                 tell = partial(audited.updated, fields=tuple(fields), stored=row, origin=origin)
                 try:
-                    moved = await self._move(caller, flow, fields, tell, row)
+                    moved = await self._move(caller, flow, fields, tell, row, made_of)
                 except (FlowNotFound, InsufficientAcl):
                     await self._discard(flow, row)
                     raise
@@ -242,6 +246,7 @@ class FlowWriter:
         values: dict[str, Any],
         tell: Callable[..., Entry],
         version: FlowVersion,
+        made_of: MadeOf | None,
     ) -> Moved | None:
         """Make the row name a version that is stored, and return it; None: it is not as it was seen."""
 
@@ -252,6 +257,8 @@ class FlowWriter:
                 return None
             # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
             check_level(connection, moved.flow, caller, Level.EDIT)
+            if made_of is not None and made_of(connection, version.version):
+                moved = moved._replace(drafted=False)
             write_down(connection, [Occurrence(caller, tell(moved.flow, before=moved.before), now)])
             require_prompt(version.created_at, self._clock.now())
             return moved

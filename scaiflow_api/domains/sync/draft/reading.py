@@ -2,10 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from scaiflow_api.compiler.rules.shape import diagnostic
+from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.domains.flows.errors import InvalidFlow
 from scaiflow_api.domains.sync.document import SERVER_KEYS
@@ -21,8 +21,7 @@ class Draft:
 
     flow: Flow
     """As it was then; all of its current version is in the draft."""
-    epoch: str
-    updated_at: datetime
+    row: SyncDocument
     document: dict[str, Any]
     """Under the flow's own id, name and version."""
     problems: list[Problem]
@@ -53,7 +52,7 @@ class DraftReader:
         document = shared.document | {key: getattr(flow, key) for key in SERVER_KEYS}
         found = await asyncio.to_thread(parse_document, document, limits=self._limits)
         problems = shared.problems + (found if isinstance(found, list) else [])
-        return Draft(flow, loaded.row.epoch, loaded.row.updated_at, document, problems)
+        return Draft(flow, loaded.row, document, problems)
 
     async def read_sound(self, flow: Flow) -> Draft:
         """Return the draft where it could be saved, else raise InvalidFlow. Raises what `load` and `read` raise."""

@@ -78,9 +78,9 @@ async def read_draft(
         diff = found.as_dict()
     body = {
         "flow_id": flow.id,
-        "epoch": draft.epoch,
+        "epoch": loaded.row.epoch,
         "base_version": loaded.row.applied_version,
-        "updated_at": draft.updated_at,
+        "updated_at": loaded.row.updated_at,
         "content": draft.document,
         "diff": diff,
         "diagnostics": draft.as_diagnostics(),

@@ -1,12 +1,13 @@
 """What REST does to a draft: a version is made of it, or it is thrown away."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from scaiflow_api.auth.acl import Level
 from scaiflow_api.auth.caller import Caller
 from scaiflow_api.db.audit import Entry, record, state_hash
-from scaiflow_api.db.drafts import Drafts
+from scaiflow_api.db.drafts import Drafts, name_version
 from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
@@ -59,7 +60,8 @@ class DraftService:
         """Make a version of the draft as it is, by the way that every version goes; return the flow and its content.
 
         What others save meanwhile is merged into the draft first, so no version is undone. Where `if_match` names a
-        state of the flow, nothing is merged, and it raises VersionConflict.
+        state of the flow, nothing is merged, and it raises VersionConflict. The version itself is never merged: the
+        draft had all of it, and that would bring back what people undid since.
         Raises what reading a sound draft and saving raise, and SaveContention.
         """
         for _ in range(_ATTEMPTS):
@@ -67,9 +69,10 @@ class DraftService:
             require_match(flow, if_match)
             draft = await self._drafts.read_sound(flow)
             change = FlowUpdate(name=None, content=draft.document, message=message)
+            origin, made_of = {"draft": draft.row.epoch}, partial(name_version, draft.row)
             try:
                 saved, stored = await self._writer.update(
-                    caller, flow, change, etag_of(flow), {"draft": draft.epoch}
+                    caller, flow, change, etag_of(flow), origin, made_of
                 )
             except VersionConflict:
                 continue
