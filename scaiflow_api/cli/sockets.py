@@ -9,8 +9,11 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
+from websockets.frames import CloseCode
 from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
+from scaiflow_api.domains.sync.closing import TOO_LARGE
 from scaiflow_api.web.sockets import ABORT, STAY, Serving
 
 _JOINED_BYTES = 65_536
@@ -67,6 +70,14 @@ class HttpConnections(HttpToolsProtocol):
         self.parser = None  # type: ignore[assignment]
 
 
+class Frames(ServerProtocol):
+    """Refuses a message that is too long to be read with our own code: after 1009 a client comes and sends it again."""
+
+    def fail(self, code: int, reason: str = "") -> None:
+        closing = TOO_LARGE if code == CloseCode.MESSAGE_TOO_BIG else (code, reason)
+        super().fail(*closing)
+
+
 class Sockets(WebSocketsSansIOProtocol):
     """A socket that can be cut, and that forgets its handshake.
 
@@ -76,6 +87,7 @@ class Sockets(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.conn = Frames(max_size=self.config.ws_max_size, logger=self.logger)
         self._application = self.app
         self._serving: Serving | None = None
         self.app = self._serve

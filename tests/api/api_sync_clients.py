@@ -19,6 +19,8 @@ from scaiflow_api.domains.sync import awareness
 from scaiflow_api.domains.sync.protocol import awareness_frame
 
 PATIENCE_S = 10.0
+FRAME_HEADROOM = 4096
+"""Bytes by which the limit of the server itself is above ours."""
 Json = dict[str, Any]
 
 
@@ -32,7 +34,7 @@ async def served(app: FastAPI, *, as_ours: bool = True) -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
         **protocols,
-        ws_max_size=app.state.resources.settings.sync.max_message_bytes + 4096,
+        ws_max_size=app.state.resources.settings.sync.max_message_bytes + FRAME_HEADROOM,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
     )
@@ -110,7 +112,8 @@ class Client:
         assert self._socket.close_code is not None
         return self._socket.close_code
 
-    async def send(self, frame: bytes) -> None:
+    async def send(self, frame: bytes | list[bytes]) -> None:
+        """Send a message, in one frame or in several."""
         assert self._socket is not None
         await self._socket.send(frame)
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import websockets
 from api_flow_calls import create
-from api_sync_clients import Client, eventually, served
+from api_sync_clients import FRAME_HEADROOM, Client, eventually, served
 from api_sync_fixtures import *  # noqa: F403 - fixtures of a whole module
 from api_sync_fixtures import Json, Open
 from fastapi import FastAPI, WebSocket
@@ -65,6 +65,13 @@ async def test_a_message_that_is_too_large(window: Open) -> None:
     one, other = await window().connect(), await window().connect()
     await one.send(update_frame(bytes(MESSAGE)))
     assert await one.closed() == 4413
+
+    # After any code of its own the server would be sent the same again and again.
+    for frames in (bytes(MESSAGE + FRAME_HEADROOM + 1), [bytes(MESSAGE)] * 2):
+        one = await window().connect()
+        with suppress(websockets.ConnectionClosed):
+            await one.send(frames)
+        assert await one.closed() == 4413
 
     one = await window().connect()
     one.say({"at": "x" * AWARENESS})
