@@ -71,7 +71,7 @@ class HttpConnections(HttpToolsProtocol):
 
 
 class Frames(ServerProtocol):
-    """Refuses a message that is too long to be read with our own code: after 1009 a client comes and sends it again."""
+    """Refuses what is too long to be read with our own code: after 1009 a client comes again, and sends it again."""
 
     def fail(self, code: int, reason: str = "") -> None:
         closing = TOO_LARGE if code == CloseCode.MESSAGE_TOO_BIG else (code, reason)

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment
 
-from scaiflow_api.domains.sync.document import TooMuch, epoch_client_id, merge, read_flow, seed, to_flow
+from scaiflow_api.domains.sync.document import (
+    TooMuch,
+    count_entries,
+    epoch_client_id,
+    merge,
+    read_flow,
+    seed,
+    to_flow,
+)
 from scaiflow_api.flowgraph import FlowDocument, FlowTooLarge, parse_document
 
 Flow = dict[str, Any]
@@ -97,6 +105,28 @@ def test_a_hostile_draft_is_read_and_judged(attack: str) -> None:
         change(flow)
 
     assert judged(doc) == verdict
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Map({f"k{number}": 1 for number in range(100)}), [0] * 100, [[]] * 50 + [[0] * 50], {"a": [0] * 99}],
+    ids=["map", "list", "lists", "object"],
+)
+def test_entries_are_counted_whatever_they_are_in(value: Any) -> None:
+    doc, flow = a_draft()
+    entries = 1 + count_entries(to_flow(doc))
+    flow["x"] = value
+
+    with pytest.raises(TooMuch):
+        read_flow(doc, max_entries=entries + 50)
+
+
+def test_entries_of_a_shared_list_are_counted_too() -> None:
+    doc, flow = a_draft()
+    flow["x"] = Array([0] * 100)
+
+    with pytest.raises(TooMuch):
+        read_flow(doc, max_entries=90)
 
 
 def test_what_cannot_be_read_is_reported_with_its_place() -> None:

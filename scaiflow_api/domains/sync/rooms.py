@@ -111,9 +111,7 @@ class Rooms:
             await self._validator.start()  # it takes its time, and has some: nobody has changed anything yet
         keys = {"id": flow.id, "name": flow.name, "version": flow.version}
         room = Room(place, held, keys, self._settings, self._announcements, self.counters)
-        findings = Findings(
-            room, self._validator, self._leases, self._limits, self._settings.findings_delay_s
-        )
+        findings = Findings(room, self._validator, self._leases, self._limits, self._settings)
         room.attend(asyncio.create_task(findings.run()))
         self._rooms[place] = room
         self.counters.rooms = len(self._rooms)

@@ -50,8 +50,9 @@ class Reader:
     max_entries: int = sys.maxsize
     problems: list[Problem] = field(default_factory=list)
     entries: int = 0
-    too_deep: bool = False
-    """Maps were left out because of their depth: the library deletes nested ones on the stack, and may die of it."""
+    too_deep: set[str | int] = field(default_factory=set)
+    """The root's keys in which maps were left out because of their depth: the library deletes nested ones on the
+    stack, and may die of it."""
 
     def tree(self, root: "Map[Any]") -> dict[str, Tree]:
         """Return the tree of the root's map."""
@@ -116,15 +117,13 @@ class Reader:
         return kept
 
     def _shared(self, value: object, trail: _Trail, depth: int) -> Tree:
+        if isinstance(value, Map | Array) and depth > MAX_DEPTH:
+            self.too_deep.add(trail[0])
+            return self._refused(trail, "is nested too deeply")
         if isinstance(value, Map):
-            if depth > MAX_DEPTH:
-                self.too_deep = True
-                return self._refused(trail, "is nested too deeply")
             return self._map(value, trail, depth)
         if isinstance(value, Array):
-            if depth > MAX_DEPTH:
-                self.too_deep = True
-                return self._refused(trail, "is nested too deeply")
+            self._count(len(value))
             items = (self._shared(item, (*trail, at), depth + 1) for at, item in enumerate(value))
             return [self._present(item, trail) for item in items]
         if isinstance(value, _TEXTS):
@@ -133,9 +132,7 @@ class Reader:
 
     def _map(self, shared: "Map[Any]", trail: _Trail, depth: int) -> dict[str, Tree]:
         keys = sorted(shared.keys())
-        self.entries += len(keys)
-        if self.entries > self.max_entries:
-            raise TooMuch("entries", self.max_entries, self.entries)
+        self._count(len(keys))
         return {key: self._shared(shared[key], (*trail, key), depth + 1) for key in keys}
 
     def _plain(self, value: object, trail: _Trail, depth: int) -> JSON:
@@ -148,9 +145,15 @@ class Reader:
             return self._refused(trail, "is no JSON")
         if depth > MAX_DEPTH:
             return self._refused(trail, "is nested too deeply")
+        self._count(len(value))
         if isinstance(value, dict):
             return Whole({key: self._plain(value[key], (*trail, key), depth + 1) for key in sorted(value)})
         return [self._plain(item, (*trail, at), depth + 1) for at, item in enumerate(value)]
+
+    def _count(self, entries: int) -> None:
+        self.entries += entries
+        if self.entries > self.max_entries:
+            raise TooMuch("entries", self.max_entries, self.entries)
 
     def _refused(self, trail: _Trail, fault: str) -> None:
         self._report(trail, f"the value {fault}", NOT_A_FLOW)

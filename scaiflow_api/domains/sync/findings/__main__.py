@@ -13,9 +13,14 @@ _NICENESS: Final = 5
 
 
 def _answer(
-    _: str, updates: list[bytes], client_id: int, server_keys: dict[str, str], limits: dict[str, Any]
+    _: str,
+    updates: list[bytes],
+    client_id: int,
+    server_keys: dict[str, str],
+    limits: dict[str, Any],
+    max_entries: int,
 ) -> tuple[int, Any]:
-    return ANSWERED, findings_update(updates, client_id, server_keys, Limits(**limits))
+    return ANSWERED, findings_update(updates, client_id, server_keys, Limits(**limits), max_entries)
 
 
 if __name__ == "__main__":

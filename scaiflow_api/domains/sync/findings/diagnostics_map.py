@@ -7,8 +7,11 @@ from typing import Any, Final
 from pycrdt import Doc, Map, TransactionEvent
 
 from scaiflow_api.compiler import Diagnostic, validate_flow
-from scaiflow_api.domains.sync.document import read_flow
+from scaiflow_api.domains.sync.document import TooMuch, read_flow
+from scaiflow_api.domains.sync.document.tree_reader import Reader
+from scaiflow_api.domains.sync.draft.errors import DraftTooLarge
 from scaiflow_api.flowgraph import FlowTooLarge, Limits
+from scaiflow_api.kit.errors import AppError
 
 NAME: Final = "diagnostics"
 MAX_FINDINGS: Final = 500
@@ -17,17 +20,23 @@ _NO_CHANGE: Final = b""
 
 
 def findings_update(
-    updates: Sequence[bytes], client_id: int, server_keys: dict[str, str], limits: Limits
+    updates: Sequence[bytes],
+    client_id: int,
+    server_keys: dict[str, str],
+    limits: Limits,
+    max_entries: int,
 ) -> bytes:
     """Return the update that writes a draft's current findings into it; empty where they are there already.
 
     `updates` make up the draft. `server_keys` are what only the server writes into a flow: id, name and version.
+    What clients wrote beside the findings goes, unless it is nested so deeply that the library may die of it.
     """
     doc: Doc[Any] = Doc(client_id=client_id)
     for update in updates:  # safe to read: they come from the keeper, which checked what clients wrote
         doc.apply_update(update)
-    wanted = keyed(_found({**read_flow(doc).document, **server_keys}, limits))
+    wanted = keyed(_found(doc, server_keys, limits, max_entries))
     shown: Map[Any] = doc.get(NAME, type=Map)
+    reader = Reader()
     changes: list[bytes] = []
 
     def keep(event: TransactionEvent) -> None:
@@ -35,11 +44,11 @@ def findings_update(
 
     watch = doc.observe(keep)
     with doc.transaction():
-        there = shown.to_py() or {}
-        for key in there.keys() - wanted.keys():
+        there = reader.tree(shown)
+        for key in there.keys() - wanted.keys() - reader.too_deep:
             del shown[key]
         for key, finding in wanted.items():
-            if there.get(key) != finding:
+            if there.get(key) != finding and key not in reader.too_deep:
                 shown[key] = Map(finding)
     doc.unobserve(watch)
     return changes[0] if changes else _NO_CHANGE
@@ -56,9 +65,18 @@ def keyed(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return by_key
 
 
-def _found(document: dict[str, Any], limits: Limits) -> list[dict[str, Any]]:
+def _found(
+    doc: "Doc[Any]", server_keys: dict[str, str], limits: Limits, max_entries: int
+) -> list[dict[str, Any]]:
     try:
-        found = validate_flow(document, limits=limits)
+        document = read_flow(doc, max_entries=max_entries).document
+        found = validate_flow({**document, **server_keys}, limits=limits)
+    except TooMuch as much:
+        found = [_refusal(DraftTooLarge(limit=much.limit, maximum=much.maximum, actual=much.actual))]
     except FlowTooLarge as error:
-        found = [Diagnostic("error", error.error, str(error))]
+        found = [_refusal(error)]
     return [finding.as_dict() for finding in found[:MAX_FINDINGS]]
+
+
+def _refusal(error: AppError) -> Diagnostic:
+    return Diagnostic("error", error.error, str(error))

@@ -15,6 +15,7 @@ from scaiflow_api.domains.sync.room import Room, RoomOver
 from scaiflow_api.domains.sync.varints import Malformed
 from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.errors import AppError
+from scaiflow_api.settings import Sync
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +30,13 @@ _LONGEST_DELAY_S: Final = 5.0
 class Findings:
     """The findings of one room."""
 
-    def __init__(self, room: Room, helper: Helper, leases: Leases, limits: Limits, delay_s: float) -> None:
+    def __init__(self, room: Room, helper: Helper, leases: Leases, limits: Limits, settings: Sync) -> None:
         self._room = room
         self._helper = helper
         self._leases = leases
         self._limits = asdict(limits)
-        self._delay_s = delay_s
+        self._max_entries = settings.max_entries
+        self._delay_s = settings.findings_delay_s
         # Ours alone, for as long as the room is open: what it wrote last is in the draft before it writes again.
         self._client_id = secrets.randbits(32)
         self._lease = f"draft:{room.place.flow_id}"
@@ -75,7 +77,7 @@ class Findings:
         try:
             updates = await self._room.snapshot()
             update = await self._helper.ask(
-                "told", updates, self._client_id, self._room.server_keys, self._limits
+                "told", updates, self._client_id, self._room.server_keys, self._limits, self._max_entries
             )
         except HelperCrashed:
             raise  # over this very draft: another time it would do so again
