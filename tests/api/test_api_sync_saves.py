@@ -1,5 +1,6 @@
 """What saving by REST does to those who have the flow open, or had it: over real sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -8,6 +9,11 @@ from api_flow_calls import Json
 from api_sync_clients import Client, eventually, served
 from fastapi import FastAPI
 from people import People
+
+from scaiflow_api.db.models.flow import Flow
+from scaiflow_api.domains.sync.draft.following import LoadedDraft
+from scaiflow_api.domains.sync.opening import Opening
+from scaiflow_api.resources import Resources
 
 Open = Callable[[], Client]
 
@@ -97,6 +103,41 @@ async def test_who_was_away_comes_back_with_edits_after_a_save(
     ids = [node["id"] for node in echo["nodes"]]
     assert sorted(newcomer.nodes.keys()) == sorted(away.nodes.keys()) == sorted(ids)
     assert len(newcomer.flow["edges"]) == len(echo["edges"]) - 1
+
+
+async def test_what_keeps_a_version_from_an_open_draft_is_looked_at_again_when_the_draft_has_changed(
+    api: httpx.AsyncClient,
+    resources: Resources,
+    people: People,
+    window: Open,
+    flow: str,
+    echo: Json,
+    second: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes seconds of the process that reads everybody's drafts."""
+    loads: list[str] = []
+    load = Opening.load
+
+    async def counted(self: Opening, of: Flow) -> LoadedDraft:
+        loads.append(of.version)
+        return await load(self, of)
+
+    monkeypatch.setattr(Opening, "load", counted)
+    for name, value in {"max_entries": 1_000, "poll_s": 0.02, "findings_delay_s": 3600}.items():
+        monkeypatch.setitem(resources.settings.sync.__dict__, name, value)
+    one, other = await window().connect(), await window().connect()
+    one.flow["large"] = [0] * 1_000
+    await eventually(lambda: "large" in other.flow)
+
+    await save(api, people, flow, echo, "Saved")
+    await eventually(lambda: loads == ["1.0.0", "1.0.1"])
+    await asyncio.sleep(0.3)
+    one.flow["still"] = True
+    await eventually(lambda: loads == ["1.0.0", "1.0.1", "1.0.1"])
+    del other.flow["large"]
+
+    await eventually(lambda: label_of(one, second) == label_of(other, second) == "Saved")
 
 
 async def test_a_discarded_draft_closes_all_windows_and_one_with_its_past_cannot_come_back(

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from scaiflow_api.db.models.draft import SyncDocument
 from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.principals import Standing
 from scaiflow_api.domains.sync.access import access_of
 from scaiflow_api.domains.sync.closing import NOT_AUTHENTICATED, OTHER_EPOCH, Closing
+from scaiflow_api.domains.sync.draft.errors import DraftTooLarge, DraftUnreadable
 from scaiflow_api.domains.sync.draft_log import Place
 from scaiflow_api.domains.sync.opening import Opening
 from scaiflow_api.domains.sync.peer import Peer
@@ -34,6 +36,8 @@ class Watch:
         self._clock = resources.clock
         self._opening = opening
         self._following: dict[Place, asyncio.Task[None]] = {}
+        self._given_up: dict[Place, tuple[str, int, str]] = {}
+        """Drafts that cannot take a version in before they change: epoch, last entry, and the version."""
 
     async def look(self, rooms: Sequence[Room]) -> None:
         """Judge all peers, and have rooms read what is new."""
@@ -64,6 +68,8 @@ class Watch:
                     room.ask(peer)
             if flow is not None and not flow.deleted:
                 self._compare(room, flow)
+        open_places = {room.place for room in rooms}
+        self._given_up = {place: seen for place, seen in self._given_up.items() if place in open_places}
 
     async def close(self) -> None:
         """End what it began."""
@@ -81,11 +87,12 @@ class Watch:
         elif draft.last_seq > room.held.seq:
             room.look_at_log()
         if draft is not None and draft.applied_version != now.flow.version:
-            self._follow(room.place, now.flow)
+            self._follow(room.place, now.flow, draft)
 
-    def _follow(self, place: Place, flow: Flow) -> None:
+    def _follow(self, place: Place, flow: Flow, draft: SyncDocument) -> None:
         """Bring a draft up to the flow's version. It waits for the store, and nobody may wait for that."""
-        if place in self._following:
+        seen = draft.epoch, draft.last_seq, flow.version
+        if place in self._following or self._given_up.get(place) == seen:
             return
 
         async def follow() -> None:
@@ -93,6 +100,8 @@ class Watch:
                 await self._opening.load(flow)
             except (AppError, DBAPIError) as failure:
                 log.warning("draft is behind its flow", flow_id=flow.id, failure=repr(failure))
+                if isinstance(failure, DraftTooLarge | DraftUnreadable):
+                    self._given_up[place] = seen
 
         task = self._following[place] = asyncio.create_task(follow())
         task.add_done_callback(lambda _: self._following.pop(place, None))
