@@ -6,6 +6,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -97,6 +98,7 @@ class HeadAsGet:
                 if message["type"] == "http.response.body" and message.get("more_body"):
                     await send({"type": "http.response.body"})
                     answering.cancel()  # a stream may have no end, and nobody reads it
+                    await anyio.lowlevel.checkpoint()  # here: what has its parts ready waits for nothing else
                 else:
                     await send(message)
 

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from people import People
 from played_grid import PlayedGrid
+from starlette.types import Message, Receive, Scope, Send
 
 from scaiflow_api.resources import Resources
 
@@ -68,6 +69,26 @@ async def test_a_stream_is_not_begun(
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert resources.streams.taken == 0
+
+
+@pytest.mark.usefixtures("flow")
+async def test_a_file_that_is_sent_in_parts_is_not_sent(app: FastAPI, people: People) -> None:
+    """Its parts wait for nothing, so that they come one after the other."""
+    sent = []
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_noted(message: Message) -> None:
+            sent.append(message)
+            await send(message)
+
+        await app(scope, receive, send_noted)
+
+    transport = httpx.ASGITransport(served)
+    async with httpx.AsyncClient(transport=transport, base_url=ROOT, headers=people.alice.headers) as client:
+        answer = await client.head("/api/v1/admin/audit?format=jsonl")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
 async def test_the_metrics_count_it_apart(app: FastAPI, api: httpx.AsyncClient) -> None:
