@@ -77,6 +77,12 @@ authenticate: Final = _Authentication()
 """Every route below /api/v1 depends on this, save a closed list of public ones."""
 
 
+def authorization_of(request: Request) -> str | None:
+    """Return the header; None for two of them, because a proxy in front may have looked at the other one."""
+    sent = request.headers.getlist("authorization")
+    return sent[0] if len(sent) == 1 else None
+
+
 async def caller(request: Request) -> Caller:
     """Return who makes this request, identified once. Raises what `Authenticator.identify` raises.
 
@@ -85,10 +91,8 @@ async def caller(request: Request) -> Caller:
     """
     known = caller_of(request.scope)
     if known is None:
-        sent = request.headers.getlist("authorization")
-        # Of two headers, a proxy in front may have looked at the other one.
         known = await (await authenticator(request)).identify(
-            sent[0] if len(sent) == 1 else None, request_id=request_ids(request.scope).request_id
+            authorization_of(request), request_id=request_ids(request.scope).request_id
         )
         remember_caller(request.scope, known)
     return known

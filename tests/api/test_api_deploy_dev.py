@@ -111,6 +111,7 @@ async def test_no_other_token_will_do_and_the_shared_one_nowhere_else(
             ({"Authorization": f"Basic {TOKEN}"}, "not_authenticated"),
             ({"Authorization": f"Bearer {TOKEN}x"}, "invalid_token"),
             (people.alice.headers, "invalid_token"),
+            ([*BEARER.items(), *people.alice.headers.items()], "not_authenticated"),
         ):
             answer = await api.post("/dev/deploy", json={"content": echo}, headers=headers)
             assert refused(answer) == (401, error)

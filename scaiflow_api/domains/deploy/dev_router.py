@@ -23,7 +23,7 @@ from scaiflow_api.domains.flows.errors import DoesNotCompile
 from scaiflow_api.flowgraph import FlowTooLarge
 from scaiflow_api.kit.metrics import DEPLOYS, timed
 from scaiflow_api.web.authentication import bearer_of
-from scaiflow_api.web.deps import CredentialsDep, ResourcesDep
+from scaiflow_api.web.deps import CredentialsDep, ResourcesDep, authorization_of
 from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented, response_to
 
@@ -79,7 +79,7 @@ class _SharedToken(SecurityBase):
         if expected is None or not expected.get_secret_value():
             raise DevDeployOff
         try:
-            given = bearer_of(request.headers.get("authorization"))
+            given = bearer_of(authorization_of(request))
         except NotAuthenticated:
             raise NoSharedToken from None
         if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
