@@ -817,6 +817,20 @@ def test_faults_of_declared_models_are_found(models: list[JSON], config: JSON, e
     assert codes(with_models(*models, **config)) == expected
 
 
+@pytest.mark.parametrize(
+    ("plugins", "paths"),
+    [
+        (["crm", {"alias": "erp"}], []),
+        (["crm", {"alias": "crm"}, "crm"], ["config.plugins[1]", "config.plugins[2]"]),
+    ],
+)
+def test_a_plugin_is_declared_once(plugins: list[Any], paths: list[str]) -> None:
+    document = a_flow_of_ways([an_entry(), a_text("a")], "entry>a")
+    document["config"] = {"plugins": plugins}
+
+    assert [path for path, *_ in found(document, "SF517")] == paths
+
+
 # Schedules
 
 

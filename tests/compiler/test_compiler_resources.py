@@ -157,6 +157,21 @@ def test_queues_are_those_of_the_flow(
     assert codes(one(kind, {**needed, "sections": [section], **config}, **flow)) == expected
 
 
+@pytest.mark.parametrize(
+    ("scaiqueue", "expected"),
+    [
+        ({"queues": [{"slug": "q"}]}, ["SF516"]),
+        ({"scope": "", "queues": [{"slug": "q"}]}, ["SF516"]),
+        ({"queues": []}, []),
+        ({"scope": "s", "queues": [{"slug": "q"}]}, []),
+    ],
+)
+def test_queues_need_a_scope_to_be_made_in(scaiqueue: dict[str, Any], expected: list[str]) -> None:
+    assert codes(one("llm_rigid", {"template": "x"}, scaiqueue=scaiqueue)) == expected
+    node = {"queue": "q", "scope": "own"}
+    assert codes(one("queue_consume", node, scaiqueue=scaiqueue)) == expected
+
+
 def test_a_misspelled_queue_is_named() -> None:
     (item,) = one("queue_consume", {"queue": "reveiw"}, scaiqueue=TOPOLOGY)
 

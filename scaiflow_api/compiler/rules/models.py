@@ -1,4 +1,4 @@
-"""SF501 to SF503, SF52x: what nodes take from the flow's `config`: model roles, plugins."""
+"""SF501 to SF503, SF517, SF52x: what nodes take from the flow's `config`: model roles, plugins."""
 
 from collections.abc import Sequence
 
@@ -55,6 +55,16 @@ NAMELESS_PLUGIN = Rule(
     example={"config": {"plugins": [{"endpoint": "plugin://scaidrive"}]}},
 )
 
+PLUGIN_TWICE = Rule(
+    "SF517",
+    "plugin-declared-twice",
+    "config.plugins[{index}] declares the plugin '{alias}' again",
+    severity=WARNING,
+    what="Two entries of `config.plugins` have the same alias.",
+    why="A call names the alias alone; which of the two it reaches is up to the runtime.",
+    example={"config": {"plugins": ["crm", {"alias": "crm", "endpoint": "plugin://other-crm"}]}},
+)
+
 UNUSED_ROLE = Rule(
     "SF520",
     "unused-role",
@@ -106,6 +116,7 @@ RULES = (
     UNDECLARED_ROLE,
     NO_MODEL,
     NAMELESS_PLUGIN,
+    PLUGIN_TWICE,
     UNUSED_ROLE,
     NO_STRUCTURED_OUTPUT,
     TEXT_ONLY_SETTING,
@@ -125,10 +136,16 @@ def check(view: FlowView, sink: Sink) -> None:
     _check_nodes(view, models, sink)
     _check_settings(models, sink)
     _check_providers(models, sink)
+    declared: set[str] = set()
     for index, plugin in enumerate(view.graph.config.plugins):
         alias = plugin.get("alias") if isinstance(plugin, dict) else plugin
+        path = f"config.plugins[{index}]"
         if not isinstance(alias, str) or not alias:
-            sink.report(NAMELESS_PLUGIN, f"config.plugins[{index}]", index=str(index))
+            sink.report(NAMELESS_PLUGIN, path, fix="give it an alias", index=str(index))
+        elif alias in declared:
+            sink.report(PLUGIN_TWICE, path, fix="remove one of them", index=str(index), alias=alias)
+        else:
+            declared.add(alias)
 
 
 def _check_nodes(view: FlowView, models: Sequence[ModelEntry], sink: Sink) -> None:

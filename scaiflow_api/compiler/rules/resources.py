@@ -1,4 +1,4 @@
-"""SF507 to SF512, SF515: the queues, sandboxes and people that nodes work with."""
+"""SF507 to SF512, SF515, SF516: the queues, sandboxes and people that nodes work with."""
 
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView, short_id
@@ -39,6 +39,15 @@ MISSING_SCOPE = Rule(
     what="Neither a node that uses a queue nor `config.scaiqueue` says which scope the queue is in.",
     why="The message cannot be routed.",
     example=_answer("queue_consume", {"queue": "review"}),
+)
+QUEUES_WITHOUT_SCOPE = Rule(
+    "SF516",
+    "queues-without-scope",
+    "config.scaiqueue lists queues, and no scope for them",
+    severity=WARNING,
+    what="`config.scaiqueue` has `queues` and no `scope`. Where a node misses the scope, SF508 says it.",
+    why="Deploying would not know where to make the queues, and fails.",
+    example={"config": {"scaiqueue": {"queues": [{"slug": "review"}]}}},
 )
 NO_SANDBOX = Rule(
     "SF509",
@@ -113,6 +122,7 @@ SANDBOX_IS_TEXT = Rule(
 RULES = (
     UNKNOWN_QUEUE,
     MISSING_SCOPE,
+    QUEUES_WITHOUT_SCOPE,
     NO_SANDBOX,
     SANDBOX_REMAINS,
     NO_DEADLINE,
@@ -125,10 +135,14 @@ def check(view: FlowView, sink: Sink) -> None:
     suggestions = Suggestions()
     topology = view.graph.config.scaiqueue
     listed = frozenset(item.slug for item in topology.queues) if topology else frozenset[str]()
+    scopeless = False
     for node in view.nodes:
         if node.type in QUEUE_KINDS:
-            _check_queue(node, topology, listed, suggestions, sink)
+            scopeless |= _check_queue(node, topology, listed, suggestions, sink)
         _check_pause(node, view, sink)
+    if listed and topology is not None and not topology.scope and not scopeless:
+        fix = "set config.scaiqueue.scope"
+        sink.report(QUEUES_WITHOUT_SCOPE, "config.scaiqueue.scope", fix=fix)
     if any(node.type == PROVISION or node.type in SANDBOX_KINDS for node in view.nodes):
         _check_sandboxes(view, sink)
 
@@ -139,17 +153,20 @@ def _check_queue(
     listed: frozenset[str],
     suggestions: Suggestions,
     sink: Sink,
-) -> None:
+) -> bool:
+    """Report what is wrong with the queue of a node; return whether it has no scope."""
     queue, scope = node.config.get("queue"), node.config.get("scope")
-    if scope is None and (topology is None or topology.scope is None):
+    scopeless = scope is None and (topology is None or not topology.scope)
+    if scopeless:
         fix = "set config.scaiqueue.scope"
         sink.report(MISSING_SCOPE, f"{node.path}.config.scope", node_id=node.id, fix=fix, node=node.id)
     if topology is None or not isinstance(queue, str) or "{{" in queue:
-        return
+        return scopeless
     if listed and queue not in listed and scope in (None, topology.scope):
         fix = suggestions.did_you_mean(queue, listed) or "add it to config.scaiqueue.queues"
         path = f"{node.path}.config.queue"
         sink.report(UNKNOWN_QUEUE, path, node_id=node.id, fix=fix, node=node.id, queue=queue)
+    return scopeless
 
 
 def _check_pause(node: FlowNode, view: FlowView, sink: Sink) -> None:
