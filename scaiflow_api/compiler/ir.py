@@ -55,6 +55,11 @@ class Block(Struct, frozen=True, kw_only=True, gc=False):
     The value is null when the source did not run or yields none.
     """
 
+    @property
+    def result_id(self) -> str | None:
+        """What the result is kept under: the node, or the binding of a step that stands for none; None: it is not."""
+        return self.node_id or self.result_binding
+
 
 # Statements
 

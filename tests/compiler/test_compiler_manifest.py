@@ -101,6 +101,16 @@ def test_without_outputs_the_last_step_that_ran_is_the_answer() -> None:
     assert [candidate.node_id for candidate in outputs] == ["node_bye", "node_greet"]
 
 
+def test_of_steps_that_are_no_nodes_those_with_a_binding_may_be_the_answer() -> None:
+    text = BY_HAND.replace(
+        "meta: { node_id: node_bye }", "result_binding: bye\n                    on_error: continue"
+    )
+
+    outputs = read_manifest(text).flows[0].outputs
+
+    assert [candidate.node_id for candidate in outputs] == ["bye", "node_greet"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from localgrid_ir import (
+    BROKEN,
     Outcome,
     ScriptedModels,
     a_module,
@@ -50,6 +51,19 @@ async def test_the_last_statement_is_the_result() -> None:
 
 async def test_statements_see_what_the_earlier_ones_assigned() -> None:
     assert (await run(a_module(sets("node_n", v=1, output="{{ v + 1 }}")))).output == 2
+
+
+async def test_a_step_that_is_no_node_yields_its_value_to_its_binding() -> None:
+    by_hand = says(None, "Hello {{ input.name }}", result_binding="greeting")
+    output = ir.OutputCandidate(node_id="greeting")
+
+    outcome = await run(a_module(by_hand, sets(None, v="{{ greeting }}!"), outputs=[output]), {"name": "Ada"})
+    used = await run(a_module(by_hand, sets(None, output="{{ greeting }}!")), {"name": "Ada"})
+    handled = await run(a_module(tries(says(None, BROKEN, result_binding="greeting")), outputs=[output]))
+
+    assert (outcome.output, outcome.trace) == ("Hello Ada", [])
+    assert used.output == "Hello Ada!"
+    assert (handled.failed, handled.output) == (None, None)
 
 
 async def test_a_failed_expression_fails_the_run_at_its_node() -> None:

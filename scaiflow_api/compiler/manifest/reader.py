@@ -122,8 +122,10 @@ def _last_first(body: tuple[ir.AnyBlock, ...]) -> tuple[ir.OutputCandidate, ...]
             candidates += _last_first(block.else_body)
             for arm in reversed(block.arms):
                 candidates += _last_first(arm.body)
-        elif block.node_id is not None:
-            candidates.append(ir.OutputCandidate(node_id=block.node_id))
+        elif isinstance(block, ir.TryBlock):
+            candidates += _last_first(block.body)
+        elif block.result_id is not None:
+            candidates.append(ir.OutputCandidate(node_id=block.result_id))
     return tuple(candidates)
 
 

@@ -193,14 +193,15 @@ def _data_values(block: ir.AnyBlock, frame: Frame) -> dict[str, Value]:
 
 
 def _note(block: ir.AnyBlock, value: Value, frame: Frame) -> None:
-    """Remember that a block's node ran and what it yielded."""
-    if block.node_id is None:
+    """Remember that a block ran and what it yielded."""
+    result_id = block.result_id
+    if result_id is None:
         return
     if isinstance(block, ir.MatchBlock | ir.ParallelBlock):
-        frame.mark_ran(block.node_id)
+        frame.mark_ran(result_id)
         return
     declared = block.output_type if isinstance(block, ir.ModelBlock) else None
-    frame.record(Result(block.node_id, value, block.result_binding, tuple(declared or ())))
+    frame.record(Result(result_id, value, block.result_binding, tuple(declared or ())))
 
 
 def _milliseconds_since(started: float) -> int:
