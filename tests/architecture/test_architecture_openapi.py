@@ -62,6 +62,15 @@ def test_contents_are_described_by_the_words_of_its_version(document: dict[str, 
                 assert media.keys() <= {"schema", "example", "examples"}, (name, media_type)
 
 
+def test_every_answer_but_a_file_has_a_schema(document: dict[str, Any]) -> None:
+    """Clients would read a file by the schema of the first of its types, whichever was asked for."""
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if "Content-Disposition" not in answer["description"]:
+                for media_type, media in answer.get("content", {}).items():
+                    assert media.get("schema"), (name, status, media_type)
+
+
 def test_headers_that_clients_go_on_with_are_described(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         answers = operation["responses"]

@@ -10,7 +10,7 @@ from scaiflow_api.domains.flows.errors import InsufficientAcl
 from scaiflow_api.domains.runs.checkpoints import Checkpoints
 from scaiflow_api.domains.runs.errors import CheckpointNotFound, CheckpointNotPending, ResolutionRefused
 from scaiflow_api.domains.runs.router import UPSTREAM, OneCore, PathId, cores
-from scaiflow_api.domains.runs.schemas import ResolveRequest
+from scaiflow_api.domains.runs.schemas import CheckpointAnswer, CheckpointsAnswer, ResolveRequest
 from scaiflow_api.web.deps import Limit, Manager, Viewer, acl
 from scaiflow_api.web.deps import resources as resources_of
 from scaiflow_api.web.errors import documented
@@ -42,7 +42,7 @@ CheckpointsDep = Annotated[Checkpoints, Depends(checkpoints)]
 
 @router.get(
     "",
-    response_description="a page of checkpoints, each as ScaiGrid sends it",
+    response_model=CheckpointsAnswer,
     responses={200: {"content": _LIST_JSON}, **documented(CoreNotFound, *UPSTREAM)},
 )
 async def list_checkpoints(
@@ -65,7 +65,7 @@ async def list_checkpoints(
 
 @router.get(
     "/{checkpoint_id}",
-    response_description="the checkpoint, as ScaiGrid sends it",
+    response_model=CheckpointAnswer,
     responses={**_WITH_A_ROW, **documented(CheckpointNotFound, *UPSTREAM)},
     openapi_extra=acl(Level.VIEW),
 )
@@ -76,6 +76,7 @@ async def read_checkpoint(checkpoint_id: PathId, caller: Viewer, found: Checkpoi
 
 @router.post(
     "/{checkpoint_id}/resolve",
+    response_model=CheckpointAnswer,
     response_description="the checkpoint as it is now",
     responses={
         **_WITH_A_ROW,

@@ -12,7 +12,7 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.domains.lookups.errors import MissingCredentials
 from scaiflow_api.domains.runs.cores import Cores
 from scaiflow_api.domains.runs.errors import ExecutionNotActive, ExecutionNotFound
-from scaiflow_api.domains.runs.schemas import InvokeAnswer, InvokeRequest
+from scaiflow_api.domains.runs.schemas import EventsAnswer, InvokeAnswer, InvokeRequest
 from scaiflow_api.domains.runs.service import Runs
 from scaiflow_api.upstreams.errors import (
     ScaiGridApi,
@@ -76,7 +76,7 @@ RunsDep = Annotated[Runs, Depends(runs)]
 
 @router.get(
     "/events",
-    response_description="a page of events, in the envelope of ScaiGrid",
+    response_model=EventsAnswer,
     responses={
         200: {"content": {"application/json": {"example": _EVENTS_EXAMPLE}}},
         **documented(CoreNotFound, *UPSTREAM),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import StringConstraints, field_validator
+from pydantic import ConfigDict, StringConstraints, field_validator
 
 from scaiflow_api.kit.canonical_json import canonical_json
 from scaiflow_api.upstreams.scaigrid_answers import Execution
@@ -44,6 +44,73 @@ class ResolveRequest(ApiModel):
         """Refuse numbers and text that would not arrive as they were sent."""
         canonical_json(value)
         return value
+
+
+class _HandedOn(AnswerModel):
+    """Stands in the documentation alone: what ScaiGrid sends is handed on as it came, with all that it says."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class EventItem(_HandedOn):
+    """A runtime event, as ScaiGrid sends it."""
+
+    type: str | None = None
+    """Such as `scaicore.runtime.block.entered`, or one that a flow emits."""
+    core_id: str
+    timestamp: str | None = None
+    payload: Any = None
+    """Depends on the type; `execution_id` names the run."""
+
+
+class EventList(_HandedOn):
+    """Events, and where to go on."""
+
+    events: list[EventItem]
+    next_cursor: str | None = None
+
+
+class EventsAnswer(_HandedOn):
+    """A page of events, in the envelope of ScaiGrid."""
+
+    data: EventList
+
+
+class CheckpointItem(_HandedOn):
+    """A checkpoint, as ScaiGrid sends it."""
+
+    id: str | None = None
+    core_id: str
+    execution_id: str | None = None
+    checkpoint_type: str | None = None
+    """Such as `approval`, `hitl_review` or `debug_breakpoint`."""
+    status: str | None = None
+    """`pending`, `resolved`, `expired` or `cancelled`."""
+    prompt: str | None = None
+    options: list[Any] | None = None
+    context: Any = None
+    """`node_id` names the node."""
+    resolution: Any = None
+    expires_at: str | None = None
+
+
+class CheckpointList(AnswerModel):
+    """Checkpoints, and where to go on."""
+
+    checkpoints: list[CheckpointItem]
+    next_cursor: str | None
+
+
+class CheckpointsAnswer(AnswerModel):
+    """A page of checkpoints, each as ScaiGrid sends it."""
+
+    data: CheckpointList
+
+
+class CheckpointAnswer(AnswerModel):
+    """A checkpoint, as ScaiGrid sends it."""
+
+    data: CheckpointItem
 
 
 class ExecutionItem(AnswerModel):
