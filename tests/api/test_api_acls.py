@@ -333,6 +333,7 @@ class TestTheLastWayIn:
         closed = await api.delete(f"/flows/{flow}/acls/{granted}", headers=people.root.headers)
 
         assert closed.status_code == 204
+        assert await listed(api, people.root, flow) == []
 
     @pytest.mark.usefixtures("forsaken")
     async def test_of_two_who_leave_at_the_same_moment_one_stays(

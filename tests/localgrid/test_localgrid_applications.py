@@ -141,6 +141,7 @@ async def test_malformed_applications_are_refused(
     answer = await grid.http.post(APPLICATIONS, json=NEW | changed, headers=admin)
 
     assert answer.status_code == 422
+    assert (await grid.http.get(APPLICATIONS, headers=admin)).json()["items"] == []
 
 
 async def test_applications_take_the_scope_to_write_and_a_token(

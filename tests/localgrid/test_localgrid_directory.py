@@ -118,9 +118,12 @@ class TestLists:
             }
 
     async def test_the_apis_own_client_changes_nobody(self, grid: RunningGrid) -> None:
-        answer = await Admin(grid, client="scaiflow-local")("DELETE", "/admin/users/usr_bob")
+        api = Admin(grid, client="scaiflow-local")
+
+        answer = await api("DELETE", "/admin/users/usr_bob")
 
         assert answer.status_code == 403
+        assert (await api("GET", "/admin/users/usr_bob")).json()["status"] == "ACTIVE"
 
     async def test_people_cannot_use_it(self, grid: RunningGrid) -> None:
         root = await grid.caller("usr_root")

@@ -210,7 +210,7 @@ async def played(tmp_path: Path, clock: Any, impatient: Policy) -> AsyncIterator
         await scaikey.close()
 
 
-async def test_versions_of_a_secret(played: Played) -> None:
+async def test_a_secret_is_read_in_its_newest_version_and_by_its_tenant_to_the_letter(played: Played) -> None:
     assert await played.vault.read("TNT-Acme", "scaigrid_api_key") is None
     assert [await played.vault.write("TNT-Acme", "scaigrid_api_key", {"value": v}) for v in ("a", "b")] == [
         1,
@@ -233,9 +233,13 @@ async def test_our_token_is_kept_and_renewed_before_it_ends(played: Played) -> N
     assert await played.vault.write("tnt_acme", "x", {"value": "x"}) == 1
 
 
-async def test_forgotten_keys_cost_one_more_request(played: Played) -> None:
+async def test_a_token_whose_key_is_forgotten_is_replaced_and_the_secret_is_read(played: Played) -> None:
+    before = await played.scaikey.service_token()
     await played.vault.write("tnt_acme", "x", {"value": "x"})
     await played.app.state.grid.keys.rotate(forget_old=True)
 
     found = await played.vault.read("tnt_acme", "x")
+
     assert found is not None
+    assert found.value == "x"
+    assert await played.scaikey.service_token() != before
