@@ -33,6 +33,16 @@ def folders_of(config: GridConfig) -> list[Path]:
     return list(root.iterdir()) if root.exists() else []
 
 
+async def test_a_command_without_a_sandbox_fails_and_says_what_is_missing(bob: Caller) -> None:
+    for bunker in ({}, {"bunker": "{{ nothing }}"}):
+        answer = await run_chain(bob, runs("true", **bunker))
+
+        assert answer["error"]["code"] == "INVALID_ARGUMENTS"
+        assert answer["error"]["message"] == (
+            "bunker: this is no sandbox; let a compute_provision lead to the node"
+        )
+
+
 @pytest.mark.usefixtures("sandboxes")
 async def test_files_go_in_commands_run_and_files_come_out(bob: Caller, config: GridConfig) -> None:
     answer = await run_chain(

@@ -50,7 +50,8 @@ class CreateArgs(Args):
 
 
 class InBunkerArgs(Args):
-    bunker: Handle
+    bunker: Annotated[Handle, Field(validate_default=True)] = ""
+    """The compiler names one only where a compute_provision leads to the node."""
 
 
 class ExecArgs(InBunkerArgs):

@@ -34,7 +34,8 @@ def read_args(model: type[_Args], args: Mapping[str, Value]) -> _Args:
     except ValidationError as error:
         first: Any = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "arguments"
-        raise BlockFailed("INVALID_ARGUMENTS", f"{place}: {first['msg']}") from None
+        sentence = first["msg"].removeprefix("Value error, ")
+        raise BlockFailed("INVALID_ARGUMENTS", f"{place}: {sentence}") from None
 
 
 async def call_method(
