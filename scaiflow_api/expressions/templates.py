@@ -124,10 +124,11 @@ def _find_closing(text: str, start: int) -> int:
     except ExpressionSyntaxError:
         if "}}" in text[start : start + MAX_CHARACTERS]:
             raise
+    ends = "}}" in text[start + MAX_CHARACTERS :]
     raise ExpressionSyntaxError(
         f"Expected `}}}}` within {MAX_CHARACTERS:,} characters, but found no end of the `{{{{`",
         start - 2,
-        r"Write \{{ for two braces that are text.",
+        "Write a shorter expression." if ends else r"Write \{{ for two braces that are text.",
     )
 
 
