@@ -28,6 +28,11 @@ STRING = Type("string")
         ("map<string, string>", Type("map", (STRING, STRING))),
         ("map[string, array[int?]]", Type("map", (STRING, Type("array", (Type("int", optional=True),))))),
         ("Invoice", Type("Invoice")),
+        ("string | null", Type("string", optional=True)),
+        ("null | Invoice", Type("Invoice", optional=True)),
+        ("array<string | null> | null", Type("array", (Type("string", optional=True),), optional=True)),
+        ('"yes" | "no or never" | null', Type("enum", choices=("yes", "no or never"), optional=True)),
+        ("enum[a] | null", Type("enum", choices=("a",), optional=True)),
     ],
 )
 def test_types_are_read(text: str, expected: Type) -> None:
@@ -36,7 +41,22 @@ def test_types_are_read(text: str, expected: Type) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "?", "array<", "array<>", "array<int]", "array<int>>", "enum[a,]", "two words", "[a]", "a" * 5000],
+    [
+        "",
+        "?",
+        "array<",
+        "array<>",
+        "array<int]",
+        "array<int>>",
+        "enum[a,]",
+        "two words",
+        "int | string",
+        "|",
+        "a |",
+        "null | null",
+        "[a]",
+        "a" * 5000,
+    ],
 )
 def test_unreadable_types_are_refused(text: str) -> None:
     with pytest.raises(TypeSyntaxError):

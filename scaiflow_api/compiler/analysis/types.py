@@ -1,7 +1,8 @@
 """Type strings of the flow language: `enum[a, b]`, `map<string, string>`, `array<int>?`.
 
-Both bracket forms are read, because flow documents write `map<K, V>` and the language `map[K, V]`. An unknown
-name is a type that the author declared elsewhere.
+Both bracket forms are read, because flow documents write `map<K, V>` and the language `map[K, V]`; and so are the
+language's `string | null`, which is `string?`, and `"a" | "b"`, which is `enum[a, b]`. An unknown name is a type that
+the author declared elsewhere.
 """
 
 import re
@@ -13,6 +14,8 @@ from msgspec import Struct
 
 _TOKEN = re.compile(r"[\[\]<>,?]|[^\[\]<>,?]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
+_QUOTED = re.compile(r'"[^"]+"')
+NULL = "null"
 _MARKS = frozenset("[]<>,?")
 _CLOSERS = {"[": "]", "<": ">"}
 _T = TypeVar("_T")
@@ -77,14 +80,22 @@ class _Reader:
     def _type(self, depth: int) -> Type:
         if depth == 0:
             raise self._error("it is nested too deeply")
-        name = self._word()
-        if not _NAME.fullmatch(name):
-            raise self._error(f"{name!r} is no name of a type")
+        word = self._word()
+        union = [part.strip() for part in word.split("|")]
+        others = [part for part in union if part != NULL] if len(union) > 1 else union
+        optional = others != union
+        if not others:
+            raise self._error(f"{word!r} is no name of a type")
+        if all(map(_QUOTED.fullmatch, others)):
+            return Type("enum", (), tuple(part[1:-1] for part in others), self._optional() or optional)
+        name = others[0]
+        if len(others) > 1 or not _NAME.fullmatch(name):
+            raise self._error(f"{word!r} is no name of a type")
         if name == "enum":
             choices = tuple(self._bracketed(self._word))
-            return Type(name, (), choices, self._optional())
+            return Type(name, (), choices, self._optional() or optional)
         arguments = tuple(self._bracketed(lambda: self._type(depth - 1)))
-        return Type(name, arguments, (), self._optional())
+        return Type(name, arguments, (), self._optional() or optional)
 
     def _bracketed(self, read: Callable[[], _T]) -> Iterator[_T]:
         closer = _CLOSERS.get(self._peek() or "")
@@ -107,7 +118,8 @@ class _Reader:
         return token
 
     def _optional(self) -> bool:
-        found = self._peek() == "?"
+        mark = self._peek() or ""
+        found = mark == "?" or (mark[:1] == "|" and mark[1:].strip() == NULL)
         self._position += found
         return found
 
