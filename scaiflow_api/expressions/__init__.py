@@ -7,7 +7,7 @@ from scaiflow_api.expressions.durations import parse_duration
 from scaiflow_api.expressions.errors import EvaluationError, ExpressionSyntaxError
 from scaiflow_api.expressions.evaluator import evaluate
 from scaiflow_api.expressions.limits import DEFAULT, Limits
-from scaiflow_api.expressions.parser import parse
+from scaiflow_api.expressions.parser import RESERVED_WORDS, parse
 from scaiflow_api.expressions.rendering import render, render_value
 from scaiflow_api.expressions.syntax import Expression
 from scaiflow_api.expressions.templates import Template, parse_template, template_names, unwrap
@@ -15,6 +15,7 @@ from scaiflow_api.expressions.values import Value, truthy
 
 __all__ = [
     "DEFAULT",
+    "RESERVED_WORDS",
     "EvaluationError",
     "Expression",
     "ExpressionSyntaxError",

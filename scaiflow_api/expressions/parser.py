@@ -44,6 +44,8 @@ _POWER = {
 }
 _LOGICAL = frozenset({"??", "||", "&&"})
 _CONSTANTS = {"true": True, "false": False, "null": None}
+RESERVED_WORDS = frozenset({*_CONSTANTS, *WORD_OPERATORS})
+"""Words that are no names."""
 
 # Between two levels of brackets the right-hand sides of operators of rising precedence recurse as well. Three
 # of them per level on average are more than anybody writes and keep the stacks of parser and evaluator small.
@@ -280,7 +282,7 @@ class _Parser(TokenCursor):
         token, following = self.current, self.following()
         if token.kind is not TokenKind.NAME or not following.is_operator("=>"):
             return Argument(self._inside(), name)
-        if token.text in _CONSTANTS or token.text in WORD_OPERATORS:
+        if token.text in RESERVED_WORDS:
             raise self.unexpected("a name for the lambda's parameter")
         self.advance(2)
         body = self._inside()

@@ -142,3 +142,18 @@ def calls_beside_many_queues(size: Size) -> JSON:
     queues = [{"slug": name} for name in names(size.part(90_000))]
     document["config"]["scaiqueue"] = {"scope": "s", "queues": queues}
     return document
+
+
+@shape
+def answers_beside_many_options(size: Size) -> JSON:
+    ask = node("n0", "hitl_decision", options=names(size.part(90_000)))
+    tests = [
+        {"name": name, "input": {}, "expect": {}, "resolutions": {"n0": [f"{name}x", "n1"]}}
+        for name in names(size.part(30_000), "t")
+    ]
+    return flow([ask], in_turn(["n0"]), tests=tests)
+
+
+@shape
+def calls_of_unknown_methods(size: Size) -> JSON:
+    return flow([uses(size, "{{ a.m#() }}", 25_000)], in_turn(["user"]))

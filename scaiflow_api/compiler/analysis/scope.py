@@ -19,7 +19,7 @@ from scaiflow_api.compiler.kinds.base import EntryConfig
 from scaiflow_api.compiler.kinds.data_variable_set import DataVariableSetConfig
 from scaiflow_api.compiler.kinds.logic_loop import BODY_PORT, LogicLoopConfig
 from scaiflow_api.compiler.rules.expressions import Place
-from scaiflow_api.expressions import ExpressionSyntaxError, parse
+from scaiflow_api.expressions import RESERVED_WORDS
 from scaiflow_api.flowgraph.models import Variable
 
 
@@ -48,11 +48,7 @@ def cannot_be_read(name: str) -> str | None:
     """Return why an expression that says this word does not get the variable of that name, or None."""
     if name == "input":
         return "`input` is always what the run was given"
-    try:
-        is_name = parse(name).names == {name}
-    except ExpressionSyntaxError:
-        is_name = False
-    return None if is_name else f"`{name}` is a word of the language"
+    return f"`{name}` is a word of the language" if name in RESERVED_WORDS else None
 
 
 class Offer(Struct, frozen=True, gc=False):

@@ -1,19 +1,22 @@
 """SF32x: the fixtures in `tests`: what they give, where they start, how they answer, what they expect."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeAlias
 
 from scaiflow_api.compiler.analysis.shapes import misfit
 from scaiflow_api.compiler.analysis.types import TypeSyntaxError, parse_type
 from scaiflow_api.compiler.diagnostics import WARNING, Rule, Sink
 from scaiflow_api.compiler.graph.flow import FlowNode, FlowView
-from scaiflow_api.compiler.kinds.base import EntryConfig
+from scaiflow_api.compiler.kinds.base import EntryConfig, NodeConfig
 from scaiflow_api.compiler.kinds.pause import PauseConfig, option_id
 from scaiflow_api.compiler.suggest import Suggestions
 from scaiflow_api.flowgraph.models import TestFixture
 from scaiflow_api.flowgraph.problems import join_path
 
 JSON: TypeAlias = Any
+Choice: TypeAlias = tuple[str, frozenset[str]]
+"""The key of a resolution that says what was chosen, and what there is to choose from."""
 PLACE = {"position": {"x": 0, "y": 0}}
 
 
@@ -113,12 +116,17 @@ MAX_PATTERN = 512
 
 def check(view: FlowView, sink: Sink) -> None:
     suggestions = Suggestions()
+
+    @cache
+    def choice(node: int) -> Choice:
+        return _choice(view.configs.get(node))
+
     for index, fixture in enumerate(view.graph.tests):
         path = f"tests[{index}]"
         entry = _check_entry(fixture, f"{path}.entry", view, suggestions, sink)
         if entry is not None:
             _check_input(fixture, f"{path}.input", view, entry, suggestions, sink)
-        _check_resolutions(fixture, f"{path}.resolutions", view, suggestions, sink)
+        _check_resolutions(fixture, f"{path}.resolutions", view, choice, suggestions, sink)
         for where, problem, fix in _malformed(fixture.expect, suggestions):
             place = join_path(f"{path}.expect", *where)
             sink.report(WRONG_MATCHER, place, fix=fix, fixture=fixture.name, problem=problem)
@@ -164,12 +172,17 @@ def _check_input(
 
 
 def _check_resolutions(
-    fixture: TestFixture, path: str, view: FlowView, suggestions: Suggestions, sink: Sink
+    fixture: TestFixture,
+    path: str,
+    view: FlowView,
+    choice: Callable[[int], Choice],
+    suggestions: Suggestions,
+    sink: Sink,
 ) -> None:
     for name in sorted(fixture.resolutions):
         node = view.by_id.get(name)
         if node is not None and node.type in WAITING_KINDS:
-            _check_answers(fixture, join_path(path, name), node, view, suggestions, sink)
+            _check_answers(fixture, join_path(path, name), node, choice(node.index), suggestions, sink)
             continue
         what = "no node of this flow" if node is None else "no node that waits for an answer"
         waiting = [item.id for item in view.nodes if item.type in WAITING_KINDS]
@@ -178,23 +191,26 @@ def _check_resolutions(
 
 
 def _check_answers(
-    fixture: TestFixture, path: str, node: FlowNode, view: FlowView, suggestions: Suggestions, sink: Sink
+    fixture: TestFixture, path: str, node: FlowNode, choice: Choice, suggestions: Suggestions, sink: Sink
 ) -> None:
-    config = view.configs.get(node.index)
-    if not isinstance(config, PauseConfig):
-        return
-    field, options = config.decision
-    names = [str(option_id(option)) for option in options]
-    if not names or any("{{" in name for name in names):
-        return
+    field, options = choice
     given = fixture.resolutions[node.id]
     for place, answer in enumerate(given) if isinstance(given, list) else [(None, given)]:
         chosen = answer.get(field) if isinstance(answer, dict) else answer
-        if isinstance(chosen, str) and chosen not in names:
-            fix = suggestions.did_you_mean(chosen, names)
+        if options and isinstance(chosen, str) and chosen not in options:
+            fix = suggestions.did_you_mean(chosen, options)
             where = path if place is None else join_path(path, place)
             ids = {"fixture": fixture.name, "answer": chosen, "node": node.id}
             sink.report(WRONG_ANSWER, where, fix=fix, **ids)
+
+
+def _choice(config: NodeConfig | None) -> Choice:
+    """Return what a node lets people choose from; no options where that is not known, or everything."""
+    if not isinstance(config, PauseConfig):
+        return "", frozenset()
+    field, options = config.decision
+    names = frozenset(str(option_id(option)) for option in options)
+    return field, frozenset() if any("{{" in name for name in names) else names
 
 
 # Matchers
