@@ -62,7 +62,8 @@ a role is named, it or a higher one is needed.
 CONFIGURATION = """# Configuration
 
 Settings come from `/etc/scaiflow/api.env`, `./.env`, `apps/api/.env`, the file named by `SCAIFLOW_ENV_FILE` and the
-process environment; the later wins. An empty variable counts as unset. `.env.example` lists them all.
+process environment; the later wins. A file that is named so must be there, the others need not. An empty variable
+counts as unset. `.env.example` lists them all.
 """
 
 

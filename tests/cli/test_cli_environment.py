@@ -36,3 +36,16 @@ def test_a_file_of_settings_that_is_no_text_is_one_sentence(scaiflow, tmp_path, 
 
     assert (done.code, done.output) == (1, b"")
     assert done.errors.startswith("scaiflow: a file of settings is not UTF-8; it is one of ")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_file_of_settings_that_is_named_must_be_there(
+    scaiflow, tmp_path, monkeypatch: pytest.MonkeyPatch, command
+) -> None:
+    named = str(tmp_path / "api.env")
+    monkeypatch.setenv("SCAIFLOW_ENV_FILE", named)
+
+    done = scaiflow(*command)
+
+    assert (done.code, done.output) == (1, b"")
+    assert done.errors == f"scaiflow: the settings in {named} cannot be read: No such file or directory\n"
