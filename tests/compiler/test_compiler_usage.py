@@ -209,7 +209,7 @@ def test_a_decision_whose_conditions_have_no_effect_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("condition", "expected"),
     [
-        ("refund", [("SF315", "write 'refund' in quotes")]),
+        ("refund", [("SF315", "write 'refund' in quotes, or input.refund for what the input brings")]),
         ("needs-review", [("SF315", "write 'needs-review' in quotes")]),
         ("True", [("SF301", "did you mean 'true'?")]),
         ("'refund'", []),

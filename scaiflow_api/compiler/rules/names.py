@@ -267,7 +267,8 @@ def _check_uses(view: FlowView, uses: Sequence[Use], scope: Scope, sink: Sink) -
                 use.place.report(UNKNOWN_NAME, sink, fix=meant, name=name)
             elif _is_unquoted(use, view):
                 text = use.read.source.strip()
-                fix = f"write '{text}' in quotes"
+                field = f", or input.{name} for what the input brings" if name == text else ""
+                fix = f"write '{text}' in quotes{field}"
                 use.place.report(UNQUOTED_TEXT, sink, fix=fix, text=text)
                 break
 
