@@ -11,10 +11,9 @@ import pytest
 
 from scaiflow_api.cli.flows.commands import NAMES, register
 
-COMMANDS_THAT_READ = [("validate",), ("compile", "--out", "-"), ("publish",), ("fmt",), ("diff", "-")]
+COMMANDS_THAT_READ = [("compile", "--out", "-"), ("publish",), ("fmt",), ("diff", "-")]
 
-
-@pytest.mark.parametrize(
+NO_JSON = pytest.mark.parametrize(
     ("data", "sentence"),
     [
         (b"\xff{}", "<stdin>:1: the text is not UTF-8"),
@@ -32,6 +31,9 @@ COMMANDS_THAT_READ = [("validate",), ("compile", "--out", "-"), ("publish",), ("
         (b'{"a.b": 1, "a": {"b": 1}, "\\u0061": 2} trailing', "the key 'a' stands twice in one object at a;"),
     ],
 )
+
+
+@NO_JSON
 @pytest.mark.parametrize("command", COMMANDS_THAT_READ, ids=lambda command: command[0])
 def test_what_is_no_json_is_one_sentence(scaiflow, echo, command, data, sentence):
     done = scaiflow(*command, *(["echo.flow.json"] if command[0] == "diff" else ["-"]), stdin=data)
@@ -40,6 +42,22 @@ def test_what_is_no_json_is_one_sentence(scaiflow, echo, command, data, sentence
     assert sentence in done.errors
     assert done.errors.startswith("scaiflow: ")
     assert done.errors.count("\n") == 1
+
+
+@NO_JSON
+def test_what_is_no_json_is_an_error_in_the_flow_that_is_validated(scaiflow, data, sentence):
+    done = scaiflow("validate", "-", stdin=data)
+
+    (line,) = done.lines
+    assert (done.code, done.errors) == (1, "<stdin>: 1 error\n")
+    assert sentence in line.replace(" SF001 error:", "")
+    told = scaiflow("validate", "--json", "-", stdin=data)
+    assert (told.code, told.json["ok"], [item["code"] for item in told.json["errors"]]) == (
+        1,
+        False,
+        ["SF001"],
+    )
+    assert sentence in told.json["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("output_format", ["yaml", "ir"])
@@ -55,6 +73,16 @@ def test_what_was_compiled_is_no_flow_and_how_it_becomes_one_is_said(
 
     assert (done.code, done.output) == (2, b"")
     assert "scaiflow import makes one of it" in done.errors
+
+
+def test_what_was_compiled_is_an_error_where_a_flow_is_validated(scaiflow, echo):
+    done = scaiflow("validate", "-", stdin=scaiflow("compile", echo, "--out", "-").output)
+
+    assert done.code == 1
+    assert (
+        "SF001 error: a manifest or bundle, and no flow document; scaiflow import makes one of it"
+        in done.lines[0]
+    )
 
 
 def test_a_flow_is_not_imported_and_what_it_is_is_said(scaiflow, echo):
@@ -213,7 +241,7 @@ def test_a_stream_that_is_closed_is_no_failure(echo):
         capture_output=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (2, b"scaiflow: <stdin>:1:1: not JSON: Expecting value\n")
+    assert (done.returncode, done.stderr) == (1, b"<stdin>: 1 error\n")
 
 
 def test_commands_for_flows_need_neither_environment_nor_server_nor_its_libraries(echo):

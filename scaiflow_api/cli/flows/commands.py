@@ -13,7 +13,7 @@ def register(commands: Commands) -> None:
     validate = commands.add(
         "validate",
         _validate,
-        "Say everything that is wrong with flows. Exits with 1 when one has errors, with 2 when one cannot be read.",
+        "Say everything that is wrong with flows. Exits with 1 when one has errors, with 2 when one is not there.",
     )
     validate.add_argument("flows", metavar="FLOW", nargs="+", help=FLOW)
     validate.add_argument(

@@ -5,8 +5,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from msgspec import Struct
 
-from scaiflow_api.cli.failure import Unusable
-from scaiflow_api.cli.flows.files import decode, read_bytes, shown_name
+from scaiflow_api.cli.flows.files import Malformed, decode, read_bytes, shown_name
 
 JSON: TypeAlias = Any
 
@@ -27,24 +26,24 @@ class FlowFile(Struct, frozen=True):
 def read_flow(name: str) -> FlowFile:
     """Read a flow from a file, or from standard input for `-`. Any JSON value will do.
 
-    Raises Unusable for what is no file, no UTF-8 or no JSON, and for an object that has a key twice.
+    Raises Malformed for what is no UTF-8 or no JSON, and for an object that has a key twice; Unusable for no file.
     """
     data = read_bytes(name)
     if data.startswith((b"SCIR", b"core:")) or b"\ncore:" in data:
-        raise Unusable(
-            f"{shown_name(name)}: a manifest or bundle, and no flow document; scaiflow import makes one of it"
+        raise Malformed(
+            name, "", "a manifest or bundle, and no flow document; scaiflow import makes one of it"
         )
     text = decode(name, data)
     try:
         document = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
     except _Double as double:
-        raise Unusable(_double_sentence(shown_name(name), text, str(double))) from None
+        raise _stands_twice(name, text, str(double)) from None
     except json.JSONDecodeError as error:
-        raise Unusable(f"{shown_name(name)}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+        raise Malformed(name, f":{error.lineno}:{error.colno}", f"not JSON: {error.msg}") from None
     except RecursionError:
-        raise Unusable(f"{shown_name(name)}: not JSON that anybody wrote: it is nested too deeply") from None
+        raise Malformed(name, "", "not JSON that anybody wrote: it is nested too deeply") from None
     except ValueError as error:
-        raise Unusable(f"{shown_name(name)}: not JSON: {error}") from None
+        raise Malformed(name, "", f"not JSON: {error}") from None
     return FlowFile(name, data, text, document)
 
 
@@ -64,9 +63,10 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _double_sentence(name: str, text: str, key: str) -> str:
+def _stands_twice(name: str, text: str, key: str) -> Malformed:
     from scaiflow_api.cli.flows.json_positions import first_double
 
     place = first_double(text)
     where, line = (f" at {place[0]}", f":{place[1]}") if place else ("", "")
-    return f"{name}{line}: the key '{key}' stands twice in one object{where}; readers disagree on which one counts"
+    problem = f"the key '{key}' stands twice in one object{where}; readers disagree on which one counts"
+    return Malformed(name, line, problem)

@@ -14,6 +14,15 @@ MAX_BYTES = 64 * 1024 * 1024
 """Several times what the limits of flows and manifests leave room for, however it is indented."""
 
 
+class Malformed(Unusable):
+    """What a file holds is not what is read from it. `place` stands behind its name: `:3`, `:3:7` or nothing."""
+
+    def __init__(self, name: str, place: str, problem: str) -> None:
+        self.place = f"{shown_name(name)}{place}"
+        self.problem = problem
+        super().__init__(f"{self.place}: {problem}")
+
+
 def shown_name(name: str) -> str:
     """Return how messages call a file."""
     return "<stdin>" if name == STANDARD else name
@@ -35,12 +44,12 @@ def read_bytes(name: str) -> bytes:
 
 
 def decode(name: str, data: bytes) -> str:
-    """Return the text in the bytes of a file, without a byte order mark. Raises Unusable."""
+    """Return the text in the bytes of a file, without a byte order mark. Raises Malformed."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise Unusable(f"{shown_name(name)}:{line}: the text is not UTF-8") from None
+        raise Malformed(name, f":{line}", "the text is not UTF-8") from None
 
 
 def write_output(target: str, data: bytes) -> None:

@@ -6,39 +6,43 @@ from typing import Any
 
 from scaiflow_api.cli.failure import CommandFailed
 from scaiflow_api.cli.flows.documents import FlowFile, read_flow
-from scaiflow_api.cli.flows.files import print_json
-from scaiflow_api.cli.flows.findings import show, tell, too_large
+from scaiflow_api.cli.flows.files import Malformed, print_json, shown_name
+from scaiflow_api.cli.flows.findings import show, show_unplaced, tell, too_large
 from scaiflow_api.compiler import validate_flow
 from scaiflow_api.compiler.diagnostics import ERROR, Diagnostic
 from scaiflow_api.flowgraph.limits import FlowTooLarge
+from scaiflow_api.flowgraph.problems import NOT_A_FLOW
 
 
 def validate_files(flows: Sequence[str], *, as_json: bool) -> int:
-    """Return the exit code: 1 when there is an error; warnings are no errors.
+    """Return the exit code: 1 when there is an error, 2 when there is no file; warnings are no errors.
 
-    What cannot be read is said, and the others are checked all the same.
+    A file that is no JSON has one error. That a file cannot be read is said, and the others are checked all the same.
     """
     code = 0
     results: list[dict[str, Any]] = []
     files: list[FlowFile] = []
     for flow in flows:
+        file: FlowFile | Malformed
         try:
             file = read_flow(flow)
+            files.append(file)
+        except Malformed as fault:
+            file = fault
         except CommandFailed as failure:
             tell(f"scaiflow: {failure}")
             code = max(code, failure.exit_code)
             continue
-        files.append(file)
-        found = _findings(file)
+        found = [_fault(file, as_json=as_json)] if isinstance(file, Malformed) else _findings(file)
         errors = [item for item in found if item.severity == ERROR]
         warnings = [item for item in found if item.severity != ERROR]
         code = max(code, 1 if errors else 0)
         if as_json:
-            name = {"file": file.shown_name} if len(flows) > 1 else {}
+            name = {"file": shown_name(flow)} if len(flows) > 1 else {}
             results.append({**name, **_as_dict(errors, warnings)})
         else:
-            show(file, found, sys.stdout)
-            tell(f"{file.shown_name}: {_summary(len(errors), len(warnings))}")
+            _show(file, found)
+            tell(f"{shown_name(flow)}: {_summary(len(errors), len(warnings))}")
     if as_json and results:
         print_json(results if len(flows) > 1 else results[0])
     _tell_of_same_ids(files)
@@ -60,11 +64,23 @@ def _tell_of_same_ids(files: Sequence[FlowFile]) -> None:
             )
 
 
+def _fault(file: Malformed, *, as_json: bool) -> Diagnostic:
+    # In the text for people the place stands before each finding; in JSON a finding has none but its path.
+    return Diagnostic(ERROR, NOT_A_FLOW, str(file) if as_json else file.problem)
+
+
 def _findings(file: FlowFile) -> list[Diagnostic]:
     try:
         return validate_flow(file.document)
     except FlowTooLarge as refusal:
         return [too_large(refusal)]
+
+
+def _show(file: FlowFile | Malformed, found: list[Diagnostic]) -> None:
+    if isinstance(file, Malformed):
+        show_unplaced(file.place, found, sys.stdout)
+    else:
+        show(file, found, sys.stdout)
 
 
 def _as_dict(errors: list[Diagnostic], warnings: list[Diagnostic]) -> dict[str, Any]:
