@@ -149,6 +149,29 @@ class TestWhoIsWhere:
         assert [(entry.client, entry.gone) for entry in who.forget_silent(now=31)] == [(1, True)]
         assert who.all() == []
 
+    def test_who_comes_from_a_process_that_died_goes_on_as_before(self) -> None:
+        """Nobody says that they are gone there, and for half a minute they would stand still."""
+        (there,) = WhoIsWhere[str]().hear(said(1, 5, {}), "bob there", BOB, 0)
+        for clock, heard in ((5, 0), (6, 1)):
+            who = WhoIsWhere[str]()
+            who.hear_from_afar(awareness.written([there]), now=0)
+
+            assert who.hear(said(1, clock, {"x": 1}), "eve", EVE, 1) == []
+            assert len(who.hear(said(1, clock, {"x": 1}), "bob", BOB, 1)) == heard
+            assert [entry.client for entry in who.ours()] == [1]
+            assert who.forget_silent(now=40) == []
+
+    def test_who_goes_on_elsewhere_does_not_leave_when_the_old_socket_does(self) -> None:
+        here, there = WhoIsWhere[str](), WhoIsWhere[str]()
+        here.hear(said(1, 5, {}), "bob's old socket", BOB, 0)
+        moved = awareness.written(there.hear(said(1, 6, {"x": 1}), "bob", BOB, 0))
+        forged = awareness.written(there.hear(said(2, 7, {}), "eve", EVE, 0)).replace(b"\x02", b"\x01", 1)
+
+        assert here.hear_from_afar(forged, 0) == []
+        assert [entry.clock for entry in here.hear_from_afar(moved, 0)] == [6]
+        assert here.leave("bob's old socket") == []
+        assert [entry.client for entry in here.all()] == [1]
+
 
 def seeded() -> tuple[KeptDocument, "Doc[Map]"]:
     """A draft, and a client that has it."""

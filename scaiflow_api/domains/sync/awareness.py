@@ -1,7 +1,8 @@
 """Who is where: what peers say of themselves, under the names that their tokens give them.
 
-A client's id belongs to the socket that spoke for it first. What another socket says of it is dropped without a
-word: y-websocket's own clients repeat what they heard of others.
+A client's id belongs to the person who spoke for it first, and to the socket, here or at another process, through
+which they spoke for it last. What anybody else says of it is dropped without a word: y-websocket's own clients repeat
+what they heard of others.
 """
 
 from collections.abc import Iterable
@@ -49,7 +50,16 @@ class _Known(Generic[Owner]):
     owner: Owner | None
     """None: it is at another process."""
     person: Person | None
+    """None: only the user's id is known, from what the other process tells."""
     heard_at: float
+
+    @property
+    def user_id(self) -> str | None:
+        return _user_of(self.entry) if self.person is None else self.person.user_id
+
+    def is_told_afar(self, entry: Entry) -> bool:
+        """Tell whether another process may say this of it: it is there, or the same person goes on there."""
+        return self.owner is None or (not entry.gone and self.user_id == _user_of(entry))
 
 
 def decoded(update: bytes) -> list[Entry]:
@@ -80,14 +90,14 @@ class WhoIsWhere(Generic[Owner]):
             state = _named(entry.state, person)
             known = self._known.get(entry.client)
             if known is not None and known.owner is not owner:
-                # The same person comes again before we saw that the old socket is gone.
-                if known.owner is None or known.person != person:
+                # The same person comes again before we saw that the old socket, or its process, is gone.
+                if known.person not in (None, person) or known.user_id != person.user_id:
                     continue
             elif known is None and (state == _GONE or len(mine) >= MOST_CLIENTS):
                 continue
             told = Entry(entry.client, entry.clock, state)
             if known is not None and not _newer(told, known.entry):
-                known.owner = owner
+                known.owner, known.person = owner, person
                 continue
             mine.add(entry.client)
             heard.append(told)
@@ -99,13 +109,12 @@ class WhoIsWhere(Generic[Owner]):
         heard = []
         for entry in decoded(update):
             known = self._known.get(entry.client)
-            if known is None:
-                if entry.gone:
-                    continue
-            elif known.owner is not None or not _newer(entry, known.entry):
-                continue
-            heard.append(entry)
-            self._take(entry, None, None, now)
+            news = (
+                not entry.gone if known is None else _newer(entry, known.entry) and known.is_told_afar(entry)
+            )
+            if news:
+                heard.append(entry)
+                self._take(entry, None, None, now)
         return heard
 
     def leave(self, owner: Owner) -> list[Entry]:
@@ -143,6 +152,12 @@ def _newer(entry: Entry, known: Entry) -> bool:
 
 def _gone(entry: Entry) -> Entry:
     return Entry(entry.client, entry.clock, _GONE)
+
+
+def _user_of(entry: Entry) -> str | None:
+    """Return the user's id that a process wrote into a state."""
+    user: dict[str, str] = orjson.loads(entry.state).get("user", {})
+    return user.get("id")
 
 
 def _named(state: bytes, person: Person) -> bytes:
