@@ -29,7 +29,7 @@ class Sync(Section):
     max_awareness_bytes: int = variable(
         "SCAIFLOW_SYNC_MAX_AWARENESS_BYTES",
         64 * 1024,
-        "largest message about who is where; closed with 4413 above it",
+        "what a socket may say at once of where its own clients are; closed with 4413 above it",
         ge=1024,
     )
     max_peers: int = variable(

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 import pytest_asyncio
 import websockets
@@ -78,6 +79,19 @@ async def test_a_message_that_is_too_large(window: Open) -> None:
     assert await one.closed() == 4413
     other.nodes["node_new"] = Map({"id": "node_new"})
     await eventually(lambda: "node_new" in other.nodes)
+
+
+async def test_who_repeats_what_others_say_may_say_more(window: Open) -> None:
+    """As y-websocket's clients do: one person could have sent all others away, and a crowd any newcomer."""
+    others, echo = [await window().connect() for _ in range(2)], await window().connect()
+    for other in others:
+        other.say({"at": "x" * (AWARENESS * 6 // 10)})
+    await eventually(lambda: len(echo.states) == len(others))
+
+    entries = [awareness.Entry(client, 1, orjson.dumps(state)) for client, state in echo.states.items()]
+    await echo.send(awareness_frame(awareness.written(entries)))
+    echo.say({"at": 1})
+    await eventually(lambda: echo.doc.client_id in others[0].states)
 
 
 async def test_a_draft_that_becomes_too_large_and_that_a_large_one_can_be_joined(window: Open) -> None:

@@ -17,7 +17,7 @@ from pycrdt import (
 )
 
 from scaiflow_api.domains.sync import awareness
-from scaiflow_api.domains.sync.awareness import MOST_CLIENTS, Entry, Person, WhoIsWhere
+from scaiflow_api.domains.sync.awareness import MOST_CLIENTS, Entry, Person, SaidTooMuch, WhoIsWhere
 from scaiflow_api.domains.sync.keeper.kept_document import (
     CHANGED,
     INVALID,
@@ -139,6 +139,56 @@ class TestWhoIsWhere:
             who.hear(said(client, 1, {}), "bob", BOB, 0)
 
         assert len(who.all()) == MOST_CLIENTS
+
+    def test_an_echo_that_comes_after_its_maker_left_makes_nobody_speak_for_the_client(self) -> None:
+        """y-websocket repeats what it hears, and its repetition may be on the way when the other one leaves."""
+        for leave in (
+            lambda who: who.leave("bob"),
+            lambda who: who.hear(said(1, 5, None), "bob", BOB, 0),
+        ):
+            who = WhoIsWhere[str]()
+            who.hear(said(1, 5, {}), "bob", BOB, 0)
+            leave(who)
+
+            assert who.hear(said(1, 5, {}), "eve", EVE, 0) == []
+            assert who.all() == []
+            assert len(who.hear(said(1, 5, {}), "bob again", BOB, 0)) == 1
+
+    def test_an_echo_of_who_left_elsewhere_neither(self) -> None:
+        who = WhoIsWhere[str]()
+        who.hear_from_afar(said(1, 5, {"user": {"id": "usr_bob"}}), 0)
+        who.hear_from_afar(said(1, 5, None), 0)
+
+        assert who.hear(said(1, 5, {}), "eve", EVE, 0) == []
+        assert len(who.hear(said(1, 5, {}), "bob", BOB, 0)) == 1
+
+    def test_of_two_windows_of_one_person_each_speaks_for_itself(self) -> None:
+        """Though each repeats what the other says."""
+        who = WhoIsWhere[str]()
+        who.hear(said(1, 5, {}), "one", BOB, 0)
+        who.hear(said(2, 5, {}), "other", BOB, 0)
+        who.hear(said(2, 5, {}), "one", BOB, 0)
+        who.hear(said(1, 5, {}), "other", BOB, 0)
+
+        assert [(entry.client, entry.gone) for entry in who.leave("one")] == [(1, True)]
+        assert [entry.client for entry in who.all()] == [2]
+
+    def test_who_comes_again_before_the_old_socket_is_gone_stays(self) -> None:
+        who = WhoIsWhere[str]()
+        who.hear(said(1, 5, {}), "bob", BOB, 0)
+        who.hear(said(1, 5, {}), "bob again", BOB, 0)
+
+        assert who.leave("bob") == []
+        assert [entry.client for entry in who.all()] == [1]
+
+    def test_what_is_said_of_ones_own_clients_has_a_bound_and_what_is_repeated_has_none(self) -> None:
+        who = WhoIsWhere[str](most_bytes=100)
+        who.hear(said(1, 1, {"x": "x" * 80}), "bob", BOB, 0)
+        who.hear(said(2, 1, {"x": "x" * 80}), "bob", BOB, 0)
+
+        assert who.hear(awareness.written(who.all()), "eve", EVE, 0) == []
+        with pytest.raises(SaidTooMuch):
+            who.hear(said(9, 1, {"x": "x" * 100}), "eve", EVE, 0)
 
     def test_who_is_elsewhere_is_forgotten_when_nothing_is_heard(self) -> None:
         who = WhoIsWhere[str]()

@@ -5,6 +5,7 @@ which they spoke for it last. What anybody else says of it is dropped without a 
 what they heard of others.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -15,11 +16,17 @@ from scaiflow_api.domains.sync.varints import Malformed, Reader, encoded, with_l
 
 MOST_CLIENTS: Final = 16
 """Client ids that one socket may speak for: a page has one, and may have had others before it lost its connection."""
+MOST_GONE: Final = 256
+"""Clients that are gone whose persons are still known: those that went last."""
 FORGOTTEN_AFTER_S: Final = 30.0
 """Yjs's own: a client that lives says so every 15 seconds."""
 _GONE: Final = b"null"
 
 Owner = TypeVar("Owner")
+
+
+class SaidTooMuch(Exception):
+    """A socket says more of its own clients than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,10 @@ class _Known(Generic[Owner]):
     def user_id(self) -> str | None:
         return _user_of(self.entry) if self.person is None else self.person.user_id
 
+    def is_of(self, person: Person) -> bool:
+        """Tell whether somebody may speak for it."""
+        return self.user_id == person.user_id if self.person is None else self.person == person
+
     def is_told_afar(self, entry: Entry) -> bool:
         """Tell whether another process may say this of it: it is there, or the same person goes on there."""
         return self.owner is None or (not entry.gone and self.user_id == _user_of(entry))
@@ -80,25 +91,35 @@ def written(entries: Iterable[Entry]) -> bytes:
 class WhoIsWhere(Generic[Owner]):
     """The awareness of one room. `Owner` is a socket of this process."""
 
+    most_bytes: int = sys.maxsize
+    """Of what a socket says at once of its own clients. What it repeats of others, which is dropped, may be more."""
     _known: dict[int, _Known[Owner]] = field(default_factory=dict)
+    _gone: dict[int, str | None] = field(default_factory=dict)
+    """Whose clients those were that are gone: a repetition of what was said of them may still be on its way."""
 
     def hear(self, update: bytes, owner: Owner, person: Person, now: float) -> list[Entry]:
-        """Take what a socket says; return what the others should hear. Raises Malformed."""
+        """Take what a socket says; return what the others should hear. Raises Malformed and SaidTooMuch."""
         mine = {client for client, known in self._known.items() if known.owner is owner}
-        heard = []
+        is_new = not mine
+        heard, said = [], 0
         for entry in decoded(update):
-            state = _named(entry.state, person)
             known = self._known.get(entry.client)
-            if known is not None and known.owner is not owner:
-                # The same person comes again before we saw that the old socket, or its process, is gone.
-                if known.person not in (None, person) or known.user_id != person.user_id:
+            if known is None:
+                whose = self._gone.get(entry.client, person.user_id)
+                if entry.gone or len(mine) >= MOST_CLIENTS or whose != person.user_id:
                     continue
-            elif known is None and (state == _GONE or len(mine) >= MOST_CLIENTS):
+            elif known.owner is not owner and not known.is_of(person):
                 continue
-            told = Entry(entry.client, entry.clock, state)
-            if known is not None and not _newer(told, known.entry):
-                known.owner, known.person = owner, person
+            elif not _newer(entry, known.entry):
+                if is_new:
+                    # They come again before we saw that the old socket is gone. Later, it is a repetition of what
+                    # the same person says in another window.
+                    known.owner, known.person = owner, person
                 continue
+            said += len(entry.state)
+            if said > self.most_bytes:
+                raise SaidTooMuch
+            told = Entry(entry.client, entry.clock, _named(entry.state, person))
             mine.add(entry.client)
             heard.append(told)
             self._take(told, owner, person, now)
@@ -119,17 +140,17 @@ class WhoIsWhere(Generic[Owner]):
 
     def leave(self, owner: Owner) -> list[Entry]:
         """Forget the clients of a socket; return what the others should hear."""
-        left = [client for client, known in self._known.items() if known.owner is owner]
-        return [_gone(self._known.pop(client).entry) for client in left]
+        left = [known.entry for known in self._known.values() if known.owner is owner]
+        return [self._lost(entry) for entry in left]
 
     def forget_silent(self, now: float) -> list[Entry]:
         """Forget clients elsewhere that have not been heard of for long; return what the others should hear."""
         silent = [
-            client
-            for client, known in self._known.items()
+            known.entry
+            for known in self._known.values()
             if known.owner is None and now - known.heard_at > FORGOTTEN_AFTER_S
         ]
-        return [_gone(self._known.pop(client).entry) for client in silent]
+        return [self._lost(entry) for entry in silent]
 
     def all(self) -> list[Entry]:
         """Return what a newcomer should hear."""
@@ -141,17 +162,20 @@ class WhoIsWhere(Generic[Owner]):
 
     def _take(self, entry: Entry, owner: Owner | None, person: Person | None, now: float) -> None:
         if entry.gone:
-            self._known.pop(entry.client, None)
+            self._lost(entry)
         else:
             self._known[entry.client] = _Known(entry, owner, person, now)
+
+    def _lost(self, entry: Entry) -> Entry:
+        """Forget a client; return what the others should hear."""
+        self._gone[entry.client] = self._known.pop(entry.client).user_id
+        if len(self._gone) > MOST_GONE:
+            del self._gone[next(iter(self._gone))]
+        return Entry(entry.client, entry.clock, _GONE)
 
 
 def _newer(entry: Entry, known: Entry) -> bool:
     return entry.clock > known.clock or (entry.clock == known.clock and entry.gone and not known.gone)
-
-
-def _gone(entry: Entry) -> Entry:
-    return Entry(entry.client, entry.clock, _GONE)
 
 
 def _user_of(entry: Entry) -> str | None:

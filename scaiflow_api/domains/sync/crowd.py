@@ -23,12 +23,12 @@ _SIGN_OF_LIFE: Final = awareness_frame(awareness.written([]))
 class Crowd:
     """Those who are in a room of this process; `announce` tells the rooms of others."""
 
-    def __init__(self, announce: Callable[[News], None]) -> None:
+    def __init__(self, announce: Callable[[News], None], max_awareness_bytes: int) -> None:
         self.peers: set[Peer] = set()
         """All who were let in, even if they have not joined yet."""
         self._announce = announce
         self._me = secrets.token_bytes(8)
-        self._who = awareness.WhoIsWhere[Peer]()
+        self._who = awareness.WhoIsWhere[Peer](max_awareness_bytes)
 
     def send(self, frame: bytes, *, but: Peer | None = None) -> int:
         """Send a frame to all who have joined, but one; return how many that are."""
@@ -43,7 +43,7 @@ class Crowd:
         self._tell(self._who.leave(peer))
 
     def say(self, peer: Peer, update: bytes) -> None:
-        """Take what a peer says of itself. Raises Malformed."""
+        """Take what a peer says of itself. Raises Malformed and SaidTooMuch."""
         self._tell(self._who.hear(update, peer, peer.person, time.monotonic()))
 
     def ask(self, peer: Peer) -> None:

@@ -70,7 +70,7 @@ class Room:
     ) -> None:
         self.place = place
         self.topic = topic_of(place.tenant_id, place.flow_id)
-        self.crowd = Crowd(self._announce)
+        self.crowd = Crowd(self._announce, settings.max_awareness_bytes)
         self.peers = self.crowd.peers
         self.empty_since = time.monotonic()
         self.failed = False

@@ -18,6 +18,7 @@ from scaiflow_api.db.models.flow import Flow
 from scaiflow_api.db.session import Database
 from scaiflow_api.domains.flows.errors import FlowNotFound
 from scaiflow_api.domains.sync.access import Admitted, access_of
+from scaiflow_api.domains.sync.awareness import SaidTooMuch
 from scaiflow_api.domains.sync.closing import (
     MALFORMED,
     NO_ACCESS,
@@ -100,7 +101,7 @@ class SyncSocket:
             self._gone = True
         except TooManyPeers:
             closing = TOO_MANY_PEERS
-        except DraftTooLarge:
+        except (DraftTooLarge, SaidTooMuch):
             closing = TOO_LARGE
         except (AppError, UpstreamError, DBAPIError, HelperLost, TimeoutError) as failure:
             if self._peer is None or self._peer.closing is None:
@@ -175,8 +176,6 @@ class SyncSocket:
                     raise Malformed("a change before the state that it comes from")
                 await room.change(peer, update, answers=answers)
             case Awareness(update):
-                if len(update) > self._settings.max_awareness_bytes:
-                    raise Refused(TOO_LARGE)
                 room.crowd.say(peer, update)
             case QueryAwareness():
                 room.crowd.ask(peer)
