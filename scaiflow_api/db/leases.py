@@ -60,8 +60,8 @@ class Leases:
 
     async def take(self, name: str, holder: str, *, ttl_s: float) -> bool:
         """Take a lease that nobody has, or whose holder let it run out; tells whether it is ours now."""
-        # Looking first keeps MariaDB from locking the gap where the row would be: two holders of one gap lock
-        # that both insert are a deadlock. For the same reason a row, once there, stays.
+        # Looking first: two failed inserts of the same row can be a deadlock on MariaDB. For the same reason a row,
+        # once there, stays.
         async with self._db.read() as session:
             known = await session.scalar(select(Lease.name).where(Lease.name == name)) is not None
         expires = now_ms() + int(ttl_s * 1000)

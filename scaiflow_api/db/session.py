@@ -70,6 +70,10 @@ class Database:
             # SQLite has one writer; waiting in line here is fair, its own busy handler sleeps and is not.
             self._turn = asyncio.Lock()
             pool_size = 1
+        elif self.dialect != "postgresql":
+            # As PostgreSQL does by itself. What MariaDB does by itself also locks the gaps in which a statement found
+            # nothing, and two transactions that then fill the same gap are a deadlock (docs/adr/0031).
+            common["isolation_level"] = "READ COMMITTED"
         self._writer = create_async_engine(url, pool_size=pool_size, **common)
         if self.dialect == "sqlite":
             for engine in (self._reader, self._writer):

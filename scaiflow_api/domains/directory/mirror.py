@@ -70,7 +70,7 @@ class Mirror:
 
 async def _apply(session: AsyncSession, kind: Kind, changes: Sequence[Change], now: datetime) -> Counter[str]:
     known = [change.key for change in changes if change.guard is not None]
-    # Rows that did not exist are not locked: MariaDB would lock the gaps, and deadlock with others who fill them.
+    # There is nothing to lock of rows that did not exist.
     current = {
         **await _find(session, kind, known, lock=True),
         **await _find(session, kind, [change.key for change in changes if change.guard is None], lock=False),

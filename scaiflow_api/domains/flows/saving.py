@@ -255,7 +255,6 @@ class FlowWriter:
             moved = FlowRows(connection).move(flow, version, updated_at=now, **values)
             if moved is None:
                 return None
-            # Nothing is read without a lock before this: MariaDB would answer all that follows as of that moment.
             check_level(connection, moved.flow, caller, Level.EDIT)
             if made_of is not None and made_of(connection, version.version):
                 moved = moved._replace(drafted=False)
