@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -361,3 +362,20 @@ async def test_a_package_that_never_stands_still_is_given_up(
     answer = await api.post("/catalog/publish", json=body, headers=people.bob.headers)
 
     assert refused(answer) == (503, "publish_contention")
+
+
+async def test_publishing_waits_for_those_before_it_only_so_long(
+    api: httpx.AsyncClient, people: People, echo: Json, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_GIVE_UP_AFTER_S", 0.2)
+    body = {"package_id": "echo-agent", "content": echo}
+
+    async with (
+        resources.saves.of("catalog/tnt_acme/echo-agent", until=time.monotonic() + 1),
+        asyncio.timeout(5),
+    ):
+        behind = await api.post("/catalog/publish", json=body, headers=people.bob.headers)
+
+    assert refused(behind) == (503, "publish_contention")
+    monkeypatch.undo()
+    assert (await api.post("/catalog/publish", json=body, headers=people.bob.headers)).status_code == 201

@@ -16,6 +16,7 @@ from played_grid import PlayedGrid
 from sqlalchemy import delete
 
 from scaiflow_api.db.models.flow import FlowAcl
+from scaiflow_api.domains.flows import saving
 from scaiflow_api.resources import Resources, open_resources
 from scaiflow_api.settings import Settings
 from scaiflow_api.storage import FlowVersions
@@ -255,6 +256,32 @@ class TestSaveAgainst:
 
         assert grid.manifests["core_1"]["scaiflow_meta"]["source_version"] == "1.0.0"
         assert (await bob("GET", "/drift")).json()["changes"]["equal"] is False
+
+
+async def test_a_save_waits_for_those_before_it_only_so_long(
+    api: httpx.AsyncClient,
+    people: People,
+    flow: str,
+    store: HeldVersions,
+    echo: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the store hangs, the tenth save would else be answered after ten times its deadline."""
+    monkeypatch.setattr(saving, "_GIVE_UP_AFTER_S", 0.2)
+
+    async def save() -> httpx.Response:
+        return await api.put(f"/flows/{flow}", json={"content": echo}, headers=people.bob.headers)
+
+    store.stop_the_next()
+    held = asyncio.create_task(save())
+    await store.arrived.wait()
+    async with asyncio.timeout(5):
+        behind = await asyncio.gather(*(save() for _ in range(5)))
+    store.go_on.set()
+
+    assert {refused(answer) for answer in behind} == {(503, "save_contention")}
+    assert (await held).json()["version"] == "1.0.1"
+    assert (await save()).json()["version"] == "1.0.2"
 
 
 async def test_of_many_restores_one_brings_it_back(api: httpx.AsyncClient, people: People, flow: str) -> None:

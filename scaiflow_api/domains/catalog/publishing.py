@@ -40,10 +40,11 @@ from scaiflow_api.domains.flows.service import FlowService
 from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
-from scaiflow_api.kit.turns import Turns
+from scaiflow_api.kit.turns import TurnNotHad, Turns
 from scaiflow_api.storage import PackageFiles, VersionTaken, require_prompt
 
 _GIVE_UP_AFTER_S = 20.0
+"""Waiting for those before it included."""
 _ATTEMPTS = 5
 _PATCH = re.compile(r"(\d+\.\d+\.)(\d+)(.*)", re.ASCII | re.DOTALL)
 _MAX_SECRETS = 100
@@ -87,14 +88,18 @@ class PublishPackage:
         InvalidPackage, FlowTooLarge, PublishContention, or the store's error. Then nothing new can be seen.
         """
         document = await self._document(caller, wanted)
-        async with self._turns.of(f"catalog/{caller.tenant_id}/{wanted.package_id}"):
-            seen, taken = await self._look(caller, wanted.package_id)
-            stored = await self._store(caller, wanted, document, seen, taken)
-            for _ in range(_ATTEMPTS):
-                entry = await self._record(caller, wanted, stored, seen)
-                if entry is not None:
-                    return entry
-                seen, _ = await self._look(caller, wanted.package_id)
+        give_up = time.monotonic() + _GIVE_UP_AFTER_S
+        try:
+            async with self._turns.of(f"catalog/{caller.tenant_id}/{wanted.package_id}", until=give_up):
+                seen, taken = await self._look(caller, wanted.package_id)
+                stored = await self._store(caller, wanted, document, seen, taken, give_up)
+                for _ in range(_ATTEMPTS):
+                    entry = await self._record(caller, wanted, stored, seen)
+                    if entry is not None:
+                        return entry
+                    seen, _ = await self._look(caller, wanted.package_id)
+        except TurnNotHad:
+            pass
         raise PublishContention
 
     async def _document(self, caller: Caller, wanted: PublishRequest) -> dict[str, Any]:
@@ -121,10 +126,10 @@ class PublishPackage:
         document: dict[str, Any],
         seen: CatalogEntry | None,
         taken: Collection[str],
+        give_up: float,
     ) -> _Stored:
         """Put the package under the first version from the wanted one on that nothing has."""
         version = wanted.version or (_next_patch(seen.package.version) if seen is not None else FIRST_VERSION)
-        give_up = time.monotonic() + _GIVE_UP_AFTER_S
         while time.monotonic() < give_up:
             version = _first_free(version, taken)
             info = _info(wanted, document, seen, version)

@@ -46,7 +46,7 @@ from scaiflow_api.flowgraph import Limits
 from scaiflow_api.kit.clock import Clock
 from scaiflow_api.kit.ids import new_id
 from scaiflow_api.kit.semver import FIRST, Version
-from scaiflow_api.kit.turns import Turns
+from scaiflow_api.kit.turns import TurnNotHad, Turns
 from scaiflow_api.storage import FlowVersions, StoreUnavailable, VersionTaken, require_prompt
 
 log = structlog.get_logger(__name__)
@@ -55,6 +55,7 @@ UNTITLED = "Untitled Flow"
 ORPHAN_AFTER_S = 5.0
 """A version whose object stands alone for this long was abandoned; its number is skipped."""
 _GIVE_UP_AFTER_S = 20.0
+"""Waiting for the saves before it included."""
 
 MadeOf: TypeAlias = Callable[[Connection, str], bool]
 """Notes down that a version was made of the flow's draft, in the transaction that names it; False: of another one."""
@@ -129,16 +130,28 @@ class FlowWriter:
 
         `origin` tells the audit log where the content comes from; with `made_of` it comes from the draft.
 
-        Raises VersionConflict when `if_match` no longer names the flow, InvalidFlow, FlowTooLarge; and FlowNotFound
-        or InsufficientAcl when the flow, or the caller's grant, went away meanwhile.
+        Raises VersionConflict when `if_match` no longer names the flow, InvalidFlow, FlowTooLarge, SaveContention;
+        and FlowNotFound or InsufficientAcl when the flow, or the caller's grant, went away meanwhile.
         """
         require_match(flow, if_match)
         fields = change.model_dump(include={"name", "description"}, exclude_none=True)
         if change.content is not None:
-            async with self._turns.of(flow.id):
-                moved, stored = await self._save(
-                    caller, flow, change.content, change.message, fields, if_match, origin or {}, made_of
-                )
+            give_up = time.monotonic() + _GIVE_UP_AFTER_S
+            try:
+                async with self._turns.of(flow.id, until=give_up):
+                    moved, stored = await self._save(
+                        caller,
+                        flow,
+                        change.content,
+                        change.message,
+                        fields,
+                        if_match,
+                        origin or {},
+                        made_of,
+                        give_up,
+                    )
+            except TurnNotHad:
+                raise SaveContention from None
             if moved.drafted and self._after_save is not None:
                 await self._after_save(moved.flow)
             return moved.flow, stored
@@ -184,8 +197,8 @@ class FlowWriter:
         if_match: str | None,
         origin: Origin,
         made_of: MadeOf | None,
+        give_up: float,
     ) -> tuple[Moved, bytes]:
-        give_up = time.monotonic() + _GIVE_UP_AFTER_S
         while time.monotonic() < give_up:
             name = fields.get("name", flow.name)
             began = self._clock.now()
