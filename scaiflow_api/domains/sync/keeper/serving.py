@@ -1,5 +1,6 @@
 """A helper's side of the pipe: one question after the other."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -21,6 +22,14 @@ def serve(answer: Callable[..., tuple[int, Any]]) -> None:
 
 
 def _serve(answer: Callable[..., tuple[int, Any]]) -> None:
+    try:
+        _answer_all(answer)
+    except ConnectionError:
+        # Whoever asked was killed: there is nobody to tell, and what lies in the buffer can be written nowhere.
+        os._exit(0)
+
+
+def _answer_all(answer: Callable[..., tuple[int, Any]]) -> None:
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(AT_WORK)
     answers.flush()
