@@ -79,6 +79,9 @@ class Database:
             for engine in (self._reader, self._writer):
                 event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._writer.sync_engine, "begin", _begin_immediate)
+        if self.dialect in ("mysql", "mariadb"):
+            for engine in (self._reader, self._writer):
+                event.listen(engine.sync_engine, "do_connect", _connect_asyncmy)
         if traced:
             for engine in (self._reader, self._writer):
                 trace_statements(engine.sync_engine)
@@ -185,6 +188,14 @@ def _in_transaction(session: Session, work: Callable[[Connection], Result]) -> R
     assert isinstance(connection, Connection), "sessions are kept with their connection"
     with connection.begin():
         return work(connection)
+
+
+def _connect_asyncmy(dialect: Any, _: object, address: Any, options: Any) -> Any:
+    try:
+        return dialect.connect(*address, **options)
+    except RuntimeError as error:
+        # What asyncmy raises where the server hung up before it had set up its socket.
+        raise ConnectionError(str(error)) from error
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

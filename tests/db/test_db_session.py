@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mirror import mirror
@@ -209,6 +210,28 @@ async def test_a_database_that_is_away_is_said_to_be(url: str) -> None:
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join, 5)
+
+
+async def test_a_mariadb_that_hangs_up_at_once_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On uvloop its transport then has no socket any more, which the driver calls a RuntimeError."""
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def hung_up(*address: Any, **options: Any) -> Any:
+        transport, protocol = await connect(*address, **options)
+        monkeypatch.setattr(transport, "get_extra_info", lambda name, default=None: default)
+        return transport, protocol
+
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    db = Database(f"mysql+asyncmy://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/none")
+    monkeypatch.setattr(loop, "create_connection", hung_up)
+
+    with pytest.raises(DatabaseUnavailable):
+        await db.check()
+
+    await db.close()
+    server.close()
+    await server.wait_closed()
 
 
 @pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "40P01", "40001", "25006", "58030"])
