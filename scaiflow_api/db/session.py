@@ -72,7 +72,7 @@ class Database:
             pool_size = 1
         elif self.dialect != "postgresql":
             # As PostgreSQL does by itself. What MariaDB does by itself also locks the gaps in which a statement found
-            # nothing, and two transactions that then fill the same gap are a deadlock (docs/adr/0031).
+            # nothing, and two transactions that then fill the same gap are a deadlock (docs/adr/0032).
             common["isolation_level"] = "READ COMMITTED"
         self._writer = create_async_engine(url, pool_size=pool_size, **common)
         if self.dialect == "sqlite":

@@ -361,7 +361,7 @@ async def test_a_package_that_never_stands_still_is_given_up(
 
     answer = await api.post("/catalog/publish", json=body, headers=people.bob.headers)
 
-    assert refused(answer) == (503, "publish_contention")
+    assert (refused(answer), answer.headers["Retry-After"]) == ((503, "publish_contention"), "1")
 
 
 async def test_publishing_waits_for_those_before_it_only_so_long(

@@ -280,6 +280,7 @@ async def test_a_save_waits_for_those_before_it_only_so_long(
     store.go_on.set()
 
     assert {refused(answer) for answer in behind} == {(503, "save_contention")}
+    assert {answer.headers["Retry-After"] for answer in behind} == {"1"}
     assert (await held).json()["version"] == "1.0.1"
     assert (await save()).json()["version"] == "1.0.2"
 

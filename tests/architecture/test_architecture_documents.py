@@ -107,6 +107,14 @@ def test_every_page_example_and_room_stands_in_its_list() -> None:
         assert f"{room.name}/`" in rooms
 
 
+def test_every_decision_has_a_number_of_its_own_and_is_headed_by_it() -> None:
+    pages = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        assert page.read_text().startswith(f"# {int(page.name[:4])}. ")
+
+
 def test_every_domain_stands_in_the_table_of_domains() -> None:
     section = (ROOT / "docs/architecture.md").read_text().split("## The domains")[1].split("\n## ")[0]
     folders = {init.parent.name for init in (ROOT / "scaiflow_api/domains").glob("*/__init__.py")}

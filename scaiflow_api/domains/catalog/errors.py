@@ -54,3 +54,6 @@ class PublishContention(AppError):
     status, error = 503, "publish_contention"
     template = "Too many changes of this package at the same moment."
     fix = "Try again in a second."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})

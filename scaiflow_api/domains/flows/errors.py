@@ -98,3 +98,6 @@ class SaveContention(AppError):
     status, error = 503, "save_contention"
     template = "Too many saves of this flow at the same moment."
     fix = "Try again in a second."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
