@@ -9,6 +9,4 @@ class DatabaseUnavailable(AppError):
     status, error = 503, "database_unavailable"
     template = "The database does not answer."
     fix = "Try again in a few seconds; if it lasts, the operator finds the cause in the log under this trace id."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
+    come_again_s = 5

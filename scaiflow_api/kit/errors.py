@@ -18,6 +18,8 @@ class AppError(Exception):
     """Stable, snake_case, never reused."""
     template: ClassVar[str]
     fix: ClassVar[str | None] = None
+    come_again_s: ClassVar[int | None] = None
+    """In so many seconds the same request may be answered; the caller is told by `Retry-After`."""
     denies: ClassVar[bool] = False
     """Whether it keeps somebody from something, or may hide that it is there: the audit log tells of that."""
     registry: ClassVar[dict[str, type["AppError"]]] = {}
@@ -29,7 +31,8 @@ class AppError(Exception):
 
     def __init__(self, *, headers: dict[str, str] | None = None, **fields: Any) -> None:
         self.fields = fields
-        self.headers = headers or {}
+        come_again = {} if self.come_again_s is None else {"Retry-After": str(self.come_again_s)}
+        self.headers = come_again | (headers or {})
         super().__init__(self.template.format(**fields))
 
     def detail(self) -> dict[str, Any]:

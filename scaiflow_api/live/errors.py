@@ -13,6 +13,4 @@ class PresenceUnavailable(AppError):
     status, error = 503, "presence_unavailable"
     template = "Who else has the flow open is not known at the moment."
     fix = "Try again in a few seconds; all else works. If it lasts, the operator finds the cause in the log."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
+    come_again_s = 5

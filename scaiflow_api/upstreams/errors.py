@@ -111,9 +111,7 @@ class ScaiKeyUnavailable(AppError):
     status, error = 503, "scaikey_unavailable"
     template = "ScaiKey's signing keys cannot be had at the moment."
     fix = "Try again in a few seconds."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
+    come_again_s = 5
 
 
 class ScaiKeyRefused(AppError):

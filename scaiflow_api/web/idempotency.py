@@ -65,9 +65,7 @@ class IdempotencyInProgress(AppError):
     status, error = 409, "idempotency_in_progress"
     template = "The request with this Idempotency-Key is still under way."
     fix = "Send it again, with the same key, in a moment."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "1"})
+    come_again_s = 1
 
 
 class IdempotencyAnswerNotKept(AppError):

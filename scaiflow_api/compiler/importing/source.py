@@ -116,15 +116,8 @@ def _from_text(text: str, limits: Limits) -> Source:
         foreign.note((None, "core.scaiflow_meta", None), None, metadata.keys() - METADATA_KEYS)
     module = read_values(values)
     unknown = {key: core[key] for key in core if key not in CORE_KEYS}
-    return Source(
-        _without_graph(module),
-        module.blocks(),
-        module.metadata.graph,
-        foreign,
-        unknown | _unlike_ours(module),
-        tells_outputs=all("outputs" in flow for flow in core["flows"]),
-        vain_model=_vain_model(core),
-    )
+    tells_outputs = all("outputs" in flow for flow in core["flows"])
+    return _source(module, foreign, unknown, tells_outputs=tells_outputs, vain_model=_vain_model(core))
 
 
 def _vain_model(core: Mapping[str, JSON]) -> str | None:
@@ -155,18 +148,26 @@ def _from_bundle(module: ir.Module, limits: Limits) -> Source:
             foreign.add(f"flow '{flow.name}'", reason, write_body((block,))[0])
     more = {"entity_key": module.entity_key, "types": module.types}
     unknown = {key: value for key, value in more.items() if value}
+    return _source(module, foreign, unknown, tells_outputs=True)
+
+
+def _source(
+    module: ir.Module,
+    foreign: Foreign,
+    unknown: Mapping[str, JSON],
+    *,
+    tells_outputs: bool,
+    vain_model: str | None = None,
+) -> Source:
     return Source(
-        _without_graph(module),
+        replace(module, metadata=replace(module.metadata, graph=None)),
         module.blocks(),
         module.metadata.graph,
         foreign,
-        unknown | _unlike_ours(module),
-        tells_outputs=True,
+        {**unknown, **_unlike_ours(module)},
+        tells_outputs,
+        vain_model,
     )
-
-
-def _without_graph(module: ir.Module) -> ir.Module:
-    return replace(module, metadata=replace(module.metadata, graph=None))
 
 
 def _unlike_ours(module: ir.Module) -> dict[str, JSON]:

@@ -54,6 +54,4 @@ class PublishContention(AppError):
     status, error = 503, "publish_contention"
     template = "Too many changes of this package at the same moment."
     fix = "Try again in a second."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "1"})
+    come_again_s = 1

@@ -104,9 +104,7 @@ class DeployInProgress(AppError):
     status, error = 409, "deploy_in_progress"
     template = "Another deploy of this flow is under way."
     fix = "Try again when it is done; GET /api/v1/flows/{flow_id}/deployments?include=failed tells."
-
-    def __init__(self, *, flow_id: str) -> None:
-        super().__init__(headers={"Retry-After": "5"}, flow_id=flow_id)
+    come_again_s = 5
 
 
 class CoreNotFound(AppError):

@@ -98,6 +98,4 @@ class SaveContention(AppError):
     status, error = 503, "save_contention"
     template = "Too many saves of this flow at the same moment."
     fix = "Try again in a second."
-
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "1"})
+    come_again_s = 1

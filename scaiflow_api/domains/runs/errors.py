@@ -66,6 +66,4 @@ class TooManyStreams(AppError):
     status, error = 429, "too_many_streams"
     template = "{limit} streams of events are open already"
     fix = "Close a stream, or ask for events page by page."
-
-    def __init__(self, *, limit: int) -> None:
-        super().__init__(headers={"Retry-After": "10"}, limit=limit)
+    come_again_s = 10
